@@ -1,0 +1,210 @@
+//! How many tokens a second one core of grantd gives, as a ratio against a floor measured in the same run.
+//!
+//! Run it with `cargo bench --bench token -- --help`.
+//!
+//! The floor (`token/floor.rs`) is the same HTTP stack that answers every request with one bare signature and no
+//! logic: what remains between the two is what grantd's own work costs. Both answer the same client (`token/load.rs`)
+//! in alternating rounds, because a figure of one machine at one moment says little and a ratio says more.
+//!
+//! What keeps it honest:
+//! - every response is checked, and one wrong response ends the run without a figure;
+//! - the server that is not measured is stopped (SIGSTOP), so neither takes time from the other, and work that grantd
+//!   puts off (writing decisions) is paid in its own next round;
+//! - the CPU time of server and client is shown, so that a client that is the limit cannot pass for a slow floor;
+//! - tokens of both are compared by algorithm and size before anything is measured.
+//!
+//! It does not judge: there is no threshold here, since a timed pass or fail breaks on a busy machine.
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+#![expect(clippy::print_stdout, reason = "a benchmark's product is what it prints")]
+#![expect(clippy::print_stderr, reason = "errors of a command-line program")]
+
+#[path = "token/exchange.rs"]
+mod exchange;
+#[path = "token/floor.rs"]
+mod floor;
+#[path = "token/load.rs"]
+mod load;
+#[path = "token/machine.rs"]
+mod machine;
+#[path = "token/process.rs"]
+mod process;
+#[path = "token/report.rs"]
+mod report;
+#[path = "token/subject.rs"]
+mod subject;
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, ValueEnum};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::load::{Plan, Run};
+use crate::process::Cores;
+use crate::report::{Report, Side};
+use crate::subject::Subject;
+
+/// Whatever went wrong, in words; every error ends the benchmark.
+pub(crate) type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Load before each measured window: connections are open and caches warm when the window begins.
+const WARM_UP: Duration = Duration::from_millis(500);
+/// Between a server's start and the reading of its idle memory.
+const SETTLE: Duration = Duration::from_millis(200);
+/// How often a start is measured.
+const STARTS: usize = 5;
+
+/// Compares grantd with a bare signer behind the same HTTP stack, on one core each.
+#[derive(Parser)]
+#[command(name = "cargo bench --bench token --")]
+struct Args {
+    /// Measured seconds for each server in each round
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Rounds; each measures the floor, then grantd
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Keep-alive connections, each with one request under way
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    connections: u32,
+    /// What the tokens are signed with
+    #[arg(long, value_enum, ignore_case = true, default_value_t = Alg::EdDsa)]
+    alg: Alg,
+    /// Passed by `cargo bench`, and not by `cargo test --all-targets`
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// The signature algorithms that grantd offers, by their JOSE names (RFC 7518, RFC 8037).
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Alg {
+    #[value(name = "EdDSA")]
+    EdDsa,
+    #[value(name = "ES256")]
+    Es256,
+    #[value(name = "RS256")]
+    Rs256,
+}
+
+impl Alg {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::EdDsa => "EdDSA",
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let outcome = match std::env::args().nth(1).as_deref() {
+        Some(floor::ARGUMENT) => floor::serve(std::env::args().skip(2)),
+        _ => bench(&Args::parse()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn bench(args: &Args) -> Fallible<()> {
+    if !args.bench {
+        println!("nothing measured: this is a benchmark, run it with cargo bench --bench token");
+        return Ok(());
+    }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let cores = Cores::pin_self();
+    let dir = tempfile::tempdir()?;
+    let machine = machine::description();
+
+    let mut floor = Subject::start_floor(&cores, args.alg)?;
+    let mut grantd = Subject::start_grantd(&cores, args.alg, dir.path())?;
+    let mut sides = (Side::idle(&floor)?, Side::idle(&grantd)?);
+    if sides.0.alg != sides.1.alg {
+        return Err(format!("the floor signs {} and grantd {}", sides.0.alg, sides.1.alg).into());
+    }
+    floor.server.pause()?;
+    grantd.server.pause()?;
+
+    for round in 1..=args.rounds {
+        let run = measure(&runtime, args, &floor)?;
+        println!("round {round}: floor  {run}");
+        sides.0.runs.push(run);
+        let run = measure(&runtime, args, &grantd)?;
+        println!("round {round}: grantd {run}");
+        sides.1.runs.push(run);
+    }
+    sides.0.loaded_mib = floor.server.resident_mib();
+    sides.1.loaded_mib = grantd.server.resident_mib();
+
+    // The first server is gone before the other one's starts are measured; a paused one could not end by SIGTERM.
+    grantd.server.resume()?;
+    sides.1.starts_ms = starts(&mut grantd)?;
+    drop(grantd);
+    floor.server.resume()?;
+    sides.0.starts_ms = starts(&mut floor)?;
+    drop(floor);
+
+    let report = Report {
+        alg: args.alg.name(),
+        machine,
+        settings: settings(args, &cores, dir.path()),
+        floor: sides.0,
+        grantd: sides.1,
+    };
+    println!("\n{report}");
+    Ok(())
+}
+
+/// One window of one server, which runs only for that long.
+fn measure(runtime: &Runtime, args: &Args, subject: &Subject) -> Fallible<Run> {
+    subject.server.resume()?;
+    let plan = Plan {
+        address: subject.address,
+        request: subject.request.clone(),
+        connections: args.connections,
+        warm_up: WARM_UP,
+        window: Duration::from_secs(args.seconds),
+    };
+    let run = runtime
+        .block_on(load::run(&plan, &subject.server))
+        .map_err(|error| format!("no figure, a run of {} failed: {error}{}", subject.name, subject.log_tail()))?;
+    subject.server.pause()?;
+    Ok(run)
+}
+
+/// Milliseconds from starting the process, on the database it already has, to its first token.
+fn starts(subject: &mut Subject) -> Fallible<Vec<f64>> {
+    let mut milliseconds = Vec::with_capacity(STARTS);
+    for _ in 0..STARTS {
+        subject.server.stop()?;
+        let begin = Instant::now();
+        subject.restart()?;
+        exchange::first_token(subject.address, &subject.request).map_err(|error| {
+            format!("no token from {} after its start: {error}{}", subject.name, subject.log_tail())
+        })?;
+        milliseconds.push(begin.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(milliseconds)
+}
+
+fn settings(args: &Args, cores: &Cores, dir: &std::path::Path) -> Vec<String> {
+    let mut lines = vec![
+        format!(
+            "{} rounds of {} s after {} s of warm-up, {} connections, one request under way on each",
+            args.rounds,
+            args.seconds,
+            WARM_UP.as_secs_f64(),
+            args.connections
+        ),
+        cores.to_string(),
+        format!("database in {} ({}), as `grantd dev` sets it up, one worker", dir.display(), machine::filesystem(dir)),
+    ];
+    if cfg!(debug_assertions) {
+        lines.push("WARNING: built without optimisation, the figures mean nothing".to_owned());
+    }
+    lines
+}

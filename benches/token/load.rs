@@ -1,0 +1,134 @@
+//! The load: a closed loop of keep-alive connections, each with one request under way, on one thread.
+//!
+//! A closed loop saturates the server, so latencies here are those of a full queue (connections divided by rate), not
+//! those of a quiet server; `--connections 1` shows the latter.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::{sleep_until, timeout};
+
+use crate::Fallible;
+use crate::exchange::{Frame, RESPONSE_BYTES_MAX};
+use crate::process::{self, Server};
+
+/// What a response may take beyond the window's end before the run counts as hung.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// One run: who is asked what, how hard, how long.
+pub(crate) struct Plan {
+    pub(crate) address: SocketAddr,
+    pub(crate) request: Arc<[u8]>,
+    pub(crate) connections: u32,
+    pub(crate) warm_up: Duration,
+    pub(crate) window: Duration,
+}
+
+/// What one run showed. Every response was a token, else there is no `Run`.
+pub(crate) struct Run {
+    pub(crate) tokens_per_second: f64,
+    pub(crate) p50_ms: f64,
+    pub(crate) p99_ms: f64,
+    pub(crate) p999_ms: f64,
+    /// CPU seconds of the server's process in each second; 1 is one core full. `None` where `/proc` is missing.
+    pub(crate) server_busy: Option<f64>,
+    /// The same of this process.
+    pub(crate) load_busy: Option<f64>,
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:8.0} tokens/s, p50 {:.2} ms, p99 {:.2} ms", self.tokens_per_second, self.p50_ms, self.p99_ms)
+    }
+}
+
+/// Drives the plan, and reads both processes' CPU time where the window begins and ends.
+pub(crate) async fn run(plan: &Plan, server: &Server) -> Fallible<Run> {
+    let begin = Instant::now() + plan.warm_up;
+    let end = begin + plan.window;
+    let mut streams = Vec::new();
+    for _ in 0..plan.connections {
+        let stream = TcpStream::connect(plan.address).await?;
+        stream.set_nodelay(true)?;
+        streams.push(stream);
+    }
+    let tasks: Vec<_> = streams
+        .into_iter()
+        .map(|stream| tokio::spawn(connection(stream, Arc::clone(&plan.request), begin, end)))
+        .collect();
+
+    sleep_until(begin.into()).await;
+    let (began, cpu_began) = (Instant::now(), (server.cpu_seconds(), process::cpu_seconds(std::process::id())));
+    sleep_until(end.into()).await;
+    let (ended, cpu_ended) = (Instant::now(), (server.cpu_seconds(), process::cpu_seconds(std::process::id())));
+
+    let mut latencies = Vec::new();
+    let collected = timeout(GRACE, async {
+        for task in tasks {
+            latencies.extend(task.await??);
+        }
+        Fallible::Ok(())
+    });
+    collected.await.map_err(|_| format!("no response for {} s", GRACE.as_secs()))??;
+    if latencies.is_empty() {
+        return Err("no response within the window".into());
+    }
+    latencies.sort_unstable();
+    let busy = |from: Option<f64>, to: Option<f64>| Some((to? - from?) / (ended - began).as_secs_f64());
+    Ok(Run {
+        tokens_per_second: latencies.len() as f64 / plan.window.as_secs_f64(),
+        p50_ms: percentile_ms(&latencies, 0.5),
+        p99_ms: percentile_ms(&latencies, 0.99),
+        p999_ms: percentile_ms(&latencies, 0.999),
+        server_busy: busy(cpu_began.0, cpu_ended.0),
+        load_busy: busy(cpu_began.1, cpu_ended.1),
+    })
+}
+
+/// The latencies of the responses that ended within the window. Those of the warm-up are checked, not counted.
+async fn connection(
+    mut stream: TcpStream,
+    request: Arc<[u8]>,
+    begin: Instant,
+    end: Instant,
+) -> Fallible<Vec<Duration>> {
+    let mut latencies = Vec::with_capacity(16 * 1024);
+    let mut buffer = vec![0; RESPONSE_BYTES_MAX];
+    let mut sent = Instant::now();
+    while sent < end {
+        stream.write_all(&request).await?;
+        receive(&mut stream, &mut buffer).await?;
+        let received = Instant::now();
+        if received >= begin && received < end {
+            latencies.push(received - sent);
+        }
+        // The next request leaves at once: one reading of the clock serves both.
+        sent = received;
+    }
+    Ok(latencies)
+}
+
+/// Reads and checks one response, which must be all that the server sent.
+async fn receive(stream: &mut TcpStream, buffer: &mut [u8]) -> Fallible<()> {
+    let mut filled = 0;
+    loop {
+        let read = stream.read(&mut buffer[filled..]).await?;
+        if read == 0 {
+            return Err("the server closed a connection".into());
+        }
+        filled += read;
+        let Some(frame) = Frame::find(&buffer[..filled])? else { continue };
+        frame.token_body(&buffer[..filled])?;
+        return if frame.end == filled { Ok(()) } else { Err("more bytes than one response".into()) };
+    }
+}
+
+/// Nearest rank, of sorted latencies.
+fn percentile_ms(sorted: &[Duration], share: f64) -> f64 {
+    let rank = (sorted.len() as f64 * share).ceil() as usize;
+    sorted[rank.clamp(1, sorted.len()) - 1].as_secs_f64() * 1e3
+}

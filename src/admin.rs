@@ -1,0 +1,175 @@
+//! The admin operations: create, read, list, replace, patch and delete, the same for every resource.
+//!
+//! It decides; `http/admin` only carries. Every call blocks, so it runs on the blocking pool. A write is
+//! validated whole, names every violation, and changes everything it says or nothing.
+
+pub(crate) mod actor;
+pub(crate) mod operations;
+
+use serde_json::{Map, Value};
+
+use crate::app::App;
+use crate::clock::Clock;
+use crate::error::{Error, Result, Violation};
+use crate::model::api::{Api, ApiScope, BUILT_IN_APP_ID, SigningAlg};
+use crate::model::fields::Fields;
+use crate::model::id::Id;
+use crate::model::{ENVELOPE_MEMBERS, Meta, Record};
+use crate::patch::{Patch, PatchError};
+use crate::store::{Entity, Origin, Page, Query, Store};
+
+/// A new resource, and what is shown of it this once.
+pub(crate) struct Created<E: Entity> {
+    pub(crate) record: Record<E>,
+    pub(crate) once: Map<String, Value>,
+}
+
+/// Makes a resource out of a body.
+pub(crate) fn create<E: Entity>(app: &App, body: &Map<String, Value>, origin: &Origin) -> Result<Created<E>> {
+    let mut value = parse::<E>(body, None)?;
+    value.resolve(&app.store, None)?;
+    let once = value.complete_new(&app.clock, &app.server_keys)?;
+    let now = app.clock.now();
+    let meta = Meta { created: now, last_modified: now, revision: 1 };
+    let record = Record { id: Id::new(&app.clock, now), meta, value };
+    app.store.resource_insert(&record, &app.clock, origin).map_err(|error| with_sent_value(error, body))?;
+    Ok(Created { record, once })
+}
+
+/// One resource.
+pub(crate) fn read<E: Entity>(app: &App, id: &str) -> Result<Record<E>> {
+    app.store.resource_by_id(id)
+}
+
+/// One page of a list.
+pub(crate) fn list<E: Entity>(app: &App, query: &Query) -> Result<Page<Record<E>>> {
+    app.store.resource_list(query)
+}
+
+/// Replaces a resource by a whole new body (PUT). `revision`, from `If-Match` or the body, is the one it replaces.
+pub(crate) fn replace<E: Entity>(
+    app: &App,
+    id: &str,
+    body: &Map<String, Value>,
+    revision: Option<i64>,
+    origin: &Origin,
+) -> Result<Record<E>> {
+    let before = app.store.resource_by_id::<E>(id)?;
+    check_revision(&before, revision.or(body_revision(body)?))?;
+    check_id(&before, body)?;
+    update(app, &before, body, origin)
+}
+
+/// Changes parts of a resource (PATCH, RFC 7644 3.5.2).
+pub(crate) fn patch<E: Entity>(
+    app: &App,
+    id: &str,
+    body: &Value,
+    revision: Option<i64>,
+    origin: &Origin,
+) -> Result<Record<E>> {
+    let patch = Patch::parse(body).map_err(patch_error)?;
+    let before = app.store.resource_by_id::<E>(id)?;
+    check_revision(&before, revision.or(patch.revision))?;
+    let mut document = before.writable_json();
+    patch.apply(&mut document, E::WRITABLE).map_err(patch_error)?;
+    update(app, &before, &document, origin)
+}
+
+/// Deletes a resource; with `cascade` what depends on it too.
+pub(crate) fn delete<E: Entity>(app: &App, id: &str, cascade: bool, revision: Option<i64>, origin: &Origin) -> Result<()> {
+    let before = app.store.resource_by_id::<E>(id)?;
+    check_revision(&before, revision)?;
+    app.store.resource_delete(&before, cascade, &app.clock, origin)
+}
+
+fn update<E: Entity>(app: &App, before: &Record<E>, body: &Map<String, Value>, origin: &Origin) -> Result<Record<E>> {
+    let mut value = parse(body, Some(&before.value))?;
+    value.resolve(&app.store, Some(&before.value))?;
+    app.store.resource_update(before, value, &app.clock, origin).map_err(|error| with_sent_value(error, body))
+}
+
+fn parse<E: Entity>(body: &Map<String, Value>, current: Option<&E>) -> Result<E> {
+    let mut fields = Fields::new(body, "");
+    let value = E::parse(&mut fields, current);
+    let violations = fields.finish(ENVELOPE_MEMBERS);
+    if violations.is_empty() { Ok(value) } else { Err(Error::Invalid(violations)) }
+}
+
+fn check_revision<E: Entity>(before: &Record<E>, wanted: Option<i64>) -> Result<()> {
+    match wanted {
+        Some(revision) if revision != before.meta.revision => Err(Error::Stale(format!(
+            "this {} is at revision {}, not {revision}: read it again and repeat the change",
+            E::TYPE,
+            before.meta.revision
+        ))),
+        _ => Ok(()),
+    }
+}
+
+fn check_id<E: Entity>(before: &Record<E>, body: &Map<String, Value>) -> Result<()> {
+    match body.get("id") {
+        Some(id) if id.as_str() != Some(before.id.as_str()) => {
+            Err(Error::Invalid(vec![Violation::new("/id", id.clone(), "is not the id in the path")]))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn body_revision(body: &Map<String, Value>) -> Result<Option<i64>> {
+    let Some((name, value)) = body.iter().find(|(name, _)| name.eq_ignore_ascii_case("revision")) else {
+        return Ok(None);
+    };
+    let number = value.as_i64();
+    let refused = || Error::Invalid(vec![Violation::new(format!("/{name}"), value.clone(), "must be a whole number")]);
+    number.map(Some).ok_or_else(refused)
+}
+
+/// A taken name, with the value that was sent.
+fn with_sent_value(error: Error, body: &Map<String, Value>) -> Error {
+    match error {
+        Error::Taken(mut violation) => {
+            violation.invalid_value = body.get(violation.property_path.trim_start_matches('/')).cloned().unwrap_or_default();
+            Error::Taken(violation)
+        }
+        other => other,
+    }
+}
+
+fn patch_error(error: PatchError) -> Error {
+    Error::Invalid(vec![Violation::new(error.property_path, error.invalid_value.unwrap_or_default(), error.message)])
+}
+
+/// The API that guards the admin API, made with the database: a grant at it lets a service account in.
+pub(crate) fn make_built_in(store: &Store, clock: &Clock) -> Result<()> {
+    if !store.resources_where::<Api>("t.built_in = 1", Vec::new())?.is_empty() {
+        return Ok(());
+    }
+    let scope = |identifier: &str, display_name: &str, description: &str, sensitivity: &str| ApiScope {
+        identifier: identifier.to_owned(),
+        display_name: display_name.to_owned(),
+        description: description.to_owned(),
+        sensitivity: sensitivity.to_owned(),
+        default: false,
+    };
+    let api = Api {
+        app_id: BUILT_IN_APP_ID.to_owned(),
+        audience: None,
+        display_name: "grantd admin API".to_owned(),
+        active: true,
+        scopes: vec![
+            scope("read", "Read", "Read every resource, the audit trail and the keys", "medium"),
+            scope("edit", "Edit", "Also write resources and client secrets", "high"),
+            scope("admin", "Administer", "Also handle API tokens and rotate keys", "high"),
+        ],
+        signing_alg: SigningAlg::EdDsa,
+        token_lifetime_seconds: 600,
+        claims: std::collections::BTreeMap::new(),
+        attributes: Map::new(),
+        built_in: true,
+    };
+    let now = clock.now();
+    let meta = Meta { created: now, last_modified: now, revision: 1 };
+    let record = Record { id: Id::new(clock, now), meta, value: api };
+    store.resource_insert(&record, clock, &Origin::system("the API of grantd itself"))
+}

@@ -1,0 +1,149 @@
+//! The admin operations that are no resource's: client secrets, API tokens, keys.
+
+use serde_json::{Map, Value, json};
+
+use crate::app::App;
+use crate::error::{Error, Result, Violation};
+use crate::model::Record;
+use crate::model::api::SigningAlg;
+use crate::model::api_token::{ApiToken, Role};
+use crate::model::credential::Credential;
+use crate::model::fields::{Fields, display_name};
+use crate::model::id::Id;
+use crate::model::machine_to_machine::MachineToMachine;
+use crate::secret::{self, Secret, SecretKind};
+use crate::signer::RotateRequest;
+use crate::store::{KeyRow, Origin};
+
+/// Ends the reading of a body.
+fn finish(fields: Fields<'_>) -> Result<()> {
+    let violations = fields.finish(&[]);
+    if violations.is_empty() { Ok(()) } else { Err(Error::Invalid(violations)) }
+}
+
+/// A moment that must lie ahead.
+fn end_time(app: &App, fields: &mut Fields<'_>) -> Option<crate::clock::Timestamp> {
+    let end = fields.time("expiresAt");
+    if end.is_some_and(|end| end <= app.clock.now()) {
+        fields.violate("expiresAt", "must lie in the future");
+    }
+    end
+}
+
+/// The secrets of a client, without the secrets.
+pub(crate) fn secret_list(app: &App, client_id: &str) -> Result<Vec<Value>> {
+    let client = app.store.resource_by_id::<MachineToMachine>(client_id)?;
+    Ok(app.store.credential_list_of(&client.id)?.iter().map(Credential::to_json).collect())
+}
+
+/// Makes a secret, or takes one that the caller brought. The answer shows it, this once.
+pub(crate) fn secret_create(app: &App, client_id: &str, body: &Map<String, Value>, origin: &Origin) -> Result<Value> {
+    let client = app.store.resource_by_id::<MachineToMachine>(client_id)?;
+    let mut fields = Fields::new(body, "");
+    let brought = fields.raw("clientSecret").map(|sent| {
+        let text = sent.as_str().unwrap_or_default();
+        if let Err(message) = secret::check_strength(text, &client.value.client_id) {
+            fields.violate_secret("clientSecret", message);
+        }
+        Secret::new(text.to_owned())
+    });
+    let not_before = fields.time("notBefore");
+    let expires_at = end_time(app, &mut fields);
+    if let (Some(start), Some(end)) = (not_before, expires_at)
+        && end <= start
+    {
+        fields.violate("expiresAt", "must be later than notBefore");
+    }
+    finish(fields)?;
+    let generated = brought.is_none();
+    let (mut credential, secret) =
+        Credential::for_secret(&app.clock, &app.server_keys, &client.value.client_id, brought, expires_at)?;
+    credential.not_before = not_before;
+    app.store.credential_insert(&client, &credential, &app.clock, origin)?;
+    let mut shown = credential.to_json();
+    if let (true, Some(members)) = (generated, shown.as_object_mut()) {
+        members.insert("clientId".to_owned(), json!(client.value.client_id));
+        members.insert("clientSecret".to_owned(), json!(secret.expose()));
+    }
+    Ok(shown)
+}
+
+/// Ends a secret.
+pub(crate) fn secret_delete(app: &App, client_id: &str, id: &str, origin: &Origin) -> Result<()> {
+    let client: Record<MachineToMachine> = app.store.resource_by_id(client_id)?;
+    let credentials = app.store.credential_list_of(&client.id)?;
+    let credential = credentials.iter().find(|credential| credential.id.as_str() == id);
+    let credential = credential.ok_or_else(|| Error::NotFound(format!("this client has no secret with the id {id}")))?;
+    app.store.credential_delete(&client, credential, &app.clock, origin)
+}
+
+/// Makes an API token. The answer shows it, this once, as `signedToken`.
+pub(crate) fn api_token_create(app: &App, body: &Map<String, Value>, origin: &Origin) -> Result<Value> {
+    let mut fields = Fields::new(body, "");
+    let display_name = fields.text("displayName", display_name);
+    if fields.raw("role").is_none() {
+        fields.violate("role", "this member is required: admin, editor or reader");
+    }
+    let role = fields.choice("role", Role::WORDS, Role::Reader);
+    let active = fields.flag("active", true);
+    let expires_at = end_time(app, &mut fields);
+    finish(fields)?;
+    let secret = secret::generate(&app.clock, SecretKind::ApiToken);
+    let token = api_token_insert(app, display_name, role, active, expires_at, &secret, origin)?;
+    let mut shown = token.to_json();
+    if let Some(members) = shown.as_object_mut() {
+        members.insert("signedToken".to_owned(), json!(secret.expose()));
+    }
+    Ok(shown)
+}
+
+/// Stores an API token whose secret is given.
+pub(crate) fn api_token_insert(
+    app: &App,
+    display_name: String,
+    role: Role,
+    active: bool,
+    expires_at: Option<crate::clock::Timestamp>,
+    secret: &Secret,
+    origin: &Origin,
+) -> Result<ApiToken> {
+    let now = app.clock.now();
+    let token = ApiToken {
+        id: Id::new(&app.clock, now),
+        display_name,
+        role,
+        active,
+        last4: secret.last4(),
+        issued_at: now,
+        expires_at,
+        last_used_at: None,
+    };
+    app.store.api_token_insert(&token, &app.server_keys.hash(secret.expose()), &app.clock, origin)?;
+    Ok(token)
+}
+
+/// Ends an API token.
+pub(crate) fn api_token_delete(app: &App, id: &str, origin: &Origin) -> Result<()> {
+    let token = app.store.api_token_by_id(id)?;
+    app.store.api_token_delete(&token, &app.clock, origin)
+}
+
+/// Rotates signing keys: `{"alg": …, "force": …}`, both optional.
+pub(crate) fn keys_rotate(app: &App, body: &Map<String, Value>, origin: &Origin) -> Result<Vec<KeyRow>> {
+    let mut fields = Fields::new(body, "");
+    let named = fields.raw("alg").is_some();
+    let alg = fields.choice("alg", SigningAlg::WORDS, SigningAlg::Rs256);
+    let force = fields.flag("force", false);
+    finish(fields)?;
+    let request = RotateRequest { alg: named.then_some(alg), force };
+    app.signer.rotate(request, &app.store, &app.server_keys, &app.clock, origin)
+}
+
+/// A body that must be an object; nothing at all counts as an empty one.
+pub(crate) fn object_or_empty(body: Value) -> Result<Map<String, Value>> {
+    match body {
+        Value::Object(object) => Ok(object),
+        Value::Null => Ok(Map::new()),
+        other => Err(Error::Invalid(vec![Violation::new("", other, "the body must be a JSON object")])),
+    }
+}

@@ -1,0 +1,265 @@
+//! The application: everything that lives as long as the server, wired in one place.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
+use std::time::Duration;
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::secret::ServerKeys;
+use crate::secret::master::{self, KeySource};
+use crate::signer::Signer;
+use crate::store::{Opened, Store, StoreLimits};
+use crate::token::client_auth::SlowHashes;
+use crate::usage::Usage;
+
+/// How often the background thread seals the audit chain and writes down last uses.
+const TICK: Duration = Duration::from_millis(500);
+/// Ticks between two looks at the keys' ages.
+const TICKS_PER_KEY_CHECK: u32 = 120;
+/// The setting that holds the check value of the master key.
+const MASTER_KEY_CHECK: &str = "master_key_check";
+
+/// What [`App::open`] may do about a missing database or master key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// Make it: `dev`, `init`, and programs that embed grantd.
+    Create,
+    /// Refuse, and say how to make it: `serve`.
+    Refuse,
+}
+
+/// A server's state: configuration, clock, database, keys.
+pub struct App {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) store: Arc<Store>,
+    pub(crate) server_keys: Arc<ServerKeys>,
+    pub(crate) signer: Arc<Signer>,
+    pub(crate) slow_hashes: SlowHashes,
+    pub(crate) usage: Arc<Usage>,
+    pub(crate) stopping: AtomicBool,
+    key_source: KeySource,
+    opened: Opened,
+    address: OnceLock<Address>,
+    keeper: Mutex<Option<Keeper>>,
+}
+
+/// Known once the server listens.
+struct Address {
+    public_url: String,
+    issuer: String,
+}
+
+struct Keeper {
+    stop: mpsc::Sender<()>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl App {
+    /// Opens the database that `config` names, or makes it with its master key, on the machine's clock.
+    ///
+    /// # Errors
+    /// `Setup`: one line with the way out.
+    pub fn open(config: Config) -> Result<Self> {
+        Self::open_with(config, Clock::system(), Missing::Create)
+    }
+
+    /// As [`App::open`], with a clock of the caller's and the choice to refuse what is missing.
+    ///
+    /// # Errors
+    /// `Setup`: one line with the way out.
+    pub fn open_with(config: Config, clock: Clock, missing: Missing) -> Result<Self> {
+        let create = missing == Missing::Create;
+        let limits =
+            StoreLimits { clients_cached: config.limits.clients_cached, page_cache_kib: config.limits.page_cache_kib };
+        let (store, opened) = Store::open(&config.database, create, limits)?;
+        let key_source = master::source(config.master_key_file.as_deref(), &config.database);
+        let server_keys = open_master_key(&store, opened, &key_source, &clock)?;
+        let signer = Signer::open(&store, &server_keys, &clock, config.keys.clone()).map_err(at_start)?;
+        crate::admin::make_built_in(&store, &clock).map_err(at_start)?;
+        let app = Self {
+            slow_hashes: SlowHashes::new(config.limits.slow_hashes),
+            store: Arc::new(store),
+            server_keys: Arc::new(server_keys),
+            signer: Arc::new(signer),
+            usage: Arc::new(Usage::default()),
+            stopping: AtomicBool::new(false),
+            address: OnceLock::new(),
+            keeper: Mutex::default(),
+            config,
+            clock,
+            key_source,
+            opened,
+        };
+        app.start_keeper()?;
+        Ok(app)
+    }
+
+    /// Whether this call made the database.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        self.opened == Opened::Created
+    }
+
+    /// Where the master key came from.
+    #[must_use]
+    pub fn master_key_source(&self) -> &KeySource {
+        &self.key_source
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The database.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The URL that clients reach this server by; empty until it listens.
+    #[must_use]
+    pub fn public_url(&self) -> &str {
+        self.address.get().map_or("", |address| &address.public_url)
+    }
+
+    /// The `iss` of tokens, `{public_url}/oauth2/`; empty until it listens.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.address.get().map_or("", |address| &address.issuer)
+    }
+
+    /// Fixes the public URL. The first call counts.
+    pub(crate) fn set_public_url(&self, public_url: String) {
+        let issuer = format!("{public_url}/oauth2/");
+        self.address.get_or_init(|| Address { public_url, issuer });
+    }
+
+    /// Checks the audit chain from its start.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn audit_verify(&self) -> Result<crate::store::AuditVerdict> {
+        self.store.audit_verify(&self.server_keys)
+    }
+
+    fn start_keeper(&self) -> Result<()> {
+        let (stop, stopped) = mpsc::channel();
+        let (store, keys, signer) = (Arc::clone(&self.store), Arc::clone(&self.server_keys), Arc::clone(&self.signer));
+        let (usage, clock) = (Arc::clone(&self.usage), self.clock.clone());
+        let keep = move || {
+            let mut ticks: u32 = 0;
+            loop {
+                let last = !matches!(stopped.recv_timeout(TICK), Err(mpsc::RecvTimeoutError::Timeout));
+                let keys_due = ticks.is_multiple_of(TICKS_PER_KEY_CHECK) && !last;
+                keep_house(&store, &keys, &signer, &usage, &clock, keys_due);
+                if last {
+                    return;
+                }
+                ticks = ticks.wrapping_add(1);
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("grantd-keeper".to_owned())
+            .spawn(keep)
+            .map_err(|error| Error::Setup(format!("the background thread cannot start: {error}")))?;
+        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(Keeper { stop, thread });
+        Ok(())
+    }
+
+    /// Does the background work that is due, then closes the database. Later requests are refused.
+    pub fn close(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Keeper { stop, thread }) = keeper {
+            drop(stop);
+            if thread.join().is_err() {
+                tracing::error!("the background thread ended in a panic");
+            }
+        }
+        self.store.close();
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("App").field("database", &self.config.database).finish_non_exhaustive()
+    }
+}
+
+/// One round of background work. What fails is tried again in the next round.
+fn keep_house(store: &Store, keys: &ServerKeys, signer: &Signer, usage: &Usage, clock: &Clock, keys_due: bool) {
+    let report = |what: &str, outcome: Result<()>| {
+        if let Err(error) = outcome {
+            tracing::warn!(cause = error.cause().unwrap_or_default(), "{what}: {error}");
+        }
+    };
+    report("writing down last uses failed", usage.flush(store));
+    report("sealing the audit chain failed", store.audit_seal(keys).map(|_| ()));
+    if keys_due {
+        report("looking after the signing keys failed", signer.maintain(store, keys, clock));
+    }
+}
+
+/// Finds the master key that belongs to the database, or makes it for a new one.
+fn open_master_key(store: &Store, opened: Opened, source: &KeySource, clock: &Clock) -> Result<ServerKeys> {
+    let known = store.setting_by_name(MASTER_KEY_CHECK).map_err(at_start)?;
+    let master = match (master::read(source)?, source, &known) {
+        (Some(master), _, _) => master,
+        // Not even a first start left its mark: nothing is sealed in this database yet.
+        (None, KeySource::File(path), None) => master::create(path, clock)?,
+        (None, _, _) => {
+            return Err(Error::Setup(format!(
+                "the master key of {} is missing: {source} does not exist; put it back, or name it with --master-key-file",
+                store.path().display()
+            )));
+        }
+    };
+    let keys = ServerKeys::derive(&master)?;
+    match known {
+        None => {
+            if opened == Opened::Existing {
+                tracing::warn!("the database was never finished: finishing it now");
+            }
+            store.setting_insert(MASTER_KEY_CHECK, keys.check_value()).map_err(at_start)?;
+        }
+        Some(value) if crate::secret::hashes_equal(&value, keys.check_value()) => {}
+        Some(_) => {
+            return Err(Error::Setup(format!(
+                "the master key in {source} is not the one of {}; name the right one with --master-key-file",
+                store.path().display()
+            )));
+        }
+    }
+    Ok(keys)
+}
+
+/// An error of the running server, told as one line at start.
+fn at_start(error: Error) -> Error {
+    match error {
+        Error::Setup(_) => error,
+        other => {
+            let cause = other.cause().map_or_else(String::new, |cause| format!(" ({cause})"));
+            Error::Setup(format!("{other}{cause}"))
+        }
+    }
+}
+
+/// Shown by health checks: the database answers.
+pub(crate) fn is_ready(app: &App) -> Result<Timestamp> {
+    if app.stopping.load(Ordering::SeqCst) {
+        return Err(Error::Unavailable { detail: "the server is stopping".to_owned(), cause: "stopping".to_owned() });
+    }
+    app.store.imported_secret_exists()?;
+    Ok(app.clock.now())
+}

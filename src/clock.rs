@@ -1,0 +1,205 @@
+//! Time and randomness, the only place that reads either.
+//!
+//! Everything else takes a [`Clock`] (a lint enforces it), so that a test can set the time and repeat
+//! its random bytes. Key generation and ECDSA inside `aws-lc-rs` draw from the system on their own.
+
+use std::fmt;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use aws_lc_rs::digest;
+
+/// A point in time: whole milliseconds since 1970-01-01T00:00:00Z, as stored in every `_ms` column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// 9999-12-31T23:59:59.999Z, the last time RFC 3339 can write.
+const TIMESTAMP_MAX_MS: i64 = 253_402_300_799_999;
+
+impl Timestamp {
+    /// From Unix milliseconds, as stored.
+    #[must_use]
+    pub fn from_ms(ms: i64) -> Self {
+        Self(ms.clamp(0, TIMESTAMP_MAX_MS))
+    }
+
+    /// Parses an RFC 3339 date-time with an offset; `None` if it is not one, or lies outside 1970 to 9999.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let ms = text.parse::<jiff::Timestamp>().ok()?.as_millisecond();
+        (0..=TIMESTAMP_MAX_MS).contains(&ms).then_some(Self(ms))
+    }
+
+    /// Unix milliseconds.
+    #[must_use]
+    pub fn ms(self) -> i64 {
+        self.0
+    }
+
+    /// Unix seconds, rounded down: a NumericDate of RFC 7519.
+    #[must_use]
+    pub fn unix_seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This moment and `seconds` more; stays within the years that can be written.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        Self::from_ms(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// Milliseconds from `earlier` to this moment; negative when `earlier` is later.
+    #[must_use]
+    pub fn since_ms(self, earlier: Self) -> i64 {
+        self.0 - earlier.0
+    }
+}
+
+/// RFC 3339 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`.
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match jiff::Timestamp::from_millisecond(self.0) {
+            Ok(time) => write!(f, "{time:.3}"),
+            Err(_) => Err(fmt::Error),
+        }
+    }
+}
+
+/// The source of time and random bytes. Clones share one source.
+#[derive(Clone)]
+pub struct Clock(Source);
+
+#[derive(Clone)]
+enum Source {
+    System,
+    Manual(Arc<Manual>),
+}
+
+struct Manual {
+    now_ms: AtomicI64,
+    drawn: AtomicU64,
+    seed: u64,
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            Source::System => "Clock(system)",
+            Source::Manual(_) => "Clock(manual)",
+        })
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads time and entropy")]
+impl Clock {
+    /// The machine's clock and the operating system's randomness.
+    #[must_use]
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// For tests: a time that only [`Clock::set`] moves, and random bytes that follow from `seed`.
+    #[must_use]
+    pub fn manual(now: Timestamp, seed: u64) -> Self {
+        Self(Source::Manual(Arc::new(Manual {
+            now_ms: AtomicI64::new(now.ms()),
+            drawn: AtomicU64::new(0),
+            seed,
+        })))
+    }
+
+    /// Sets the time of a manual clock; does nothing to the system's.
+    pub fn set(&self, now: Timestamp) {
+        if let Source::Manual(manual) = &self.0 {
+            manual.now_ms.store(now.ms(), Ordering::SeqCst);
+        }
+    }
+
+    /// The time now. A machine clock that stands before 1970 reads as 1970.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+            }
+            Source::Manual(manual) => Timestamp::from_ms(manual.now_ms.load(Ordering::SeqCst)),
+        }
+    }
+
+    /// A reading of the monotonic clock, to measure how long something took.
+    #[must_use]
+    pub fn stopwatch(&self) -> Stopwatch {
+        match &self.0 {
+            Source::System => Stopwatch(Some(Instant::now())),
+            Source::Manual(_) => Stopwatch(None),
+        }
+    }
+
+    /// Fills `bytes` with random bytes fit for keys.
+    ///
+    /// Ends the process when the operating system has no randomness to give: nothing may go on without it.
+    pub fn fill(&self, bytes: &mut [u8]) {
+        match &self.0 {
+            Source::System => {
+                if aws_lc_rs::rand::fill(bytes).is_err() {
+                    // A server that cannot draw keys must stop, not issue guessable ones.
+                    std::process::abort();
+                }
+            }
+            Source::Manual(manual) => {
+                for chunk in bytes.chunks_mut(32) {
+                    let drawn = manual.drawn.fetch_add(1, Ordering::SeqCst);
+                    let block = [manual.seed.to_be_bytes(), drawn.to_be_bytes()].concat();
+                    let hash = digest::digest(&digest::SHA256, &block);
+                    chunk.copy_from_slice(&hash.as_ref()[..chunk.len()]);
+                }
+            }
+        }
+    }
+}
+
+/// Started by [`Clock::stopwatch`].
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Option<Instant>);
+
+impl Stopwatch {
+    /// Time since the start; zero under a manual clock.
+    #[must_use]
+    pub fn elapsed(self) -> Duration {
+        self.0.map_or(Duration::ZERO, |start| start.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timestamps_round_trip_through_rfc3339() {
+        for text in ["1970-01-01T00:00:00.000Z", "2026-11-23T10:20:30.456Z", "9999-12-31T23:59:59.999Z"] {
+            assert_eq!(Timestamp::parse(text).map(|t| t.to_string()).as_deref(), Some(text));
+        }
+        assert_eq!(Timestamp::parse("2026-01-01T02:00:00+02:00"), Timestamp::parse("2026-01-01T00:00:00Z"));
+        for bad in ["", "tomorrow", "2026-01-01", "2026-01-01T00:00:00", "1969-12-31T23:59:59Z"] {
+            assert_eq!(Timestamp::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_manual_clock_repeats_its_bytes_and_stands_still() {
+        let draw = |clock: &Clock| {
+            let mut bytes = [0; 40];
+            clock.fill(&mut bytes);
+            bytes
+        };
+        let now = Timestamp::from_ms(5);
+        let (a, b) = (Clock::manual(now, 1), Clock::manual(now, 1));
+        assert_eq!(draw(&a), draw(&b));
+        assert_ne!(draw(&a), draw(&Clock::manual(now, 2)));
+        assert_eq!(a.now(), now);
+        a.clone().set(Timestamp::from_ms(9));
+        assert_eq!(a.now().ms(), 9);
+    }
+}

@@ -1,0 +1,380 @@
+//! Configuration: defaults < `grantd.toml` < `GRANTD_*` < flags, one struct for each concern.
+//!
+//! An unknown key is an error that names the nearest known one. `examples/grantd.toml` lists them all.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use figment::{Figment, Provider};
+use figment::providers::{Env, Format, Serialized, Toml};
+use figment::value::{Dict, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::model::fields::nearest;
+use crate::secret::master::MASTER_KEY_VARIABLE;
+
+/// The file that is read when it is there and no other is named.
+pub const FILE_DEFAULT: &str = "grantd.toml";
+/// The prefix of environment variables; `__` stands for the dot of a section: `GRANTD_LOG__LEVEL`.
+const VARIABLE_PREFIX: &str = "GRANTD_";
+/// Variables with the prefix that are not configuration.
+const OTHER_VARIABLES: &[&str] = &[MASTER_KEY_VARIABLE, "GRANTD_CONFIG", "GRANTD_SERVER", "GRANTD_TOKEN"];
+
+/// Everything that can be set.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The database file; its master key stands beside it unless said otherwise.
+    pub database: PathBuf,
+    /// `ADDRESS:PORT` (port 0 takes a free one) or `unix:PATH`.
+    pub listen: String,
+    /// The URL that clients reach this server by, without a path. Follows from `listen` when it is not set.
+    pub public_url: Option<String>,
+    /// The file with the master key.
+    pub master_key_file: Option<PathBuf>,
+    /// Threads that serve requests; as many as there are cores when it is not set.
+    pub workers: Option<usize>,
+    /// How token requests are answered.
+    pub token: TokenConfig,
+    /// The lives of signing keys.
+    pub keys: KeysConfig,
+    /// Bounds.
+    pub limits: LimitsConfig,
+    /// Ways of other servers.
+    pub compat: CompatConfig,
+    /// Logs.
+    pub log: LogConfig,
+}
+
+/// How token requests are answered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TokenConfig {
+    /// What becomes of a request that names a scope which is not granted.
+    pub excess_scope: ExcessScope,
+}
+
+/// What becomes of a request that names a scope which is not granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExcessScope {
+    /// It is refused, naming the scope.
+    Reject,
+    /// The token carries the granted ones only.
+    Narrow,
+}
+
+/// The lives of signing keys.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeysConfig {
+    /// A key signs for this many days.
+    pub rotate_days: u32,
+    /// A key is published for this many hours before it signs.
+    pub announce_hours: u32,
+}
+
+/// Bounds. None may be 0.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Clients kept in memory (about 2 KiB each).
+    pub clients_cached: usize,
+    /// SQLite's page cache, for each of its up to nine connections.
+    pub page_cache_kib: u32,
+    /// Connections that are open at a time, for each worker.
+    pub connections: usize,
+    /// Seconds that a client may take to send its request's head.
+    pub request_head_seconds: u64,
+    /// Seconds for which an idle connection is kept.
+    pub keep_alive_seconds: u64,
+    /// Seconds that requests under way get to finish when the server stops.
+    pub shutdown_seconds: u64,
+    /// Slow secret hashes (19 MiB and 26 ms each) that run at a time.
+    pub slow_hashes: usize,
+}
+
+/// Ways of other servers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CompatConfig {
+    /// Prints Crossid's constant in `refresh_expires_in`.
+    pub crossid: bool,
+}
+
+/// Logs, written to standard error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// `error`, `warn`, `info`, `debug`, `trace`, or directives by module.
+    pub level: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    Auto,
+    /// Text.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            database: PathBuf::from("grantd.db"),
+            listen: "127.0.0.1:8420".to_owned(),
+            public_url: None,
+            master_key_file: None,
+            workers: None,
+            token: TokenConfig::default(),
+            keys: KeysConfig::default(),
+            limits: LimitsConfig::default(),
+            compat: CompatConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+impl Default for TokenConfig {
+    fn default() -> Self {
+        Self { excess_scope: ExcessScope::Reject }
+    }
+}
+
+impl Default for KeysConfig {
+    fn default() -> Self {
+        Self { rotate_days: 90, announce_hours: 24 }
+    }
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self {
+            clients_cached: 10_000,
+            page_cache_kib: 1024,
+            connections: 10_000,
+            request_head_seconds: 10,
+            keep_alive_seconds: 75,
+            shutdown_seconds: 10,
+            slow_hashes: 2,
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { level: "info".to_owned(), format: LogFormat::Auto }
+    }
+}
+
+/// Where the server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An address and a port.
+    Tcp(SocketAddr),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+impl Config {
+    /// Reads every source. `file` is an error when it does not exist; the default file may be absent.
+    ///
+    /// # Errors
+    /// `Setup`: what is wrong, where, and the nearest thing that would be right.
+    pub fn load(file: Option<&Path>, flags: &Dict) -> Result<Self> {
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        let path = file.unwrap_or(Path::new(FILE_DEFAULT));
+        if path.exists() {
+            figment = figment.merge(Toml::file_exact(path));
+        } else if file.is_some() {
+            return Err(Error::Setup(format!("there is no configuration file {}", path.display())));
+        }
+        let variables = Env::prefixed(VARIABLE_PREFIX)
+            .filter(|key| !OTHER_VARIABLES.iter().any(|other| key == &other[VARIABLE_PREFIX.len()..]))
+            .split("__");
+        figment = figment.merge(variables).merge(Serialized::globals(flags));
+        Self::check_names(&figment)?;
+        let config: Self = figment.extract().map_err(|error| Error::Setup(in_words(error)))?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Every key there is, with its default.
+    fn known() -> Dict {
+        // Options that are not set serialize as nothing: these values only stand for their keys.
+        let full = Self {
+            public_url: Some(String::new()),
+            master_key_file: Some(PathBuf::new()),
+            workers: Some(1),
+            ..Self::default()
+        };
+        Value::serialize(full).ok().and_then(Value::into_dict).unwrap_or_default()
+    }
+
+    fn check_names(figment: &Figment) -> Result<()> {
+        let data = figment.data().map_err(|error| Error::Setup(in_words(error)))?;
+        let known = Self::known();
+        let mut unknown = Vec::new();
+        for (key, value) in data.values().flatten() {
+            find_unknown(key, value, &known, "", &mut unknown);
+        }
+        if unknown.is_empty() { Ok(()) } else { Err(Error::Setup(unknown.join("\n"))) }
+    }
+
+    /// Checks what types cannot.
+    fn check(&self) -> Result<()> {
+        self.listen_address()?;
+        let zero = [
+            ("workers", self.workers == Some(0)),
+            ("keys.rotate_days", self.keys.rotate_days == 0),
+            ("keys.announce_hours", self.keys.announce_hours == 0),
+            ("limits.clients_cached", self.limits.clients_cached == 0),
+            ("limits.page_cache_kib", self.limits.page_cache_kib == 0),
+            ("limits.connections", self.limits.connections == 0),
+            ("limits.request_head_seconds", self.limits.request_head_seconds == 0),
+            ("limits.keep_alive_seconds", self.limits.keep_alive_seconds == 0),
+            ("limits.shutdown_seconds", self.limits.shutdown_seconds == 0),
+            ("limits.slow_hashes", self.limits.slow_hashes == 0),
+        ];
+        if let Some((key, _)) = zero.iter().find(|(_, is_zero)| *is_zero) {
+            return Err(Error::Setup(format!("{key} must be at least 1")));
+        }
+        if self.keys.announce_hours >= self.keys.rotate_days.saturating_mul(24) {
+            return Err(Error::Setup("keys.announce_hours must be less than keys.rotate_days".to_owned()));
+        }
+        if let Some(url) = &self.public_url {
+            check_public_url(url)?;
+        }
+        Ok(())
+    }
+
+    /// Where to listen.
+    ///
+    /// # Errors
+    /// `Setup` when it is neither an address nor a socket.
+    pub fn listen_address(&self) -> Result<ListenAddress> {
+        if let Some(path) = self.listen.strip_prefix("unix:") {
+            return Ok(ListenAddress::Unix(PathBuf::from(path)));
+        }
+        self.listen.replace("localhost:", "127.0.0.1:").parse().map(ListenAddress::Tcp).map_err(|_| {
+            Error::Setup(format!("listen: {:?} is not an ADDRESS:PORT like 127.0.0.1:8420, and not unix:PATH", self.listen))
+        })
+    }
+
+    /// The URL that clients reach a server on `listening` by, without a slash at its end.
+    #[must_use]
+    pub fn public_url(&self, listening: &ListenAddress) -> String {
+        match (&self.public_url, listening) {
+            (Some(url), _) => url.trim_end_matches('/').to_owned(),
+            (None, ListenAddress::Tcp(address)) if address.ip().is_unspecified() => {
+                format!("http://localhost:{}", address.port())
+            }
+            (None, ListenAddress::Tcp(address)) => format!("http://{address}"),
+            (None, ListenAddress::Unix(_)) => "http://localhost".to_owned(),
+        }
+    }
+}
+
+/// RFC 8414 2: an issuer has no query and no fragment. grantd adds its own path.
+fn check_public_url(url: &str) -> Result<()> {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    let host = rest.map(|rest| rest.trim_end_matches('/'));
+    let fits = host.is_some_and(|host| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && !b"/?#@\"\\<>".contains(&b))
+    });
+    if fits {
+        return Ok(());
+    }
+    Err(Error::Setup(format!("public_url: {url:?} must be http:// or https:// with a host and perhaps a port, and no path")))
+}
+
+fn find_unknown(key: &str, value: &Value, known: &Dict, section: &str, unknown: &mut Vec<String>) {
+    match (known.get(key), value) {
+        (None, _) => {
+            let near = nearest(key, known.keys().map(String::as_str));
+            let hint = near.map_or_else(String::new, |near| format!("; did you mean {section}{near}?"));
+            unknown.push(format!("there is no setting {section}{key}{hint}"));
+        }
+        (Some(Value::Dict(_, inner)), Value::Dict(_, given)) => {
+            for (key_inside, value) in given {
+                find_unknown(key_inside, value, inner, &format!("{section}{key}."), unknown);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// figment's errors with their key and their source.
+fn in_words(error: figment::Error) -> String {
+    let all = error.into_iter().map(|error| {
+        let key = error.path.join(".");
+        let source = error.metadata.as_ref().and_then(|meta| meta.source.as_ref().map(ToString::to_string));
+        let name = error.metadata.as_ref().map(|meta| meta.name.to_string());
+        let place = source.or(name).map_or_else(String::new, |place| format!(" (in {place})"));
+        if key.is_empty() { format!("{}{place}", error.kind) } else { format!("{key}: {}{place}", error.kind) }
+    });
+    all.collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_toml(text: &str) -> Result<Config> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("g.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(Some(&path), &Dict::new())
+    }
+
+    #[test]
+    fn the_complete_example_is_the_default() {
+        let example = include_str!("../examples/grantd.toml");
+        let mut config = from_toml(example).unwrap();
+        config.public_url = None;
+        config.master_key_file = None;
+        config.workers = None;
+        assert_eq!(config, Config::default());
+        for key in Config::known().keys() {
+            assert!(example.contains(key.as_str()), "examples/grantd.toml does not show {key}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named_with_a_way_out() {
+        for (text, wanted) in [
+            ("lisen = \"127.0.0.1:1\"", "there is no setting lisen; did you mean listen?"),
+            ("[keys]\nrotate_day = 3", "there is no setting keys.rotate_day; did you mean keys.rotate_days?"),
+            ("[limits]\nconnections = 0", "limits.connections must be at least 1"),
+            ("[token]\nexcess_scope = \"ignore\"", "token.excess_scope: unknown variant"),
+            ("workers = \"many\"", "workers: invalid type"),
+            ("listen = \"here\"", "is not an ADDRESS:PORT"),
+            ("public_url = \"https://a.example/path\"", "and no path"),
+            ("[keys]\nrotate_days = 1\nannounce_hours = 24", "must be less than keys.rotate_days"),
+            ("database = ", "expected"),
+        ] {
+            let error = from_toml(text).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{text}: {error}");
+        }
+        let missing = Config::load(Some(Path::new("/nowhere/grantd.toml")), &Dict::new()).unwrap_err().to_string();
+        assert!(missing.contains("/nowhere/grantd.toml"), "{missing}");
+    }
+
+    #[test]
+    fn the_public_url_follows_from_where_it_listens() {
+        let config = Config::default();
+        let at = |text: &str| config.public_url(&ListenAddress::Tcp(text.parse().unwrap()));
+        assert_eq!(at("127.0.0.1:8420"), "http://127.0.0.1:8420");
+        assert_eq!(at("0.0.0.0:80"), "http://localhost:80");
+        assert_eq!(at("[::1]:80"), "http://[::1]:80");
+        let named = Config { public_url: Some("https://id.example.com/".to_owned()), ..config };
+        assert_eq!(named.public_url(&ListenAddress::Unix(PathBuf::new())), "https://id.example.com");
+    }
+}

@@ -1,0 +1,163 @@
+//! The HTTP room: the listener, the limits, the table of routes. It carries; `token` and `admin` decide.
+
+mod admin;
+mod basic;
+mod body;
+mod context;
+mod discovery;
+mod error;
+mod form;
+mod health;
+mod json;
+mod oauth;
+
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use actix_web::http::KeepAlive;
+use actix_web::middleware::{NormalizePath, from_fn};
+use actix_web::{App as HttpApp, HttpServer, web};
+use futures_util::future::{Either, join, select};
+
+use crate::app::App;
+use crate::config::{Config, ListenAddress};
+use crate::error::{Error, Result};
+
+/// A bound socket, not yet served.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    address: ListenAddress,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(std::net::TcpListener),
+    #[cfg(unix)]
+    Unix(std::os::unix::net::UnixListener),
+}
+
+impl Listener {
+    /// Binds what `config.listen` says. A socket file that a dead server left behind is replaced.
+    ///
+    /// # Errors
+    /// `Setup` when the address is taken or cannot be bound.
+    pub fn bind(config: &Config) -> Result<Self> {
+        let failed = |error: std::io::Error| {
+            let hint = if error.kind() == std::io::ErrorKind::AddrInUse { "; choose another with --listen, or port 0 for a free one" } else { "" };
+            Error::Setup(format!("cannot listen on {}: {error}{hint}", config.listen))
+        };
+        match config.listen_address()? {
+            ListenAddress::Tcp(address) => {
+                let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+                let address = ListenAddress::Tcp(listener.local_addr().map_err(failed)?);
+                Ok(Self { socket: Socket::Tcp(listener), address })
+            }
+            #[cfg(unix)]
+            ListenAddress::Unix(path) => {
+                remove_stale_socket(&path).map_err(failed)?;
+                let listener = std::os::unix::net::UnixListener::bind(&path).map_err(failed)?;
+                Ok(Self { socket: Socket::Unix(listener), address: ListenAddress::Unix(path) })
+            }
+            #[cfg(not(unix))]
+            ListenAddress::Unix(path) => Err(Error::Setup(format!("{}: sockets in the file system need Unix", path.display()))),
+        }
+    }
+
+    /// Where it is bound: with port 0, the port it got.
+    #[must_use]
+    pub fn address(&self) -> &ListenAddress {
+        &self.address
+    }
+
+    fn socket_file(&self) -> Option<PathBuf> {
+        match &self.address {
+            ListenAddress::Unix(path) => Some(path.clone()),
+            ListenAddress::Tcp(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match &self.address {
+            ListenAddress::Tcp(address) => write!(f, "{address}"),
+            ListenAddress::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// Removes a socket that nobody listens on; leaves anything else for `bind` to complain of.
+#[cfg(unix)]
+fn remove_stale_socket(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::FileTypeExt;
+    let is_socket = std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket());
+    if is_socket && std::os::unix::net::UnixStream::connect(path).is_err() {
+        std::fs::remove_file(path)?;
+    }
+    Ok(())
+}
+
+/// Serves until `shutdown` is done, then finishes the requests under way within the configured bound, and closes
+/// the database.
+///
+/// # Errors
+/// `Setup` when the server cannot start; `Internal` when it ended by itself.
+pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()>) -> Result<()> {
+    app.set_public_url(app.config().public_url(listener.address()));
+    let limits = app.config().limits.clone();
+    let workers = app.config().workers;
+    let app = web::Data::new(app);
+    let socket_file = listener.socket_file();
+    let shared = app.clone();
+    let mut server = HttpServer::new(move || {
+        HttpApp::new()
+            .app_data(shared.clone())
+            .configure(routes)
+            // Both slash forms, without a redirect.
+            .wrap(NormalizePath::trim())
+            .wrap(from_fn(context::attach))
+    })
+    .disable_signals()
+    .client_request_timeout(Duration::from_secs(limits.request_head_seconds))
+    .keep_alive(KeepAlive::Timeout(Duration::from_secs(limits.keep_alive_seconds)))
+    .max_connections(limits.connections)
+    .shutdown_timeout(limits.shutdown_seconds);
+    if let Some(workers) = workers {
+        server = server.workers(workers);
+    }
+    let failed = |error: std::io::Error| Error::Setup(format!("the server cannot start: {error}"));
+    let server = match listener.socket {
+        Socket::Tcp(listener) => server.listen(listener).map_err(failed)?,
+        #[cfg(unix)]
+        Socket::Unix(listener) => server.listen_uds(listener).map_err(failed)?,
+    };
+    let server = server.run();
+    let handle = server.handle();
+    let ended = match select(server, std::pin::pin!(shutdown)).await {
+        Either::Left((ended, _)) => ended,
+        Either::Right(((), server)) => {
+            tracing::info!("stopping: finishing the requests under way");
+            join(handle.stop(true), server).await.1
+        }
+    };
+    if let Some(path) = socket_file {
+        remove_socket(&path);
+    }
+    app.close();
+    tracing::info!("stopped");
+    ended.map_err(|error| Error::Internal(format!("the server ended: {error}")))
+}
+
+fn remove_socket(path: &Path) {
+    if let Err(error) = std::fs::remove_file(path) {
+        tracing::warn!(%error, path = %path.display(), "the socket file stays behind");
+    }
+}
+
+/// Every route. What is not here is 404, told in the shape of the admin API.
+fn routes(config: &mut web::ServiceConfig) {
+    config.configure(oauth::routes).configure(discovery::routes).configure(health::routes).configure(admin::routes);
+    config.default_service(web::to(error::no_such_path));
+}

@@ -1,0 +1,126 @@
+//! The admin API's routes, and the one place that lets callers in.
+//!
+//! Authorization is by method and path, decided before any handler runs: a route added here is closed to
+//! strangers without another line.
+
+mod controller;
+mod operations;
+mod query;
+
+use std::future::{Ready, ready};
+
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, header};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
+
+use super::context;
+use super::error::{admin_response, no_such_path};
+use crate::admin::actor::{self, Actor};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::model::api::Api;
+use crate::model::api_token::Role;
+use crate::model::grant::Grant;
+use crate::model::machine_to_machine::MachineToMachine;
+use crate::model::service_account::ServiceAccount;
+use crate::store::Origin;
+
+/// Largest body of an admin request.
+pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    let scope = web::scope("/api/v1")
+        .configure(controller::routes::<ServiceAccount>)
+        .configure(operations::secret_routes)
+        .configure(controller::routes::<MachineToMachine>)
+        .configure(controller::routes::<Api>)
+        .configure(controller::routes::<Grant>)
+        .configure(operations::routes)
+        .default_service(web::to(no_such_path))
+        .wrap(from_fn(admit));
+    config.service(scope);
+}
+
+/// What a request takes: reading for GET, editing for the rest, and administering for what opens doors.
+fn needed_role(method: &Method, path: &str) -> Role {
+    let opens_doors = path.starts_with("/api/v1/auth") || (path.starts_with("/api/v1/keys") && method != Method::GET);
+    if opens_doors {
+        Role::Admin
+    } else if method == Method::GET {
+        Role::Reader
+    } else {
+        Role::Editor
+    }
+}
+
+async fn admit(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, actix_web::Error> {
+    match caller(&request) {
+        Ok(actor) => {
+            request.extensions_mut().insert(actor);
+            Ok(next.call(request).await?.map_into_left_body())
+        }
+        Err(error) => {
+            let (request, _) = request.into_parts();
+            let response = admin_response(&request, &error);
+            Ok(ServiceResponse::new(request, response).map_into_right_body())
+        }
+    }
+}
+
+fn caller(request: &ServiceRequest) -> Result<Actor> {
+    let app = request.app_data::<web::Data<App>>().ok_or_else(|| Error::Internal("no application".to_owned()))?;
+    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let bearer = header.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let (_, token) = bearer.ok_or(Error::Unauthenticated)?;
+    let actor = actor::authenticate(app, token.trim())?;
+    actor.must_be(needed_role(request.method(), request.path()))?;
+    Ok(actor)
+}
+
+/// The caller that was let in, as the origin of what it writes.
+pub(super) struct Caller(Origin);
+
+impl FromRequest for Caller {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let actor = request.extensions().get::<Actor>().cloned();
+        let Some(actor) = actor else {
+            return ready(Err(actix_web::error::InternalError::from_response(
+                "unauthenticated",
+                admin_response(request, &Error::Unauthenticated),
+            )
+            .into()));
+        };
+        let context = context::of(request);
+        ready(Ok(Self(Origin {
+            actor_id: actor.id,
+            actor_name: actor.name,
+            actor_type: actor.actor_type,
+            reason: None,
+            correlation: None,
+            request_id: context.request_id,
+            client_ip: context.remote_address,
+            user_agent: context.user_agent,
+        })))
+    }
+}
+
+/// Runs a blocking operation off the async threads, and answers with what it made.
+async fn answer<T: Send + 'static>(
+    request: &HttpRequest,
+    operation: impl FnOnce() -> Result<T> + Send + 'static,
+    respond: impl FnOnce(T) -> HttpResponse,
+) -> HttpResponse {
+    let outcome = web::block(operation).await;
+    match outcome.unwrap_or_else(|error| Err(Error::Internal(format!("an operation ended early: {error}")))) {
+        Ok(made) => respond(made),
+        Err(error) => admin_response(request, &error),
+    }
+}

@@ -1,0 +1,29 @@
+//! Reading a request's body, up to a bound.
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use actix_web::web::{Bytes, BytesMut, Payload};
+use futures_util::StreamExt;
+
+use crate::error::{Error, Result};
+
+/// The whole body.
+///
+/// # Errors
+/// `TooLarge` past `bytes_max`; `Malformed` when it ends early.
+pub(super) async fn read(request: &HttpRequest, mut payload: Payload, bytes_max: usize) -> Result<Bytes> {
+    let too_large = || Error::TooLarge(format!("the body is larger than {bytes_max} bytes"));
+    let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+    if announced.is_some_and(|bytes: u64| bytes > bytes_max as u64) {
+        return Err(too_large());
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk = chunk.map_err(|error| Error::Malformed(format!("the body ended early: {error}")))?;
+        if body.len() + chunk.len() > bytes_max {
+            return Err(too_large());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body.freeze())
+}

@@ -1,0 +1,77 @@
+//! What every request carries along: an id, the caller's address and program. And the line it leaves in the log.
+
+use std::future::{Ready, ready};
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderName, HeaderValue, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
+use actix_web::middleware::Next;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+
+use crate::app::App;
+use crate::model::id::Id;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const REQUEST_ID_CHARS_MAX: usize = 64;
+const USER_AGENT_CHARS_MAX: usize = 200;
+
+/// What is known of a request beside its content.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RequestContext {
+    pub(super) request_id: String,
+    pub(super) remote_address: Option<String>,
+    pub(super) user_agent: Option<String>,
+}
+
+impl FromRequest for RequestContext {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(of(request)))
+    }
+}
+
+/// The context that [`attach`] gave the request.
+pub(super) fn of(request: &HttpRequest) -> RequestContext {
+    request.extensions().get::<RequestContext>().cloned().unwrap_or_default()
+}
+
+/// Gives the request its context, the answer its id, and the log its line.
+pub(super) async fn attach(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let Some(app) = request.app_data::<web::Data<App>>().cloned() else {
+        return Err(actix_web::error::ErrorInternalServerError("no application"));
+    };
+    let watch = app.clock.stopwatch();
+    let request_id = sent_id(&request).unwrap_or_else(|| Id::new(&app.clock, app.clock.now()).to_string());
+    let header = HeaderValue::from_str(&request_id).ok();
+    let (method, path) = (request.method().clone(), request.path().to_owned());
+    let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
+    let context = RequestContext {
+        remote_address: request.peer_addr().map(|address| address.ip().to_string()),
+        user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS_MAX).collect()),
+        request_id: request_id.clone(),
+    };
+    request.extensions_mut().insert(context);
+    let mut response = next.call(request).await?;
+    let headers = response.headers_mut();
+    if let Some(header) = header {
+        headers.insert(REQUEST_ID, header);
+    }
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let micros = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
+    tracing::debug!(%method, path, status = response.status().as_u16(), micros, request_id, "answered");
+    Ok(response)
+}
+
+/// The id that a proxy or a caller gave the request, if it is fit to be logged.
+fn sent_id(request: &ServiceRequest) -> Option<String> {
+    let text = request.headers().get(REQUEST_ID)?.to_str().ok()?;
+    let fits = !text.is_empty()
+        && text.len() <= REQUEST_ID_CHARS_MAX
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
+    fits.then(|| text.to_owned())
+}

@@ -1,0 +1,137 @@
+//! The one map from the library's errors to the wire, in two shapes: RFC 6749 5.2 for OAuth, and the
+//! admin API's, which is a superset of what Crossid's and SCIM's clients decode. Failures are logged here, once.
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::context;
+use crate::error::{Error, OAuthCode, Violation};
+
+/// What `Retry-After` says with a 503: grantd's queues drain within a second.
+const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+
+/// The answer of the OAuth endpoints.
+pub(super) fn oauth_response(request: &HttpRequest, failure: &Error) -> HttpResponse {
+    log(request, failure);
+    let (status, code) = match failure {
+        Error::OAuth { code: code @ OAuthCode::InvalidClient, .. } => (StatusCode::UNAUTHORIZED, code.as_str()),
+        Error::OAuth { code, .. } => (StatusCode::BAD_REQUEST, code.as_str()),
+        Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
+        Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+        Error::Malformed(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        _ => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
+    };
+    let description = match failure {
+        Error::OAuth { description, .. } => description.clone(),
+        other => other.to_string(),
+    };
+    let mut response = HttpResponse::build(status);
+    response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::PRAGMA, "no-cache"));
+    if status == StatusCode::UNAUTHORIZED {
+        response.insert_header((header::WWW_AUTHENTICATE, r#"Basic realm="grantd", charset="UTF-8""#));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+    }
+    response.json(json!({"error": code, "error_description": in_oauth_characters(&description)}))
+}
+
+/// RFC 6749 5.2: `error_description` is printable ASCII without quote and backslash.
+fn in_oauth_characters(text: &str) -> String {
+    text.chars()
+        .map(|c| match c {
+            '"' => '\'',
+            '\\' => '/',
+            c if c.is_ascii_graphic() || c == ' ' => c,
+            _ => '?',
+        })
+        .collect()
+}
+
+/// The answer of the admin API.
+pub(super) fn admin_response(request: &HttpRequest, failure: &Error) -> HttpResponse {
+    log(request, failure);
+    let (status, kind) = admin_status(failure);
+    let violations = match failure {
+        Error::Invalid(violations) => violations.as_slice(),
+        Error::Taken(violation) => std::slice::from_ref(violation),
+        _ => &[],
+    };
+    let mut response = HttpResponse::build(status);
+    response.insert_header((header::CACHE_CONTROL, "no-store"));
+    if status == StatusCode::UNAUTHORIZED {
+        response.insert_header((header::WWW_AUTHENTICATE, r#"Bearer realm="grantd""#));
+    }
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
+    }
+    response.json(admin_body(status, kind, &failure.to_string(), &detail(failure, violations), violations))
+}
+
+fn admin_status(failure: &Error) -> (StatusCode, &'static str) {
+    match failure {
+        Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
+        Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),
+        Error::NotFound(_) => (StatusCode::NOT_FOUND, "notFound"),
+        Error::Malformed(_) => (StatusCode::BAD_REQUEST, "invalidSyntax"),
+        Error::Invalid(_) | Error::OAuth { .. } => (StatusCode::BAD_REQUEST, "invalidValue"),
+        Error::Taken(_) => (StatusCode::CONFLICT, "uniqueness"),
+        Error::InUse { .. } => (StatusCode::CONFLICT, "inUse"),
+        Error::Stale(_) => (StatusCode::PRECONDITION_FAILED, "stale"),
+        Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "tooLarge"),
+        Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Error::Internal(_) | Error::Setup(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
+    }
+}
+
+fn detail(failure: &Error, violations: &[Violation]) -> String {
+    match failure {
+        Error::Forbidden { detail } => detail.clone(),
+        _ if violations.is_empty() => failure.to_string(),
+        _ => violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    }
+}
+
+fn admin_body(status: StatusCode, kind: &str, message: &str, detail: &str, violations: &[Violation]) -> Value {
+    let validation: Vec<Value> = violations
+        .iter()
+        .map(|v| json!({"propertyPath": v.property_path, "invalidValue": v.invalid_value, "message": v.message}))
+        .collect();
+    json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": status.as_str(),
+        "code": status.as_u16(),
+        "message": message,
+        "detail": detail,
+        "type": kind,
+        "validation": validation,
+    })
+}
+
+/// A path that is not in the table of routes.
+pub(super) async fn no_such_path(request: HttpRequest) -> HttpResponse {
+    let known = "see /oauth2/.well-known/openid-configuration for OAuth and /api/v1 for the admin API";
+    admin_response(&request, &Error::NotFound(format!("there is nothing at {}; {known}", request.path())))
+}
+
+/// A path that is in the table, but not with this method.
+pub(super) fn wrong_method(allowed: &'static str) -> actix_web::Route {
+    actix_web::web::to(move || async move {
+        let status = StatusCode::METHOD_NOT_ALLOWED;
+        let text = format!("this path takes {allowed}");
+        HttpResponse::build(status)
+            .insert_header((header::ALLOW, allowed))
+            .json(admin_body(status, "invalidSyntax", &text, &text, &[]))
+    })
+}
+
+fn log(request: &HttpRequest, failure: &Error) {
+    let request_id = context::of(request).request_id;
+    let path = request.path();
+    match failure.cause() {
+        Some(cause) => tracing::error!(request_id, path, cause, "{failure}"),
+        None => tracing::debug!(request_id, path, "refused: {failure}"),
+    }
+}

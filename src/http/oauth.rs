@@ -1,0 +1,70 @@
+//! The OAuth endpoints: a form and a header go down to the pipeline, a token or an error comes back.
+
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Serialize;
+
+use super::error::{oauth_response, wrong_method};
+use super::{basic, body, form};
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::token::{self, Issued, request::TokenRequest};
+
+/// Largest body of a token request.
+const FORM_BYTES_MAX: usize = 64 * 1024;
+/// What Crossid prints in `refresh_expires_in`: 30 days as a Go duration, of a refresh token that it does not send.
+const CROSSID_REFRESH_EXPIRES_IN: i64 = 2_592_000_000_000_000;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(
+        web::resource("/oauth2/token").route(web::post().to(token_endpoint)).default_service(wrong_method("POST")),
+    );
+    // OpenID discovery must name these; there is no person here to send to them.
+    for path in ["/oauth2/auth", "/oauth2/userinfo", "/oauth2/logout"] {
+        config.service(web::resource(path).default_service(web::to(no_sign_in)));
+    }
+}
+
+async fn token_endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    match answer(&app, &request, payload).await {
+        Ok(issued) => token_response(&app, &issued),
+        Err(error) => oauth_response(&request, &error),
+    }
+}
+
+/// Step 1 of the pipeline, up to where HTTP ends; `token::issue` does the rest.
+async fn answer(app: &App, request: &HttpRequest, payload: web::Payload) -> Result<Issued> {
+    let body = body::read(request, payload, FORM_BYTES_MAX).await?;
+    let parameters = form::parameters(request, body).await?;
+    let token_request = TokenRequest::from_parameters(parameters, basic::unverified_clients(request)?)?;
+    token::issue(app, &token_request).await
+}
+
+/// RFC 6749 5.1, with the member that Crossid adds.
+#[derive(Serialize)]
+struct TokenResponse<'a> {
+    access_token: &'a str,
+    expires_in: i64,
+    refresh_expires_in: i64,
+    scope: &'a str,
+    token_type: &'static str,
+}
+
+fn token_response(app: &App, issued: &Issued) -> HttpResponse {
+    let refresh_expires_in = if app.config().compat.crossid { CROSSID_REFRESH_EXPIRES_IN } else { 0 };
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header((header::PRAGMA, "no-cache"))
+        .json(TokenResponse {
+            access_token: &issued.access_token,
+            expires_in: issued.expires_in_seconds,
+            refresh_expires_in,
+            scope: &issued.scope,
+            token_type: "bearer",
+        })
+}
+
+async fn no_sign_in(request: HttpRequest) -> HttpResponse {
+    let text = "this server issues tokens to machines only: use the token endpoint with grant_type=client_credentials";
+    oauth_response(&request, &Error::Malformed(text.to_owned()))
+}

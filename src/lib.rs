@@ -1,0 +1,53 @@
+//! grantd: OAuth 2.0 access tokens for machines, out of one binary and one SQLite file.
+//!
+//! # Code tour
+//! A token request, in reading order, from the socket to the signature:
+//! 1. [`run`] in `http.rs`: the listener, the limits, the table of routes.
+//! 2. `http/oauth.rs` and `http/form.rs`: a form and a header become one [`token::request::TokenRequest`].
+//! 3. [`token::issue`]: the numbered pipeline. `token/client_auth.rs` finds out who asks, `token/resolve.rs` what
+//!    is granted, [`policy`] what is left of it, `token/claims.rs` what the token says.
+//! 4. `signer.rs`: keys, signatures, the JWKS, rotation.
+//! 5. `store/client.rs`: the one hot read, and the cache over it; below it `store/local.rs`, the engine on SQLite.
+//!
+//! An admin write: `http/admin/controller.rs` -> `admin.rs` -> `store/entity.rs` -> `store/audit.rs`.
+//! The words are in `model/`, the tables in `schema.sql`, all wiring in `app.rs`.
+//!
+//! # Invariants
+//! - Grants are the ceiling: nothing in a request, and no policy, widens what was granted. Failure denies.
+//! - No secret is stored or logged in clear, or compared in variable time; a secret is shown once.
+//! - A write is answered after the commit that holds it is on the disk, and the next request sees it.
+//!   Issuing a token writes no row.
+//! - HTTP holds no decisions; `token`, `policy`, `signer` and `store` name no HTTP type.
+//! - SQL lives in `schema.sql` and `store/`; time and entropy in `clock.rs`; private keys in `signer/`.
+//! - Arrows point down: http -> token, admin -> signer, policy -> store -> model. None points back up.
+//!
+//! # Embedding
+//! ```no_run
+//! # async fn embed() -> grantd::Result<()> {
+//! let app = grantd::App::open(grantd::Config { database: "app.db".into(), ..Default::default() })?;
+//! let listener = grantd::Listener::bind(app.config())?;
+//! grantd::run(app, listener, std::future::pending::<()>()).await
+//! # }
+//! ```
+
+mod admin;
+mod app;
+pub mod clock;
+pub mod config;
+pub mod dev;
+mod error;
+pub mod filter;
+mod http;
+pub mod model;
+pub mod patch;
+pub mod policy;
+pub mod secret;
+pub mod signer;
+pub mod store;
+pub mod token;
+mod usage;
+
+pub use app::{App, Missing};
+pub use config::Config;
+pub use error::{Error, OAuthCode, Result, Violation};
+pub use http::{Listener, run};

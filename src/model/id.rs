@@ -1,0 +1,110 @@
+//! Ids and client ids: how they look and how they are made.
+
+use std::fmt;
+
+use crate::clock::{Clock, Timestamp};
+
+/// Letters and digits in ASCII order, so that ids of equal length sort by their number.
+pub(crate) const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+/// 62^22 just exceeds 2^128.
+const ID_CHARS: usize = 22;
+const CLIENT_ID_CHARS: usize = 32;
+
+/// 22 characters of `[0-9A-Za-z]`: 48 bits of Unix milliseconds, then 80 random bits. Later ids sort later.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id(String);
+
+impl Id {
+    /// A new id for something made at `now`.
+    #[must_use]
+    pub fn new(clock: &Clock, now: Timestamp) -> Self {
+        let mut bytes = [0_u8; 16];
+        clock.fill(&mut bytes[6..]);
+        bytes[..6].copy_from_slice(&now.ms().to_be_bytes()[2..]);
+        Self(base62_fixed(u128::from_be_bytes(bytes)))
+    }
+
+    /// `None` unless the text has the form of an id.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        (text.len() == ID_CHARS && text.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| Self(text.to_owned()))
+    }
+
+    /// The text of the id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// 22 base-62 digits, most significant first.
+fn base62_fixed(number: u128) -> String {
+    // Dividing u128 is slow: two cuts leave three numbers that fit u64.
+    const CHUNK_DIGITS: usize = 10;
+    const CHUNK: u128 = 62_u128.pow(10);
+    let mut digits = [b'0'; ID_CHARS];
+    let mut rest = number;
+    let mut end = ID_CHARS;
+    while end > 0 {
+        let start = end.saturating_sub(CHUNK_DIGITS);
+        let mut chunk = (rest % CHUNK) as u64;
+        rest /= CHUNK;
+        for digit in digits[start..end].iter_mut().rev() {
+            *digit = BASE62[(chunk % 62) as usize];
+            chunk /= 62;
+        }
+        end = start;
+    }
+    digits.iter().map(|&b| char::from(b)).collect()
+}
+
+/// `count` random characters of `[0-9A-Za-z]`, each with the same chance.
+#[must_use]
+pub(crate) fn random_base62(clock: &Clock, count: usize) -> String {
+    let mut text = String::with_capacity(count);
+    let mut bytes = [0_u8; 64];
+    while text.len() < count {
+        clock.fill(&mut bytes);
+        // 248 is the largest multiple of 62 below 256: what lies above would favour the first characters.
+        let fair = bytes.iter().filter(|&&b| b < 248).take(count - text.len());
+        text.extend(fair.map(|&b| char::from(BASE62[usize::from(b % 62)])));
+    }
+    text
+}
+
+/// A new OAuth `client_id`: 32 letters and digits.
+#[must_use]
+pub fn new_client_id(clock: &Clock) -> String {
+    random_base62(clock, CLIENT_ID_CHARS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_fixed_width_and_sort_by_time() {
+        assert_eq!(base62_fixed(0), "0".repeat(22));
+        assert_eq!(base62_fixed(61), format!("{}z", "0".repeat(21)));
+        assert_eq!(base62_fixed(62_u128.pow(10)), format!("{}1{}", "0".repeat(11), "0".repeat(10)));
+        assert_eq!(base62_fixed(u128::MAX), "7n42DGM5Tflk9n8mt7Fhc7");
+        let clock = Clock::system();
+        let ids: Vec<Id> = (0..200).map(|ms| Id::new(&clock, Timestamp::from_ms(ms * 86_400_000))).collect();
+        assert!(ids.is_sorted());
+        assert!(ids.iter().all(|id| Id::parse(id.as_str()).is_some()));
+        assert_eq!(Id::parse("short"), None);
+        assert_eq!(Id::parse("aaaaaaaaaaaaaaaaaaaaa/"), None);
+    }
+
+    #[test]
+    fn client_ids_are_32_letters_and_digits() {
+        let id = new_client_id(&Clock::system());
+        assert!(id.len() == 32 && id.bytes().all(|b| b.is_ascii_alphanumeric()));
+    }
+}

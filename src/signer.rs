@@ -1,0 +1,140 @@
+//! Signing keys and what is done with them: JWTs, the JWKS, rotation. Private keys never leave this room.
+//!
+//! Each key is prepared once: `jsonwebtoken::encode` would read it anew for every token, which costs as much
+//! as an Ed25519 signature itself. `jsonwebtoken` verifies, and names the types of the JWKS.
+
+mod key;
+mod rotation;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use jsonwebtoken::jwk::{Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation};
+use serde_json::{Map, Value};
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::KeysConfig;
+use crate::error::{Error, Result};
+use crate::model::api::SigningAlg;
+use crate::secret::ServerKeys;
+use crate::store::{KeyRow, KeyState, Store};
+use key::PreparedKey;
+
+pub use rotation::RotateRequest;
+
+/// Longest token that is looked at, in bytes.
+const TOKEN_BYTES_MAX: usize = 16 * 1024;
+
+/// The signing keys of one server.
+pub struct Signer {
+    settings: KeysConfig,
+    current: RwLock<Arc<KeySet>>,
+}
+
+/// The keys as of one moment.
+struct KeySet {
+    rows: Vec<KeyRow>,
+    signing: HashMap<SigningAlg, PreparedKey>,
+    verifying: HashMap<String, (Algorithm, DecodingKey)>,
+    jwks: String,
+}
+
+impl Signer {
+    /// Loads the keys, and makes the first ones where an algorithm has none.
+    ///
+    /// # Errors
+    /// `Internal` when a stored key cannot be opened; `Unavailable` or `Internal` from the database.
+    pub fn open(store: &Store, server_keys: &ServerKeys, clock: &Clock, settings: KeysConfig) -> Result<Self> {
+        rotation::make_first_keys(store, server_keys, clock)?;
+        let current = RwLock::new(Arc::new(KeySet::load(store, server_keys)?));
+        Ok(Self { settings, current })
+    }
+
+    fn current(&self) -> Arc<KeySet> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn reload(&self, store: &Store, server_keys: &ServerKeys) -> Result<()> {
+        let loaded = Arc::new(KeySet::load(store, server_keys)?);
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
+        Ok(())
+    }
+
+    /// Signs `claims`, the JSON text of a JWT's claims, under the active key of `alg`: a compact JWS
+    /// (RFC 7515 7.1) with `typ` `at+jwt` (RFC 9068 2.1).
+    ///
+    /// # Errors
+    /// `Internal` when there is no active key of `alg`, or signing fails.
+    pub fn sign(&self, alg: SigningAlg, claims: &[u8]) -> Result<String> {
+        let current = self.current();
+        let key = current.signing.get(&alg);
+        let key = key.ok_or_else(|| Error::Internal(format!("there is no active {} key", alg.as_str())))?;
+        let mut token = String::with_capacity(key.header().len() + claims.len() * 4 / 3 + 512);
+        token.push_str(key.header());
+        token.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let signature = key.sign(token.as_bytes())?;
+        token.push('.');
+        BASE64_URL_SAFE_NO_PAD.encode_string(&signature, &mut token);
+        Ok(token)
+    }
+
+    /// The claims of a token that this server signed and that holds now; `None` for any other text.
+    /// Audience, scopes and whether its account still may is for the caller to check.
+    #[must_use]
+    pub fn verify(&self, token: &str, issuer: &str, now: Timestamp) -> Option<Map<String, Value>> {
+        if token.len() > TOKEN_BYTES_MAX {
+            return None;
+        }
+        let header = jsonwebtoken::decode_header(token).ok()?;
+        let current = self.current();
+        let (alg, key) = current.verifying.get(header.kid.as_deref()?)?;
+        let mut validation = Validation::new(*alg);
+        validation.set_issuer(&[issuer]);
+        validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
+        validation.validate_aud = false;
+        // It would read the machine's clock; ours is compared below.
+        validation.validate_exp = false;
+        let claims = jsonwebtoken::decode::<Map<String, Value>>(token, key, &validation).ok()?.claims;
+        let seconds = |name: &str| claims.get(name).and_then(Value::as_i64);
+        let holds = seconds("exp")? > now.unix_seconds() && seconds("nbf").is_none_or(|nbf| nbf <= now.unix_seconds());
+        (holds && header.typ.as_deref() == Some("at+jwt")).then_some(claims)
+    }
+
+    /// The public keys as a JWK Set (RFC 7517 5), each with `kid`, `use` and `alg`.
+    #[must_use]
+    pub fn jwks(&self) -> String {
+        self.current().jwks.clone()
+    }
+
+    /// Every key with its state and times.
+    #[must_use]
+    pub fn key_rows(&self) -> Vec<KeyRow> {
+        self.current().rows.clone()
+    }
+}
+
+impl KeySet {
+    fn load(store: &Store, server_keys: &ServerKeys) -> Result<Self> {
+        let rows = store.signing_key_list()?;
+        let mut signing = HashMap::new();
+        let mut verifying = HashMap::new();
+        let mut public = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let unfit = |error: &dyn std::fmt::Display| Error::Internal(format!("the public key {} is not one: {error}", row.kid));
+            let jwk: Jwk = serde_json::from_value(row.public_jwk.clone()).map_err(|error| unfit(&error))?;
+            let decoding = DecodingKey::from_jwk(&jwk).map_err(|error| unfit(&error))?;
+            verifying.insert(row.kid.to_string(), (key::jwt_algorithm(row.alg), decoding));
+            if row.state == KeyState::Active {
+                signing.insert(row.alg, PreparedKey::open(row, server_keys)?);
+            }
+            public.push(jwk);
+        }
+        let jwks = serde_json::to_string(&JwkSet { keys: public })
+            .map_err(|error| Error::Internal(format!("the key set cannot be written: {error}")))?;
+        Ok(Self { rows, signing, verifying, jwks })
+    }
+}

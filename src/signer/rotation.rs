@@ -1,0 +1,137 @@
+//! The life of keys: `next` is published, `active` signs, `retired` stays published until what it signed has expired.
+//!
+//! Everything here runs on a background thread or the blocking pool; a token request never waits for it.
+
+use super::{KeySet, Signer, key};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Error, Result};
+use crate::model::api::{SigningAlg, TOKEN_LIFETIME_SECONDS};
+use crate::secret::ServerKeys;
+use crate::store::{KeyRow, KeyState, Origin, Store};
+
+const HOUR_SECONDS: i64 = 3600;
+const DAY_SECONDS: i64 = 86_400;
+
+/// What a rotation is asked for.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RotateRequest {
+    /// One algorithm; all of them when it is not named.
+    pub alg: Option<SigningAlg>,
+    /// Also when the next key was published too short a time ago for every verifier to know it.
+    pub force: bool,
+}
+
+/// Makes an active key for each algorithm that has none. The ones to follow are made by [`Signer::maintain`].
+pub(super) fn make_first_keys(store: &Store, server_keys: &ServerKeys, clock: &Clock) -> Result<()> {
+    let rows = store.signing_key_list()?;
+    let now = clock.now();
+    let missing = SigningAlg::ALL.into_iter().filter(|alg| find(&rows, *alg, KeyState::Active).is_none());
+    let made = missing
+        .map(|alg| key::generate(alg, KeyState::Active, clock, now, server_keys))
+        .collect::<Result<Vec<_>>>()?;
+    if made.is_empty() {
+        return Ok(());
+    }
+    store.signing_key_insert(&made, clock, &Origin::system("first signing keys"))
+}
+
+fn find(rows: &[KeyRow], alg: SigningAlg, state: KeyState) -> Option<&KeyRow> {
+    rows.iter().find(|row| row.alg == alg && row.state == state)
+}
+
+impl Signer {
+    /// Does what time asks for: makes the next keys, rotates the old ones, removes the retired ones.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database; what was done until then stays done.
+    pub fn maintain(&self, store: &Store, server_keys: &ServerKeys, clock: &Clock) -> Result<()> {
+        let current = self.current();
+        let now = clock.now();
+        self.make_next_keys(&current, store, server_keys, clock)?;
+        for alg in SigningAlg::ALL {
+            let due = find(&current.rows, alg, KeyState::Active)
+                .and_then(|row| row.activated_at)
+                .is_some_and(|since| since.plus_seconds(i64::from(self.settings.rotate_days) * DAY_SECONDS) <= now);
+            let known = find(&current.rows, alg, KeyState::Next).is_some_and(|row| self.announced_until(row) <= now);
+            if due && known {
+                self.rotate_one(alg, store, server_keys, clock, &Origin::system("signing key is due for rotation"))?;
+            }
+        }
+        for row in current.rows.iter().filter(|row| row.remove_at.is_some_and(|at| at <= now)) {
+            store.signing_key_delete(row, clock, &Origin::system("everything this key signed has expired"))?;
+            self.reload(store, server_keys)?;
+        }
+        Ok(())
+    }
+
+    fn make_next_keys(&self, current: &KeySet, store: &Store, server_keys: &ServerKeys, clock: &Clock) -> Result<()> {
+        let missing = SigningAlg::ALL.into_iter().filter(|alg| find(&current.rows, *alg, KeyState::Next).is_none());
+        let made = missing
+            .map(|alg| key::generate(alg, KeyState::Next, clock, clock.now(), server_keys))
+            .collect::<Result<Vec<_>>>()?;
+        if made.is_empty() {
+            return Ok(());
+        }
+        store.signing_key_insert(&made, clock, &Origin::system("signing keys to come"))?;
+        self.reload(store, server_keys)
+    }
+
+    /// Rotates as an administrator asks, and answers the keys as they are then.
+    ///
+    /// # Errors
+    /// `InUse` when verifiers may not know the next key yet and `force` is not set; `Stale` when another
+    /// rotation came first; `Unavailable` or `Internal` from the database.
+    pub fn rotate(
+        &self,
+        request: RotateRequest,
+        store: &Store,
+        server_keys: &ServerKeys,
+        clock: &Clock,
+        origin: &Origin,
+    ) -> Result<Vec<KeyRow>> {
+        let algs: Vec<SigningAlg> = request.alg.map_or_else(|| SigningAlg::ALL.to_vec(), |alg| vec![alg]);
+        self.make_next_keys(&self.current(), store, server_keys, clock)?;
+        if !request.force {
+            let (rows, now) = (self.key_rows(), clock.now());
+            let fresh = algs.iter().filter_map(|alg| find(&rows, *alg, KeyState::Next));
+            if let Some(until) = fresh.map(|row| self.announced_until(row)).max().filter(|until| *until > now) {
+                return Err(Error::InUse {
+                    detail: format!(
+                        "the next key is published since a short time only, and verifiers that keep a copy of the JWKS may not \
+                         know it before {until}; try again then, or send {{\"force\": true}}"
+                    ),
+                });
+            }
+        }
+        for alg in algs {
+            self.rotate_one(alg, store, server_keys, clock, origin)?;
+        }
+        Ok(self.key_rows())
+    }
+
+    fn announced_until(&self, next: &KeyRow) -> Timestamp {
+        next.created_at.plus_seconds(i64::from(self.settings.announce_hours) * HOUR_SECONDS)
+    }
+
+    fn rotate_one(
+        &self,
+        alg: SigningAlg,
+        store: &Store,
+        server_keys: &ServerKeys,
+        clock: &Clock,
+        origin: &Origin,
+    ) -> Result<()> {
+        let current = self.current();
+        let (Some(active), Some(next)) =
+            (find(&current.rows, alg, KeyState::Active), find(&current.rows, alg, KeyState::Next))
+        else {
+            return Err(Error::Internal(format!("{} has no active or no next key", alg.as_str())));
+        };
+        let now = clock.now();
+        let following = key::generate(alg, KeyState::Next, clock, now, server_keys)?;
+        // An hour more than the longest token: verifiers' clocks differ.
+        let remove_at = now.plus_seconds(TOKEN_LIFETIME_SECONDS.end() + HOUR_SECONDS);
+        store.signing_key_rotate(active, next, &following, remove_at, clock, origin)?;
+        self.reload(store, server_keys)
+    }
+}

@@ -1,0 +1,230 @@
+//! The typed store: noun-first operations, each one read or one batch, over a small engine.
+//!
+//! Every SQL statement of grantd stands under this folder or in `schema.sql`. Calls block: readers take
+//! microseconds, writers wait for the disk, so callers on an async thread use the blocking pool for writes
+//! and for lists. No operation changes anything an administrator made without an audit commit in its batch.
+
+pub mod engine;
+pub mod schema;
+
+mod access_grant;
+mod api;
+mod api_token;
+mod audit;
+mod client;
+mod entity;
+mod list;
+mod local;
+mod machine_to_machine;
+mod service_account;
+mod setting;
+mod signing_key;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use serde_json::Value;
+
+pub use audit::{AuditVerdict, CommitRow, EventRow};
+pub use client::{ClientView, GrantView};
+pub use entity::{Page, Query};
+pub(crate) use entity::Entity;
+pub use local::Opened;
+pub use signing_key::{KeyRow, KeyState};
+
+use crate::clock::Timestamp;
+use crate::error::{Error, Result, Violation};
+use crate::model::api_token::ApiToken;
+use crate::model::id::Id;
+use engine::{Batch, EngineError, Row, Statement};
+use local::LocalEngine;
+
+/// Bounds that the configuration sets.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreLimits {
+    /// Clients whose hot read is kept in memory.
+    pub clients_cached: usize,
+    /// SQLite's page cache, for each connection.
+    pub page_cache_kib: u32,
+}
+
+/// API tokens whose lookup is kept in memory.
+const API_TOKENS_CACHED: usize = 256;
+
+/// A cached answer and the generation it was read in.
+type Stamped<T> = (i64, Arc<T>);
+
+/// The database, typed.
+pub struct Store {
+    engine: LocalEngine,
+    clients: Cache<String, Stamped<ClientView>>,
+    api_tokens: Cache<[u8; 32], Stamped<ApiToken>>,
+}
+
+/// Who writes, and why: what the audit commit and the event of a write are made from.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The id of the API token or service account, or `system`.
+    pub actor_id: String,
+    /// Its name.
+    pub actor_name: String,
+    /// What kind of actor it is.
+    pub actor_type: ActorType,
+    /// `?reason=` of the request.
+    pub reason: Option<String>,
+    /// `?correlation=` of the request.
+    pub correlation: Option<String>,
+    /// The request's id.
+    pub request_id: String,
+    /// The caller's address.
+    pub client_ip: Option<String>,
+    /// The caller's program.
+    pub user_agent: Option<String>,
+}
+
+/// Who may act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActorType {
+    /// A bearer of the admin API.
+    ApiToken,
+    /// A service account with a token for the built-in API.
+    ServiceAccount,
+    /// grantd itself.
+    System,
+}
+
+impl ActorType {
+    /// As stored and on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ApiToken => "apiToken",
+            Self::ServiceAccount => "serviceAccount",
+            Self::System => "system",
+        }
+    }
+}
+
+impl Origin {
+    /// A write that grantd makes by itself.
+    #[must_use]
+    pub fn system(reason: &str) -> Self {
+        Self {
+            actor_id: "system".to_owned(),
+            actor_name: "grantd".to_owned(),
+            actor_type: ActorType::System,
+            reason: Some(reason.to_owned()),
+            correlation: None,
+            request_id: "system".to_owned(),
+            client_ip: None,
+            user_agent: None,
+        }
+    }
+}
+
+/// One thing that a write changed: its type, its id, and how it looked before and after.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// `ServiceAccount`, `Credential`, `SigningKey` …
+    pub resource_type: &'static str,
+    /// The id of what changed.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// `None` for something new.
+    pub before: Option<Value>,
+    /// `None` for something removed.
+    pub after: Option<Value>,
+}
+
+/// An admin write on its way: what it does to the tables and what the audit trail says of it.
+pub(crate) struct Write {
+    pub(crate) commit_id: Id,
+    pub(crate) event_id: Id,
+    pub(crate) at: Timestamp,
+    pub(crate) changes: Vec<Change>,
+    pub(crate) statements: Batch,
+    /// The audit insert whose `guard` holds the write's condition, with the parameters ?10 and up.
+    pub(crate) guard: Statement,
+}
+
+impl Store {
+    /// Opens, or with `create` makes, the database at `path`.
+    ///
+    /// # Errors
+    /// `Setup`: one line that names the file and the way out.
+    pub fn open(path: &Path, create: bool, limits: StoreLimits) -> Result<(Self, Opened)> {
+        let (engine, opened) = LocalEngine::open(path, create, limits.page_cache_kib)?;
+        let store = Self {
+            engine,
+            clients: Cache::new(limits.clients_cached),
+            api_tokens: Cache::new(API_TOKENS_CACHED),
+        };
+        Ok((store, opened))
+    }
+
+    /// The database file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.engine.path()
+    }
+
+    /// Finishes the waiting writes and closes the file.
+    pub fn close(&self) {
+        self.engine.close();
+    }
+
+    fn read(&self, statement: &Statement) -> Result<Vec<Row>> {
+        self.engine.read(statement).map_err(plain_error)
+    }
+
+    fn read_one(&self, statement: &Statement) -> Result<Option<Row>> {
+        Ok(self.read(statement)?.into_iter().next())
+    }
+
+    /// Writes and waits for the commit.
+    fn write(&self, batch: Batch) -> Result<(), EngineError> {
+        self.engine.write(batch).blocking_recv().unwrap_or(Err(EngineError::Stopped))
+    }
+
+    /// Writes with the audit commit in front, whose guard fails the whole batch when its condition does not hold.
+    fn write_audited(&self, write: Write, origin: &Origin) -> Result<(), EngineError> {
+        let mut batch = audit::commit_statements(&write, origin);
+        batch.extend(write.statements);
+        self.write(batch)
+    }
+}
+
+/// The domain's error for one of the engine's, where the operation itself has no better word.
+fn plain_error(error: EngineError) -> Error {
+    let cause = error.to_string();
+    let unavailable = |detail: &str| Error::Unavailable { detail: detail.to_owned(), cause: cause.clone() };
+    match error {
+        EngineError::Full => unavailable("the server's disk is full: nothing was changed; try again when there is room"),
+        EngineError::Busy(_) => unavailable("the database is busy: nothing was changed; try again"),
+        EngineError::Io(_) => unavailable("the database cannot be reached: nothing was changed; try again later"),
+        EngineError::Stopped => unavailable("the server is stopping: nothing was changed; try again"),
+        EngineError::Unique(what) => match taken_member(&what) {
+            Some(member) => Error::Taken(Violation::new(format!("/{member}"), Value::Null, format!("this {member} is taken; choose another"))),
+            None => Error::Internal(format!("{what} is taken")),
+        },
+        EngineError::ForeignKey => Error::InUse {
+            detail: "something that this names is gone, or something uses what this removes; read it again".to_owned(),
+        },
+        EngineError::Guard => Error::Stale("it changed since it was read; read it again and repeat the change".to_owned()),
+        EngineError::Constraint(_) | EngineError::Damaged(_) | EngineError::Sql(_) => Error::Internal(cause),
+    }
+}
+
+/// The member that a UNIQUE column holds.
+fn taken_member(column: &str) -> Option<&'static str> {
+    // SQLite lists every column of the constraint; the first says enough.
+    match column.split(',').next().unwrap_or_default() {
+        "service_account.user_name" => Some("userName"),
+        "machine_to_machine.client_id" => Some("clientId"),
+        "api.app_id" => Some("appId"),
+        "api.audience" => Some("audience"),
+        _ => None,
+    }
+}

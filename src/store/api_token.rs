@@ -1,0 +1,115 @@
+//! How the admin API's bearers are kept.
+
+use std::sync::Arc;
+
+use super::audit::{guarded_commit, unguarded, write_of};
+use super::engine::{EngineError, Row, Statement, params};
+use super::entity::{Page, Query};
+use super::list::{Attribute, Kind};
+use super::{Change, Origin, Store, plain_error};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::model::api_token::{ApiToken, Role};
+use crate::secret::Hash;
+
+const SELECT: &str = "SELECT t.id, t.display_name, t.role, t.active, t.last4, t.issued_at_ms, t.expires_at_ms, \
+    t.last_used_at_ms FROM api_token AS t";
+const COUNT: &str = "SELECT COUNT(*) FROM api_token AS t";
+const INSERT: &str = "INSERT INTO api_token (id, display_name, role, active, hash, last4, issued_at_ms, expires_at_ms) \
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const GUARD: &str = guarded_commit!("(SELECT 1 FROM api_token WHERE id = ?10)");
+pub(super) const TOUCH: &str = "UPDATE api_token SET last_used_at_ms = ?2 WHERE id = ?1 \
+    AND (last_used_at_ms IS NULL OR last_used_at_ms < ?2)";
+const ATTRIBUTES: &[Attribute] = &[
+    Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
+    Attribute { name: "displayName", expr: "t.display_name", kind: Kind::Text },
+    Attribute { name: "role", expr: "t.role", kind: Kind::Exact },
+    Attribute { name: "active", expr: "t.active", kind: Kind::Flag },
+    Attribute { name: "issuedAt", expr: "t.issued_at_ms", kind: Kind::Time },
+    Attribute { name: "expiresAt", expr: "t.expires_at_ms", kind: Kind::Time },
+    Attribute { name: "lastUsedAt", expr: "t.last_used_at_ms", kind: Kind::Time },
+];
+
+fn from_row(row: &Row) -> Result<ApiToken, EngineError> {
+    let role = row.text(2)?;
+    Ok(ApiToken {
+        id: row.id(0)?,
+        display_name: row.text(1)?,
+        role: Role::parse(&role).ok_or_else(|| EngineError::Damaged(format!("role {role}")))?,
+        active: row.flag(3)?,
+        last4: row.text(4)?,
+        issued_at: row.time(5)?,
+        expires_at: row.optional_time(6)?,
+        last_used_at: row.optional_time(7)?,
+    })
+}
+
+fn change(token: &ApiToken, added: bool) -> Change {
+    let shown = Some(token.to_json());
+    Change {
+        resource_type: "ApiToken",
+        id: token.id.to_string(),
+        name: token.display_name.clone(),
+        before: if added { None } else { shown.clone() },
+        after: if added { shown } else { None },
+    }
+}
+
+impl Store {
+    /// The token with this hash, as committed now.
+    pub(crate) fn api_token_by_hash(&self, hash: &Hash) -> Result<Option<Arc<ApiToken>>> {
+        let generation = self.engine.generation().map_err(plain_error)?;
+        if let Some((read_in, token)) = self.api_tokens.get(hash)
+            && read_in == generation
+        {
+            return Ok(Some(token));
+        }
+        let sql = [SELECT, " WHERE t.hash = ?1"].concat();
+        let statement = Statement { sql: sql.into(), params: params![hash.to_vec()] };
+        let (generation, answers) = self.engine.read_together(&[statement]).map_err(plain_error)?;
+        let Some(row) = answers.first().and_then(|rows| rows.first()) else { return Ok(None) };
+        let token = Arc::new(from_row(row).map_err(plain_error)?);
+        self.api_tokens.insert(*hash, (generation, Arc::clone(&token)));
+        Ok(Some(token))
+    }
+
+    /// The token with this id.
+    pub(crate) fn api_token_by_id(&self, id: &str) -> Result<ApiToken> {
+        let sql = [SELECT, " WHERE t.id = ?1"].concat();
+        let row = self.read_one(&Statement { sql: sql.into(), params: params![id] })?;
+        let row = row.ok_or_else(|| Error::NotFound(format!("there is no API token with the id {id}")))?;
+        from_row(&row).map_err(plain_error)
+    }
+
+    /// One page of tokens.
+    pub(crate) fn api_token_list(&self, query: &Query) -> Result<Page<ApiToken>> {
+        self.page(COUNT, SELECT, ATTRIBUTES, query, from_row)
+    }
+
+    /// Stores a new token under its hash.
+    pub(crate) fn api_token_insert(&self, token: &ApiToken, hash: &Hash, clock: &Clock, origin: &Origin) -> Result<()> {
+        let insert = Statement::new(
+            INSERT,
+            params![
+                &token.id,
+                token.display_name.as_str(),
+                token.role.as_str(),
+                token.active,
+                hash.to_vec(),
+                token.last4.as_str(),
+                token.issued_at,
+                token.expires_at,
+            ],
+        );
+        let write = write_of(clock, vec![change(token, true)], unguarded(), vec![insert]);
+        self.write_audited(write, origin).map_err(plain_error)
+    }
+
+    /// Ends a token: the next request that bears it is refused.
+    pub(crate) fn api_token_delete(&self, token: &ApiToken, clock: &Clock, origin: &Origin) -> Result<()> {
+        let delete = Statement::new("DELETE FROM api_token WHERE id = ?1", params![&token.id]);
+        let guard = Statement::new(GUARD, params![&token.id]);
+        let write = write_of(clock, vec![change(token, false)], guard, vec![delete]);
+        self.write_audited(write, origin).map_err(plain_error)
+    }
+}

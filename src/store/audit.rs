@@ -1,0 +1,323 @@
+//! The audit trail: a commit and an event in the batch of every admin write, and the chain sealed behind them.
+
+use serde_json::{Value, json};
+
+use super::engine::{Row, Statement, params};
+use super::entity::{Page, Query};
+use super::list::{self, Attribute, Kind};
+use super::{Origin, Store, Write, plain_error};
+use crate::error::{Error, Result};
+use crate::model::id::Id;
+use crate::secret::{Hash, ServerKeys, hashes_equal};
+
+/// Commits that one pass seals.
+const SEALED_AT_ONCE_MAX: usize = 1000;
+
+/// The audit insert with a condition: NULL where it does not hold, and then NOT NULL refuses the batch.
+macro_rules! guarded_commit {
+    ($condition:literal) => {
+        concat!(
+            "INSERT INTO audit_commit (id, at_ms, actor_id, actor_name, actor_type, reason, correlation, request_id, \
+             changes, guard) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ",
+            $condition,
+            ")"
+        )
+    };
+}
+pub(super) use guarded_commit;
+
+const UNGUARDED: &str = guarded_commit!("1");
+const INSERT_EVENT: &str = "INSERT INTO event_log (id, at_ms, type, display_name, severity, request_id, status, \
+    actor_id, actor_name, actor_type, client_ip, user_agent) VALUES (?1, ?2, ?3, ?4, 'info', ?5, 'success', ?6, ?7, ?8, ?9, ?10)";
+
+/// The condition of a write that has none: new rows collide by themselves.
+pub(super) fn unguarded() -> Statement {
+    Statement::new(UNGUARDED, Vec::new())
+}
+
+/// The commit, its guard first of all statements, and the event.
+pub(super) fn commit_statements(write: &Write, origin: &Origin) -> Vec<Statement> {
+    let changes: Vec<Value> = write
+        .changes
+        .iter()
+        .map(|change| json!({"resourceType": change.resource_type, "id": change.id, "before": change.before, "after": change.after}))
+        .collect();
+    let mut commit = params![
+        &write.commit_id,
+        write.at,
+        origin.actor_id.as_str(),
+        origin.actor_name.as_str(),
+        origin.actor_type.as_str(),
+        origin.reason.clone(),
+        origin.correlation.clone(),
+        origin.request_id.as_str(),
+        Value::from(changes).to_string(),
+    ];
+    commit.extend(write.guard.params.iter().cloned());
+    // A cascade lists what it takes along first; the event is about what was asked for, which is last.
+    let (kind, name) = write.changes.last().map_or(("Nothing.Changed".to_owned(), String::new()), |change| {
+        let what = match (&change.before, &change.after) {
+            (None, _) => "Created",
+            (_, None) => "Deleted",
+            _ => "Changed",
+        };
+        (format!("{}.{what}", change.resource_type), format!("{what} {} {}", change.resource_type, change.name))
+    });
+    let event = params![
+        &write.event_id,
+        write.at,
+        kind,
+        name,
+        origin.request_id.as_str(),
+        origin.actor_id.as_str(),
+        origin.actor_name.as_str(),
+        origin.actor_type.as_str(),
+        origin.client_ip.clone(),
+        origin.user_agent.clone(),
+    ];
+    vec![Statement { sql: write.guard.sql.clone(), params: commit }, Statement::new(INSERT_EVENT, event)]
+}
+
+/// An audit commit, as the admin API shows it.
+pub struct CommitRow(Value);
+
+/// An event, as the admin API shows it.
+pub struct EventRow(Value);
+
+impl CommitRow {
+    /// The commit in JSON.
+    #[must_use]
+    pub fn into_json(self) -> Value {
+        self.0
+    }
+}
+
+impl EventRow {
+    /// The event in JSON.
+    #[must_use]
+    pub fn into_json(self) -> Value {
+        self.0
+    }
+}
+
+const SELECT_COMMIT: &str = "SELECT t.id, t.at_ms, t.actor_id, t.actor_name, t.actor_type, t.reason, t.correlation, \
+    t.request_id, t.changes, t.seq, s.hash IS NOT NULL FROM audit_commit AS t LEFT JOIN audit_seal AS s ON s.seq = t.seq";
+const COUNT_COMMIT: &str = "SELECT COUNT(*) FROM audit_commit AS t";
+const COMMIT_ATTRIBUTES: &[Attribute] = &[
+    Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
+    Attribute { name: "createdAt", expr: "t.at_ms", kind: Kind::Time },
+    Attribute { name: "by", expr: "t.actor_id", kind: Kind::Exact },
+    Attribute { name: "actor.displayName", expr: "t.actor_name", kind: Kind::Text },
+    Attribute { name: "actor.type", expr: "t.actor_type", kind: Kind::Exact },
+    Attribute { name: "reason", expr: "t.reason", kind: Kind::Text },
+    Attribute { name: "correlation", expr: "t.correlation", kind: Kind::Exact },
+    Attribute { name: "requestId", expr: "t.request_id", kind: Kind::Exact },
+    Attribute {
+        name: "changes",
+        expr: "SELECT 1 FROM json_each(t.changes) AS s WHERE 1",
+        kind: Kind::Many(&[
+            Attribute { name: "id", expr: "json_extract(s.value, '$.id')", kind: Kind::Exact },
+            Attribute { name: "resourceType", expr: "json_extract(s.value, '$.resourceType')", kind: Kind::Exact },
+        ]),
+    },
+];
+
+const SELECT_EVENT: &str = "SELECT t.id, t.at_ms, t.type, t.display_name, t.severity, t.request_id, t.status, \
+    t.actor_id, t.actor_name, t.actor_type, t.client_ip, t.user_agent FROM event_log AS t";
+const COUNT_EVENT: &str = "SELECT COUNT(*) FROM event_log AS t";
+const EVENT_ATTRIBUTES: &[Attribute] = &[
+    Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
+    Attribute { name: "createdAt", expr: "t.at_ms", kind: Kind::Time },
+    Attribute { name: "type", expr: "t.type", kind: Kind::Exact },
+    Attribute { name: "displayName", expr: "t.display_name", kind: Kind::Text },
+    Attribute { name: "severity", expr: "t.severity", kind: Kind::Exact },
+    Attribute { name: "requestId", expr: "t.request_id", kind: Kind::Exact },
+    Attribute { name: "result.status", expr: "t.status", kind: Kind::Exact },
+    Attribute { name: "actor.identifier", expr: "t.actor_id", kind: Kind::Exact },
+    Attribute { name: "actor.displayName", expr: "t.actor_name", kind: Kind::Text },
+    Attribute { name: "actor.type", expr: "t.actor_type", kind: Kind::Exact },
+    Attribute { name: "client.ip", expr: "t.client_ip", kind: Kind::Exact },
+];
+
+fn commit_from_row(row: &Row) -> Result<CommitRow, super::engine::EngineError> {
+    let id = row.text(0)?;
+    Ok(CommitRow(json!({
+        "by": row.text(2)?,
+        "actor": {"identifier": row.text(2)?, "displayName": row.text(3)?, "type": row.text(4)?},
+        "createdAt": row.time(1)?.to_string(),
+        "reason": row.optional_text(5)?,
+        "correlation": row.optional_text(6)?,
+        "requestId": row.text(7)?,
+        "changes": row.json(8)?,
+        "sequence": row.integer(9)?,
+        "sealed": row.flag(10)?,
+        "meta": {"resourceType": "Commit", "created": row.time(1)?.to_string(), "revision": 1},
+        "id": id,
+    })))
+}
+
+fn event_from_row(row: &Row) -> Result<EventRow, super::engine::EngineError> {
+    let ip = row.optional_text(10)?;
+    Ok(EventRow(json!({
+        "id": row.text(0)?,
+        "createdAt": row.time(1)?.to_string(),
+        "type": row.text(2)?,
+        "displayName": row.text(3)?,
+        "severity": row.text(4)?,
+        "requestId": row.text(5)?,
+        "result": {"status": row.text(6)?},
+        "actor": {"identifier": row.text(7)?, "displayName": row.text(8)?, "type": row.text(9)?},
+        "client": {"ip": ip, "ips": ip.iter().collect::<Vec<_>>(), "userAgent": {"raw": row.optional_text(11)?}},
+    })))
+}
+
+/// What [`Store::audit_verify`] found.
+#[derive(Debug, PartialEq, Eq)]
+pub enum AuditVerdict {
+    /// The chain holds: this many commits are sealed, and this many wait for the next pass.
+    Holds {
+        /// Commits in the chain.
+        sealed: i64,
+        /// Commits after its end.
+        waiting: i64,
+    },
+    /// The first commit, by its sequence number, that was changed or removed after it was sealed.
+    BrokenAt(i64),
+}
+
+const UNSEALED: &str = "SELECT seq, id, at_ms, actor_id, actor_name, actor_type, reason, correlation, request_id, changes \
+    FROM audit_commit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+const LAST_SEAL: &str = "SELECT seq, hash FROM audit_seal ORDER BY seq DESC LIMIT 1";
+const INSERT_SEAL: &str = "INSERT INTO audit_seal (seq, hash) VALUES (?1, ?2)";
+const SEALED_AFTER: &str = "SELECT s.seq, c.id, c.at_ms, c.actor_id, c.actor_name, c.actor_type, c.reason, c.correlation, \
+    c.request_id, c.changes, s.hash FROM audit_seal AS s LEFT JOIN audit_commit AS c ON c.seq = s.seq \
+    WHERE s.seq > ?1 ORDER BY s.seq LIMIT ?2";
+const UNSEALED_COUNT: &str = "SELECT COUNT(*) FROM audit_commit WHERE seq > ?1";
+
+/// The link for the commit in columns 0 to 9: keyed, over the link before and everything the commit says.
+fn link(keys: &ServerKeys, before: &Hash, row: &Row) -> Hash {
+    let canonical = json!([
+        row.integer(0).ok(),
+        row.text(1).ok(),
+        row.integer(2).ok(),
+        row.text(3).ok(),
+        row.text(4).ok(),
+        row.text(5).ok(),
+        row.optional_text(6).ok().flatten(),
+        row.optional_text(7).ok().flatten(),
+        row.text(8).ok(),
+        row.text(9).ok(),
+    ]);
+    keys.audit_hash(&[before, canonical.to_string().as_bytes()])
+}
+
+impl Store {
+    /// Seals the commits made since the last pass; answers how many.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn audit_seal(&self, keys: &ServerKeys) -> Result<usize> {
+        let last = self.read_one(&Statement::new(LAST_SEAL, Vec::new()))?;
+        let (after, mut before) = match &last {
+            None => (0, Hash::default()),
+            Some(row) => (row.integer(0).map_err(plain_error)?, hash_from(row, 1)?),
+        };
+        let waiting = self.read(&Statement::new(UNSEALED, params![after, SEALED_AT_ONCE_MAX as i64]))?;
+        if waiting.is_empty() {
+            return Ok(0);
+        }
+        let mut batch = Vec::with_capacity(waiting.len());
+        for row in &waiting {
+            before = link(keys, &before, row);
+            batch.push(Statement::new(INSERT_SEAL, params![row.integer(0).map_err(plain_error)?, before.to_vec()]));
+        }
+        self.write(batch).map_err(plain_error)?;
+        Ok(waiting.len())
+    }
+
+    /// Recomputes the whole chain.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn audit_verify(&self, keys: &ServerKeys) -> Result<AuditVerdict> {
+        let (mut after, mut sealed, mut before) = (0, 0, Hash::default());
+        loop {
+            let rows = self.read(&Statement::new(SEALED_AFTER, params![after, SEALED_AT_ONCE_MAX as i64]))?;
+            for row in &rows {
+                let seq = row.integer(0).map_err(plain_error)?;
+                before = link(keys, &before, row);
+                if !hashes_equal(&before, &hash_from(row, 10)?) {
+                    return Ok(AuditVerdict::BrokenAt(seq));
+                }
+                (after, sealed) = (seq, sealed + 1);
+            }
+            if rows.len() < SEALED_AT_ONCE_MAX {
+                break;
+            }
+        }
+        let waiting = self.read_one(&Statement::new(UNSEALED_COUNT, params![after]))?;
+        let waiting = waiting.map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)?;
+        Ok(AuditVerdict::Holds { sealed, waiting })
+    }
+
+    /// One commit.
+    pub(crate) fn commit_by_id(&self, id: &str) -> Result<CommitRow> {
+        let sql = [SELECT_COMMIT, " WHERE t.id = ?1"].concat();
+        let row = self.read_one(&Statement { sql: sql.into(), params: params![id] })?;
+        let row = row.ok_or_else(|| Error::NotFound(format!("there is no commit with the id {id}")))?;
+        commit_from_row(&row).map_err(plain_error)
+    }
+
+    /// One page of commits, newest first unless sorted otherwise.
+    pub(crate) fn commit_list(&self, query: &Query) -> Result<Page<CommitRow>> {
+        self.page(COUNT_COMMIT, SELECT_COMMIT, COMMIT_ATTRIBUTES, query, commit_from_row)
+    }
+
+    /// One event.
+    pub(crate) fn event_by_id(&self, id: &str) -> Result<EventRow> {
+        let sql = [SELECT_EVENT, " WHERE t.id = ?1"].concat();
+        let row = self.read_one(&Statement { sql: sql.into(), params: params![id] })?;
+        let row = row.ok_or_else(|| Error::NotFound(format!("there is no event with the id {id}")))?;
+        event_from_row(&row).map_err(plain_error)
+    }
+
+    /// One page of events.
+    pub(crate) fn event_list(&self, query: &Query) -> Result<Page<EventRow>> {
+        self.page(COUNT_EVENT, SELECT_EVENT, EVENT_ATTRIBUTES, query, event_from_row)
+    }
+
+    /// One page of anything, and how many there are, as of one moment.
+    pub(super) fn page<T>(
+        &self,
+        count: &'static str,
+        select: &'static str,
+        attributes: &'static [Attribute],
+        query: &Query,
+        item: impl Fn(&Row) -> Result<T, super::engine::EngineError>,
+    ) -> Result<Page<T>> {
+        let (count, page) = list::statements(count, select, attributes, query)?;
+        let (_, answers) = self.engine.read_together(&[count, page]).map_err(plain_error)?;
+        let [total, rows] = answers.as_slice() else {
+            return Err(Error::Internal("two statements have two answers".to_owned()));
+        };
+        let total = total.first().map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)?;
+        let items = rows.iter().map(|row| item(row).map_err(plain_error)).collect::<Result<_>>()?;
+        Ok(Page { total, items })
+    }
+}
+
+fn hash_from(row: &Row, column: usize) -> Result<Hash> {
+    let bytes = row.blob(column).map_err(plain_error)?;
+    bytes.try_into().map_err(|_| Error::Internal("a stored hash is not 32 bytes".to_owned()))
+}
+
+/// The audit trail's id for a write made now.
+pub(super) fn write_of(
+    clock: &crate::clock::Clock,
+    changes: Vec<super::Change>,
+    guard: Statement,
+    statements: Vec<Statement>,
+) -> Write {
+    let at = clock.now();
+    Write { commit_id: Id::new(clock, at), event_id: Id::new(clock, at), at, changes, statements, guard }
+}

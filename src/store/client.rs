@@ -1,0 +1,186 @@
+//! The hot read: everything a token request needs to know of a client, as of one moment, kept until
+//! anything is committed that could change it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::engine::{EngineError, Row, Statement, params};
+use super::machine_to_machine::credential_from_row;
+use super::{Store, plain_error};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::model::api::{Api, SigningAlg};
+use crate::model::credential::Credential;
+use crate::model::id::Id;
+use crate::model::machine_to_machine::AuthMethod;
+
+const CLIENT: &str = "SELECT m.id, m.client_id, m.display_name, m.active, m.allowed_auth_methods, m.attributes, \
+    a.id, a.user_name, a.display_name, a.active, a.attributes \
+    FROM machine_to_machine AS m JOIN service_account AS a ON a.id = m.service_account_id WHERE m.client_id = ?1";
+const CREDENTIALS: &str = "SELECT c.id, c.hash_kind, c.hash, c.last4, c.not_before_ms, c.expires_at_ms, \
+    c.last_used_at_ms, c.created_at_ms FROM credential AS c JOIN machine_to_machine AS m \
+    ON m.id = c.machine_to_machine_id WHERE m.client_id = ?1 AND c.kind = 'secret' ORDER BY c.id";
+/// One row for each granted scope, its API's columns beside it.
+const GRANTS: &str = "SELECT g.id, g.not_before_ms, g.expires_at_ms, s.scope, d.is_default, p.id \
+    FROM machine_to_machine AS m \
+    JOIN access_grant AS g ON g.service_account_id = m.service_account_id \
+    JOIN api AS p ON p.id = g.api_id \
+    JOIN grant_scope AS s ON s.grant_id = g.id \
+    JOIN api_scope AS d ON d.api_id = g.api_id AND d.identifier = s.scope \
+    WHERE m.client_id = ?1 AND p.active = 1 ORDER BY g.id, d.position";
+const APIS: &str = "SELECT DISTINCT p.id, p.app_id, p.audience, p.display_name, p.active, p.signing_alg, \
+    p.token_lifetime_seconds, p.claims, p.attributes, p.built_in \
+    FROM machine_to_machine AS m \
+    JOIN access_grant AS g ON g.service_account_id = m.service_account_id \
+    JOIN api AS p ON p.id = g.api_id WHERE m.client_id = ?1 AND p.active = 1";
+const IMPORTED: &str = "SELECT EXISTS (SELECT 1 FROM credential WHERE hash_kind = 'argon2id')";
+
+/// A client with its account, its secrets and what is granted to it.
+#[derive(Debug)]
+pub struct ClientView {
+    /// The integration's id.
+    pub id: Id,
+    /// The OAuth `client_id`.
+    pub client_id: String,
+    /// The integration's name.
+    pub display_name: String,
+    /// Whether the client may get tokens.
+    pub active: bool,
+    /// How it may authenticate.
+    pub allowed_auth_methods: Vec<AuthMethod>,
+    /// Free members.
+    pub attributes: serde_json::Map<String, serde_json::Value>,
+    /// The `sub` of its tokens.
+    pub account_id: Id,
+    /// The account's unique name.
+    pub account_user_name: String,
+    /// The account's name for people.
+    pub account_display_name: String,
+    /// Whether the account may get tokens.
+    pub account_active: bool,
+    /// The account's free members, from which claims can be mapped.
+    pub account_attributes: serde_json::Map<String, serde_json::Value>,
+    /// Every secret, whether valid now or not.
+    pub credentials: Vec<Credential>,
+    /// Every grant at an active API, whether valid now or not.
+    pub grants: Vec<GrantView>,
+}
+
+/// A grant with the API it is at.
+#[derive(Debug)]
+pub struct GrantView {
+    /// The grant's id.
+    pub id: Id,
+    /// The API. Its `scopes` are left empty: what the grant holds stands beside.
+    pub api: Arc<Api>,
+    /// The API's id.
+    pub api_id: Id,
+    /// Not before this.
+    pub not_before: Option<Timestamp>,
+    /// Not from this on.
+    pub expires_at: Option<Timestamp>,
+    /// The granted scopes, each with whether the API gives it by default.
+    pub scopes: Vec<(String, bool)>,
+}
+
+impl GrantView {
+    /// Whether it holds now.
+    #[must_use]
+    pub fn is_valid_at(&self, now: Timestamp) -> bool {
+        self.not_before.is_none_or(|start| start <= now) && self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+impl Store {
+    /// The client with this `client_id`, as committed now; `None` if there is none.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn client_by_client_id(&self, client_id: &str) -> Result<Option<Arc<ClientView>>> {
+        let generation = self.engine.generation().map_err(plain_error)?;
+        if let Some((read_in, view)) = self.clients.get(client_id)
+            && read_in == generation
+        {
+            return Ok(Some(view));
+        }
+        let statements = [CLIENT, CREDENTIALS, GRANTS, APIS].map(|sql| Statement::new(sql, params![client_id]));
+        let (generation, answers) = self.engine.read_together(&statements).map_err(plain_error)?;
+        let Some(view) = client_from_rows(&answers).map_err(plain_error)? else {
+            // Not remembered: guesses at client ids must not push real clients out.
+            return Ok(None);
+        };
+        let view = Arc::new(view);
+        self.clients.insert(client_id.to_owned(), (generation, Arc::clone(&view)));
+        Ok(Some(view))
+    }
+
+    /// Whether any client has a secret that is hashed slowly.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn imported_secret_exists(&self) -> Result<bool> {
+        let row = self.read_one(&Statement::new(IMPORTED, Vec::new()))?;
+        row.map_or(Ok(false), |row| row.flag(0)).map_err(plain_error)
+    }
+}
+
+fn client_from_rows(answers: &[Vec<Row>]) -> Result<Option<ClientView>, EngineError> {
+    let [client, credentials, grants, apis] = answers else {
+        return Err(EngineError::Sql("four statements have four answers".to_owned()));
+    };
+    let Some(row) = client.first() else { return Ok(None) };
+    let methods: Vec<String> = row.parsed(4)?;
+    Ok(Some(ClientView {
+        id: row.id(0)?,
+        client_id: row.text(1)?,
+        display_name: row.text(2)?,
+        active: row.flag(3)?,
+        allowed_auth_methods: methods.iter().filter_map(|method| AuthMethod::parse(method)).collect(),
+        attributes: row.object(5)?,
+        account_id: row.id(6)?,
+        account_user_name: row.text(7)?,
+        account_display_name: row.text(8)?,
+        account_active: row.flag(9)?,
+        account_attributes: row.object(10)?,
+        credentials: credentials.iter().map(credential_from_row).collect::<Result<_, _>>()?,
+        grants: grants_from_rows(grants, apis)?,
+    }))
+}
+
+fn grants_from_rows(rows: &[Row], apis: &[Row]) -> Result<Vec<GrantView>, EngineError> {
+    let mut by_id = HashMap::with_capacity(apis.len());
+    for row in apis {
+        by_id.insert(row.id(0)?, Arc::new(api_from_row(row)?));
+    }
+    let mut grants: Vec<GrantView> = Vec::new();
+    for row in rows {
+        let id = row.id(0)?;
+        if grants.last().is_none_or(|last| last.id != id) {
+            let api_id = row.id(5)?;
+            let api = by_id.get(&api_id).cloned();
+            let api = api.ok_or_else(|| EngineError::Damaged(format!("grant {id} is at no API")))?;
+            let (not_before, expires_at) = (row.optional_time(1)?, row.optional_time(2)?);
+            grants.push(GrantView { id, api, api_id, not_before, expires_at, scopes: Vec::new() });
+        }
+        if let Some(grant) = grants.last_mut() {
+            grant.scopes.push((row.text(3)?, row.flag(4)?));
+        }
+    }
+    Ok(grants)
+}
+
+fn api_from_row(row: &Row) -> Result<Api, EngineError> {
+    let alg = row.text(5)?;
+    Ok(Api {
+        app_id: row.text(1)?,
+        audience: row.optional_text(2)?,
+        display_name: row.text(3)?,
+        active: row.flag(4)?,
+        scopes: Vec::new(),
+        signing_alg: SigningAlg::parse(&alg).ok_or_else(|| EngineError::Damaged(format!("signing_alg {alg}")))?,
+        token_lifetime_seconds: row.integer(6)?,
+        claims: row.parsed(7)?,
+        attributes: row.object(8)?,
+        built_in: row.flag(9)?,
+    })
+}

@@ -1,0 +1,222 @@
+//! The generic part of storing resources: read, page, insert, update, delete with everything that depends on it.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use super::engine::{Batch, EngineError, Row, Statement, params};
+use super::list::Attribute;
+use super::{Change, Origin, Store, audit, plain_error};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::model::id::Id;
+use crate::model::{Meta, Record, Resource};
+use crate::secret::ServerKeys;
+
+/// Dependents that one cascading delete takes along.
+const CASCADE_MAX: usize = 10_000;
+/// Dependents that a refusal names.
+const NAMED_MAX: usize = 5;
+
+/// How a resource is kept. The statements are constants; `from_row` reads the columns of `SELECT`.
+pub(crate) trait Entity: Resource {
+    /// `SELECT id, created_at_ms, modified_at_ms, revision, … FROM … AS t`
+    const SELECT: &'static str;
+    /// `SELECT COUNT(*) FROM … AS t`
+    const COUNT: &'static str;
+    /// The audit insert whose guard is: the row with id ?10 has revision ?11.
+    const GUARD: &'static str;
+    /// What lists can filter and sort by.
+    const ATTRIBUTES: &'static [Attribute];
+
+    fn value_from_row(row: &Row) -> Result<Self, EngineError>;
+    fn insert(record: &Record<Self>) -> Batch;
+    fn update(record: &Record<Self>) -> Batch;
+    fn delete(id: &Id) -> Batch;
+    /// What people call it.
+    fn name(&self) -> &str;
+    /// Turns the names it refers to into ids, and checks what only the store can.
+    fn resolve(&mut self, store: &Store, current: Option<&Self>) -> Result<()>;
+    /// Adds what a new one is made with; answers what is shown of it this once.
+    fn complete_new(&mut self, _clock: &Clock, _keys: &ServerKeys) -> Result<Map<String, Value>> {
+        Ok(Map::new())
+    }
+    /// What would break without it.
+    fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>>;
+}
+
+/// Something that refers to what is to be deleted.
+pub(crate) struct Dependent {
+    pub(crate) change: Change,
+    pub(crate) delete: Batch,
+}
+
+/// What a list is asked for.
+#[derive(Debug, Default)]
+pub struct Query {
+    /// Only what fits this.
+    pub filter: Option<Filter>,
+    /// Sort by this attribute; by id, which is by age, without one.
+    pub sort_by: Option<String>,
+    /// From high to low.
+    pub descending: bool,
+    /// 1-based index of the first one.
+    pub start_index: u32,
+    /// Size of the page.
+    pub count: u32,
+}
+
+/// One page of a list.
+pub struct Page<T> {
+    /// How many fit, on all pages.
+    pub total: i64,
+    /// Those of this page.
+    pub items: Vec<T>,
+}
+
+/// Turns one row into a record: the first four columns are the same for every entity.
+fn record_from_row<E: Entity>(row: &Row) -> Result<Record<E>, EngineError> {
+    Ok(Record {
+        id: row.id(0)?,
+        meta: Meta { created: row.time(1)?, last_modified: row.time(2)?, revision: row.integer(3)? },
+        value: E::value_from_row(row)?,
+    })
+}
+
+/// How the audit trail shows a record.
+fn snapshot<E: Entity>(record: &Record<E>) -> Value {
+    let mut members = Map::new();
+    members.insert("id".to_owned(), record.id.as_str().into());
+    members.extend(record.value.members());
+    members.insert("revision".to_owned(), record.meta.revision.into());
+    Value::Object(members)
+}
+
+fn change<E: Entity>(before: Option<&Record<E>>, after: Option<&Record<E>>) -> Option<Change> {
+    let shown = after.or(before)?;
+    Some(Change {
+        resource_type: E::TYPE,
+        id: shown.id.to_string(),
+        name: shown.value.name().to_owned(),
+        before: before.map(snapshot),
+        after: after.map(snapshot),
+    })
+}
+
+impl Store {
+    /// The resource with this id.
+    pub(crate) fn resource_by_id<E: Entity>(&self, id: &str) -> Result<Record<E>> {
+        let sql = [E::SELECT, " WHERE t.id = ?1"].concat();
+        let row = self.read_one(&Statement { sql: sql.into(), params: params![id] })?;
+        let row = row.ok_or_else(|| Error::NotFound(format!("there is no {} with the id {id}", E::TYPE)))?;
+        record_from_row(&row).map_err(plain_error)
+    }
+
+    /// Every resource that a condition over `t` (a constant) holds for.
+    pub(crate) fn resources_where<E: Entity>(
+        &self,
+        condition: &'static str,
+        params: Vec<super::engine::Value>,
+    ) -> Result<Vec<Record<E>>> {
+        let sql = [E::SELECT, " WHERE ", condition, " ORDER BY t.id"].concat();
+        let rows = self.read(&Statement { sql: sql.into(), params })?;
+        rows.iter().map(|row| record_from_row(row).map_err(plain_error)).collect()
+    }
+
+    /// One page of a list, and how many there are, as of one moment.
+    pub(crate) fn resource_list<E: Entity>(&self, query: &Query) -> Result<Page<Record<E>>> {
+        self.page(E::COUNT, E::SELECT, E::ATTRIBUTES, query, record_from_row)
+    }
+
+    /// Stores a new resource.
+    pub(crate) fn resource_insert<E: Entity>(&self, record: &Record<E>, clock: &Clock, origin: &Origin) -> Result<()> {
+        let changes = change(None, Some(record)).into_iter().collect();
+        let write = audit::write_of(clock, changes, audit::unguarded(), E::insert(record));
+        self.write_audited(write, origin).map_err(plain_error)
+    }
+
+    /// Stores `value` in place of `before`, unless that changed meanwhile. The same value is no write at all.
+    pub(crate) fn resource_update<E: Entity>(
+        &self,
+        before: &Record<E>,
+        value: E,
+        clock: &Clock,
+        origin: &Origin,
+    ) -> Result<Record<E>> {
+        if value == before.value {
+            return Ok(before.clone());
+        }
+        // A clock that stepped back must not make a resource older than it is.
+        let now = clock.now().max(before.meta.last_modified);
+        let meta = Meta { last_modified: now, revision: before.meta.revision + 1, ..before.meta };
+        let after = Record { id: before.id.clone(), meta, value };
+        let guard = Statement::new(E::GUARD, params![&before.id, before.meta.revision]);
+        let changes = change(Some(before), Some(&after)).into_iter().collect();
+        let write = audit::write_of(clock, changes, guard, E::update(&after));
+        self.write_audited(write, origin).map_err(plain_error)?;
+        Ok(after)
+    }
+
+    /// Deletes a resource, and with `cascade` what depends on it.
+    pub(crate) fn resource_delete<E: Entity>(
+        &self,
+        record: &Record<E>,
+        cascade: bool,
+        clock: &Clock,
+        origin: &Origin,
+    ) -> Result<()> {
+        let dependents = E::dependents(self, &record.id)?;
+        if !dependents.is_empty() && !cascade {
+            return Err(Error::InUse { detail: in_use(E::TYPE, &dependents) });
+        }
+        if dependents.len() > CASCADE_MAX {
+            return Err(Error::InUse {
+                detail: format!("{} things depend on it, and one delete takes at most {CASCADE_MAX} along: delete some of them first", dependents.len()),
+            });
+        }
+        let mut changes = Vec::with_capacity(dependents.len() + 1);
+        let mut statements = Batch::new();
+        for dependent in dependents {
+            changes.push(dependent.change);
+            statements.extend(dependent.delete);
+        }
+        changes.extend(change(Some(record), None));
+        statements.extend(E::delete(&record.id));
+        let guard = Statement::new(E::GUARD, params![&record.id, record.meta.revision]);
+        let write = audit::write_of(clock, changes, guard, statements);
+        self.write_audited(write, origin).map_err(plain_error)
+    }
+
+    /// The id of the one resource that a caller names by `condition` over `t` with ?1.
+    pub(crate) fn id_where<E: Entity>(&self, condition: &'static str, name: &str) -> Result<Option<Id>> {
+        let found = self.resources_where::<E>(condition, params![name])?;
+        // An id beats a name that happens to look like it.
+        let exact = found.iter().find(|record| record.id.as_str() == name).or_else(|| found.first());
+        Ok(exact.map(|record| record.id.clone()))
+    }
+}
+
+/// Those records as things that depend on another.
+pub(crate) fn as_dependents<E: Entity>(records: &[Record<E>]) -> Vec<Dependent> {
+    let dependent = |record: &Record<E>| Some(Dependent { change: change(Some(record), None)?, delete: E::delete(&record.id) });
+    records.iter().filter_map(dependent).collect()
+}
+
+fn in_use(resource_type: &str, dependents: &[Dependent]) -> String {
+    let named: Vec<String> =
+        dependents.iter().take(NAMED_MAX).map(|d| format!("{} {} ({})", d.change.resource_type, d.change.name, d.change.id)).collect();
+    let more = dependents.len() - named.len();
+    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("this {resource_type} is in use by {}{rest}; delete those first, or add ?cascade=true to delete them with it", named.join(", "))
+}
+
+/// A list of distinct names for a statement that takes a JSON array.
+pub(crate) fn json_array<'a>(items: impl Iterator<Item = &'a str>) -> String {
+    Value::from(items.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()).to_string()
+}
+
+/// The columns every entity begins and ends with, as parameters ?1 to ?4 of its inserts and updates.
+pub(crate) fn meta_params<E: Entity>(record: &Record<E>) -> Vec<super::engine::Value> {
+    params![&record.id, record.meta.created, record.meta.last_modified, record.meta.revision]
+}

@@ -1,0 +1,334 @@
+//! Lists: a filter (RFC 7644 3.4.2.2) becomes SQL. The only place that puts a statement together.
+//!
+//! Text is joined from constants alone; whatever a caller wrote goes in as a parameter.
+
+use super::engine::{Statement, Value};
+use super::entity::Query;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result, Violation};
+use crate::filter::{AttributePath, Filter, Literal, Op};
+use crate::model::fields::nearest;
+
+/// Something that lists can filter and sort by.
+pub(crate) struct Attribute {
+    /// Its name on the wire, dotted where it is inside another.
+    pub(crate) name: &'static str,
+    /// The SQL expression over `t` (over `s` inside a [`Kind::Many`]).
+    pub(crate) expr: &'static str,
+    pub(crate) kind: Kind,
+}
+
+/// What an attribute holds, and so what it can be compared with.
+pub(crate) enum Kind {
+    /// Text that is compared without regard to ASCII case, as SCIM does unless told otherwise.
+    Text,
+    /// Text whose case counts: ids and other names for machines.
+    Exact,
+    /// 0 or 1.
+    Flag,
+    /// Unix milliseconds, written as RFC 3339.
+    Time,
+    Integer,
+    /// A JSON object: any path into it.
+    Json,
+    /// Several rows of another table: `expr` is `SELECT 1 FROM … AS s WHERE …`, inside which these hold.
+    /// A comparison without a sub-attribute means the one named `value`.
+    Many(&'static [Attribute]),
+}
+
+/// Attributes that every resource has.
+pub(crate) const META: [Attribute; 4] = [
+    Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
+    Attribute { name: "meta.created", expr: "t.created_at_ms", kind: Kind::Time },
+    Attribute { name: "meta.lastModified", expr: "t.modified_at_ms", kind: Kind::Time },
+    Attribute { name: "meta.revision", expr: "t.revision", kind: Kind::Integer },
+];
+
+/// The statement that counts and the one that reads a page.
+pub(crate) fn statements(
+    count: &'static str,
+    select: &'static str,
+    attributes: &'static [Attribute],
+    query: &Query,
+) -> Result<(Statement, Statement)> {
+    let mut text = Assembly { sql: String::new(), params: Vec::new() };
+    if let Some(filter) = &query.filter {
+        text.sql.push_str(" WHERE ");
+        text.condition(filter, Scope { attributes, inside: false }).map_err(|message| invalid("filter", message))?;
+    }
+    let count = Statement { sql: [count, &text.sql].concat().into(), params: text.params.clone() };
+    text.sql.insert_str(0, select);
+    text.order(attributes, query)?;
+    text.sql.push_str(" LIMIT ");
+    text.param(Value::Integer(query.count.into()));
+    text.sql.push_str(" OFFSET ");
+    text.param(Value::Integer(i64::from(query.start_index.max(1)) - 1));
+    Ok((count, Statement { sql: text.sql.into(), params: text.params }))
+}
+
+fn invalid(parameter: &str, message: String) -> Error {
+    Error::Invalid(vec![Violation::new(format!("/{parameter}"), serde_json::Value::Null, message)])
+}
+
+/// The attributes that can be named here.
+#[derive(Clone, Copy)]
+struct Scope {
+    attributes: &'static [Attribute],
+    /// Whether this is inside a [`Kind::Many`], where the common attributes do not exist.
+    inside: bool,
+}
+
+struct Assembly {
+    sql: String,
+    params: Vec<Value>,
+}
+
+impl Assembly {
+    fn param(&mut self, value: Value) {
+        self.params.push(value);
+        self.sql.push('?');
+        self.sql.push_str(&self.params.len().to_string());
+    }
+
+    fn condition(&mut self, filter: &Filter, scope: Scope) -> Result<(), String> {
+        match filter {
+            Filter::And(all) => self.joined(all, " AND ", scope),
+            Filter::Or(any) => self.joined(any, " OR ", scope),
+            Filter::Not(inner) => {
+                // A comparison with what is absent is NULL, and its negation must hold.
+                self.sql.push_str("NOT COALESCE((");
+                self.condition(inner, scope)?;
+                self.sql.push_str("), 0)");
+                Ok(())
+            }
+            Filter::Within { path, filter } => {
+                let (attribute, rest) = find(path, scope)?;
+                let Kind::Many(inner) = attribute.kind else {
+                    return Err(format!("{path} has no members to filter by in brackets"));
+                };
+                if !rest.is_empty() {
+                    return Err(format!("{path}: put the member inside the brackets"));
+                }
+                self.exists(attribute, |text| text.condition(filter, Scope { attributes: inner, inside: true }))
+            }
+            Filter::Present(path) => self.leaf(path, scope, |text, attribute, rest| text.present(attribute, rest)),
+            Filter::Compare { path, op, value } => {
+                self.leaf(path, scope, |text, attribute, rest| text.compare(attribute, rest, *op, value))
+            }
+            Filter::In { path, values } => self.leaf(path, scope, |text, attribute, rest| {
+                text.sql.push('(');
+                for (index, value) in values.iter().enumerate() {
+                    if index > 0 {
+                        text.sql.push_str(" OR ");
+                    }
+                    text.compare(attribute, rest, Op::Eq, value)?;
+                }
+                text.sql.push(')');
+                Ok(())
+            }),
+        }
+    }
+
+    fn joined(&mut self, parts: &[Filter], with: &'static str, scope: Scope) -> Result<(), String> {
+        self.sql.push('(');
+        for (index, part) in parts.iter().enumerate() {
+            if index > 0 {
+                self.sql.push_str(with);
+            }
+            self.condition(part, scope)?;
+        }
+        self.sql.push(')');
+        Ok(())
+    }
+
+    /// Finds the attribute, steps into its rows where it has several, and writes the condition on it.
+    fn leaf(
+        &mut self,
+        path: &AttributePath,
+        scope: Scope,
+        write: impl FnOnce(&mut Self, &'static Attribute, &[String]) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let (attribute, rest) = find(path, scope)?;
+        let Kind::Many(inner) = attribute.kind else { return write(self, attribute, rest) };
+        let name = rest.first().map_or("value", String::as_str);
+        let member = inner.iter().find(|member| member.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
+            let names: Vec<&str> = inner.iter().map(|member| member.name).collect();
+            format!("name a member of {}: {}", attribute.name, names.join(", "))
+        })?;
+        self.exists(attribute, |text| write(text, member, &[]))
+    }
+
+    fn exists(
+        &mut self,
+        attribute: &Attribute,
+        inside: impl FnOnce(&mut Self) -> Result<(), String>,
+    ) -> Result<(), String> {
+        self.sql.push_str("EXISTS (");
+        self.sql.push_str(attribute.expr);
+        self.sql.push_str(" AND (");
+        inside(self)?;
+        self.sql.push_str("))");
+        Ok(())
+    }
+
+    /// The SQL of an attribute's value.
+    fn operand(&mut self, attribute: &Attribute, rest: &[String]) -> Result<(), String> {
+        if !matches!(attribute.kind, Kind::Json) {
+            self.sql.push_str(attribute.expr);
+            return Ok(());
+        }
+        if rest.is_empty() {
+            return Err(format!("name a member of {}, like {}.team", attribute.name, attribute.name));
+        }
+        self.sql.push_str("json_extract(");
+        self.sql.push_str(attribute.expr);
+        self.sql.push_str(", ");
+        let path: Vec<String> = rest.iter().map(|name| format!(".\"{}\"", name.replace('"', ""))).collect();
+        self.param(Value::Text(format!("${}", path.concat())));
+        self.sql.push(')');
+        Ok(())
+    }
+
+    fn present(&mut self, attribute: &Attribute, rest: &[String]) -> Result<(), String> {
+        self.sql.push('(');
+        self.operand(attribute, rest)?;
+        self.sql.push_str(" IS NOT NULL");
+        if matches!(attribute.kind, Kind::Text | Kind::Exact) {
+            self.sql.push_str(" AND ");
+            self.operand(attribute, rest)?;
+            self.sql.push_str(" <> ''");
+        }
+        self.sql.push(')');
+        Ok(())
+    }
+
+    fn compare(
+        &mut self,
+        attribute: &Attribute,
+        rest: &[String],
+        op: Op,
+        literal: &Literal,
+    ) -> Result<(), String> {
+        let value = parameter(attribute, op, literal)?;
+        let folds = matches!(attribute.kind, Kind::Text);
+        let operator = match op {
+            Op::Co | Op::Sw | Op::Ew => return self.part(attribute, rest, op, value, folds),
+            Op::Eq => " IS ",
+            Op::Ne => " IS NOT ",
+            Op::Gt => " > ",
+            Op::Ge => " >= ",
+            Op::Lt => " < ",
+            Op::Le => " <= ",
+        };
+        self.operand(attribute, rest)?;
+        if folds {
+            self.sql.push_str(" COLLATE NOCASE");
+        }
+        self.sql.push_str(operator);
+        self.param(value);
+        Ok(())
+    }
+
+    /// `co`, `sw` and `ew`.
+    fn part(
+        &mut self,
+        attribute: &Attribute,
+        rest: &[String],
+        op: Op,
+        value: Value,
+        folds: bool,
+    ) -> Result<(), String> {
+        let (open, close) = if folds { ("lower(", ")") } else { ("(", ")") };
+        let folded = |text: &mut Self, value: Value| {
+            text.sql.push_str(open);
+            text.param(value);
+            text.sql.push_str(close);
+        };
+        // co: instr(x, v) > 0; sw: instr(x, v) = 1; ew: substr(x, -length(v)) = v
+        self.sql.push_str(if op == Op::Ew { "substr(" } else { "instr(" });
+        self.sql.push_str(open);
+        self.operand(attribute, rest)?;
+        self.sql.push_str(close);
+        match op {
+            Op::Ew => {
+                self.sql.push_str(", -length(");
+                self.param(value.clone());
+                self.sql.push_str(")) = ");
+                folded(self, value);
+            }
+            _ => {
+                self.sql.push_str(", ");
+                folded(self, value);
+                self.sql.push_str(if op == Op::Sw { ") = 1" } else { ") > 0" });
+            }
+        }
+        Ok(())
+    }
+
+    fn order(&mut self, attributes: &'static [Attribute], query: &Query) -> Result<()> {
+        let direction = if query.descending { " DESC" } else { " ASC" };
+        self.sql.push_str(" ORDER BY ");
+        if let Some(sort_by) = &query.sort_by {
+            let scope = Scope { attributes, inside: false };
+            let path = AttributePath::parse(sort_by).map_err(|error| invalid("sortBy", error.to_string()))?;
+            let (attribute, rest) = find(&path, scope).map_err(|message| invalid("sortBy", message))?;
+            if matches!(attribute.kind, Kind::Many(_)) {
+                return Err(invalid("sortBy", format!("{} has several values: sort by another attribute", attribute.name)));
+            }
+            self.operand(attribute, rest).map_err(|message| invalid("sortBy", message))?;
+            if matches!(attribute.kind, Kind::Text) {
+                self.sql.push_str(" COLLATE NOCASE");
+            }
+            self.sql.push_str(direction);
+            self.sql.push_str(", ");
+        }
+        self.sql.push_str("t.id");
+        self.sql.push_str(direction);
+        Ok(())
+    }
+}
+
+/// The attribute that a path names, and what of the path is left inside it.
+fn find(path: &AttributePath, scope: Scope) -> Result<(&'static Attribute, &[String]), String> {
+    static COMMON: &[Attribute] = &META;
+    let common = if scope.inside { &[] } else { COMMON };
+    let names = path.names();
+    let all = || scope.attributes.iter().chain(common);
+    for attribute in all() {
+        let parts: Vec<&str> = attribute.name.split('.').collect();
+        let (Some(head), Some(rest)) = (names.get(..parts.len()), names.get(parts.len()..)) else { continue };
+        let same = head.iter().zip(&parts).all(|(name, part)| name.eq_ignore_ascii_case(part));
+        let may_go_on = rest.is_empty() || matches!(attribute.kind, Kind::Json | Kind::Many(_));
+        if same && may_go_on {
+            return Ok((attribute, rest));
+        }
+    }
+    let spelled = names.join(".");
+    let hint = nearest(&spelled, all().map(|attribute| attribute.name));
+    let hint = hint.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    Err(format!("there is no attribute {spelled} to filter or sort by{hint}"))
+}
+
+/// The literal as the column holds it.
+fn parameter(attribute: &Attribute, op: Op, literal: &Literal) -> Result<Value, String> {
+    let name = attribute.name;
+    let part = matches!(op, Op::Co | Op::Sw | Op::Ew);
+    let order = matches!(op, Op::Gt | Op::Ge | Op::Lt | Op::Le);
+    let number = |number: &serde_json::Number| {
+        number.as_i64().map(Value::Integer).or_else(|| number.as_f64().map(Value::Real)).unwrap_or(Value::Null)
+    };
+    match (&attribute.kind, literal) {
+        (_, Literal::Null) if !part && !order => Ok(Value::Null),
+        (Kind::Text | Kind::Exact | Kind::Json, Literal::String(text)) => Ok(Value::Text(text.clone())),
+        (Kind::Flag, Literal::Bool(flag)) if !part && !order => Ok((*flag).into()),
+        (Kind::Json, Literal::Bool(flag)) if !part && !order => Ok((*flag).into()),
+        (Kind::Integer | Kind::Json, Literal::Number(n)) if !part => Ok(number(n)),
+        (Kind::Time, Literal::String(text)) if !part => {
+            Timestamp::parse(text).map(Value::from).ok_or_else(|| format!("{name} is compared with a date-time like \"2027-01-31T12:00:00Z\""))
+        }
+        (Kind::Flag, _) => Err(format!("{name} is compared by eq or ne with true or false")),
+        (Kind::Time, _) => Err(format!("{name} is compared by eq, ne, gt, ge, lt or le with a date-time in quotes")),
+        (Kind::Integer, _) => Err(format!("{name} is compared by eq, ne, gt, ge, lt or le with a number")),
+        _ => Err(format!("{name} is compared with a text in quotes")),
+    }
+}

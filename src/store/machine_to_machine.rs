@@ -1,0 +1,262 @@
+//! How clients and their credentials are kept.
+
+use serde_json::Map;
+
+use super::audit::{guarded_commit, write_of};
+use super::engine::{Batch, EngineError, Row, Statement, Value, params};
+use super::entity::{Dependent, Entity, meta_params};
+use super::list::{Attribute, Kind};
+use super::{Change, Origin, Store, plain_error};
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Error, Result, Violation};
+use crate::model::Record;
+use crate::model::credential::{Credential, SecretHash};
+use crate::model::id::{Id, new_client_id};
+use crate::model::machine_to_machine::{AuthMethod, CREDENTIALS_MAX, MachineToMachine};
+use crate::secret::ServerKeys;
+
+const CREDENTIAL_COLUMNS: &str = "SELECT id, hash_kind, hash, last4, not_before_ms, expires_at_ms, last_used_at_ms, \
+    created_at_ms FROM credential WHERE machine_to_machine_id = ?1 AND kind = 'secret' ORDER BY id";
+const INSERT_CREDENTIAL: &str = "INSERT INTO credential (id, machine_to_machine_id, kind, hash_kind, hash, last4, \
+    not_before_ms, expires_at_ms, created_at_ms) VALUES (?1, ?2, 'secret', ?3, ?4, ?5, ?6, ?7, ?8)";
+/// Holds while the client exists and has room for one more credential.
+const GUARD_ROOM: &str = guarded_commit!(
+    "(SELECT 1 FROM machine_to_machine WHERE id = ?10 AND \
+     (SELECT COUNT(*) FROM credential WHERE machine_to_machine_id = ?10) < ?11)"
+);
+const GUARD_CREDENTIAL: &str = guarded_commit!("(SELECT 1 FROM credential WHERE id = ?10 AND machine_to_machine_id = ?11)");
+const TOUCH_CREDENTIAL: &str = "UPDATE credential SET last_used_at_ms = ?2 WHERE id = ?1 \
+    AND (last_used_at_ms IS NULL OR last_used_at_ms < ?2)";
+
+impl Entity for MachineToMachine {
+    /// The last column carries the credentials as JSON, hashes in hexadecimal, so that a page is one statement.
+    const SELECT: &'static str = "SELECT t.id, t.created_at_ms, t.modified_at_ms, t.revision, t.client_id, \
+        t.display_name, t.service_account_id, t.active, t.allowed_auth_methods, t.attributes, \
+        (SELECT json_group_array(json_array(id, hash_kind, hex(hash), last4, not_before_ms, expires_at_ms, \
+        last_used_at_ms, created_at_ms) ORDER BY id) FROM credential \
+        WHERE machine_to_machine_id = t.id AND kind = 'secret') FROM machine_to_machine AS t";
+    const COUNT: &'static str = "SELECT COUNT(*) FROM machine_to_machine AS t";
+    const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM machine_to_machine WHERE id = ?10 AND revision = ?11)");
+    const ATTRIBUTES: &'static [Attribute] = &[
+        Attribute { name: "clientId", expr: "t.client_id", kind: Kind::Exact },
+        Attribute { name: "displayName", expr: "t.display_name", kind: Kind::Text },
+        Attribute { name: "serviceAccountId", expr: "t.service_account_id", kind: Kind::Exact },
+        Attribute { name: "active", expr: "t.active", kind: Kind::Flag },
+        Attribute { name: "attributes", expr: "t.attributes", kind: Kind::Json },
+        Attribute {
+            name: "allowedAuthMethods",
+            expr: "SELECT 1 FROM json_each(t.allowed_auth_methods) AS s WHERE 1",
+            kind: Kind::Many(&[Attribute { name: "value", expr: "s.value", kind: Kind::Exact }]),
+        },
+        Attribute {
+            name: "credentials",
+            expr: "SELECT 1 FROM credential AS s WHERE s.machine_to_machine_id = t.id",
+            kind: Kind::Many(&[
+                Attribute { name: "id", expr: "s.id", kind: Kind::Exact },
+                Attribute { name: "kind", expr: "s.kind", kind: Kind::Exact },
+                Attribute { name: "last4", expr: "s.last4", kind: Kind::Exact },
+                Attribute { name: "notBefore", expr: "s.not_before_ms", kind: Kind::Time },
+                Attribute { name: "expiresAt", expr: "s.expires_at_ms", kind: Kind::Time },
+                Attribute { name: "lastUsedAt", expr: "s.last_used_at_ms", kind: Kind::Time },
+                Attribute { name: "createdAt", expr: "s.created_at_ms", kind: Kind::Time },
+            ]),
+        },
+    ];
+
+    fn value_from_row(row: &Row) -> Result<Self, EngineError> {
+        let methods: Vec<String> = row.parsed(8)?;
+        let credentials: Vec<CredentialColumns> = row.parsed(10)?;
+        Ok(Self {
+            client_id: row.text(4)?,
+            display_name: row.text(5)?,
+            service_account_id: row.text(6)?,
+            active: row.flag(7)?,
+            allowed_auth_methods: methods.iter().filter_map(|method| AuthMethod::parse(method)).collect(),
+            attributes: row.object(9)?,
+            credentials: credentials.into_iter().map(from_columns).collect::<Result<_, _>>()?,
+            brought_secret: None,
+        })
+    }
+
+    fn insert(record: &Record<Self>) -> Batch {
+        const INSERT: &str = "INSERT INTO machine_to_machine (id, created_at_ms, modified_at_ms, revision, client_id, \
+            display_name, service_account_id, active, allowed_auth_methods, attributes) \
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let mut batch = vec![Statement::new(INSERT, columns(record))];
+        batch.extend(record.value.credentials.iter().map(|credential| insert_credential(&record.id, credential)));
+        batch
+    }
+
+    fn update(record: &Record<Self>) -> Batch {
+        const UPDATE: &str = "UPDATE machine_to_machine SET created_at_ms = ?2, modified_at_ms = ?3, revision = ?4, \
+            client_id = ?5, display_name = ?6, service_account_id = ?7, active = ?8, allowed_auth_methods = ?9, \
+            attributes = ?10 WHERE id = ?1";
+        vec![Statement::new(UPDATE, columns(record))]
+    }
+
+    fn delete(id: &Id) -> Batch {
+        vec![Statement::new("DELETE FROM machine_to_machine WHERE id = ?1", params![id])]
+    }
+
+    fn name(&self) -> &str {
+        &self.display_name
+    }
+
+    fn resolve(&mut self, store: &Store, _: Option<&Self>) -> Result<()> {
+        match store.service_account_named(&self.service_account_id)? {
+            Some(id) => self.service_account_id = id.to_string(),
+            None => {
+                return Err(Error::Invalid(vec![Violation::new(
+                    "/serviceAccountId",
+                    self.service_account_id.as_str().into(),
+                    "there is no ServiceAccount with this id or userName",
+                )]));
+            }
+        }
+        Ok(())
+    }
+
+    /// A client id, unless the caller brought one, and its first secret.
+    fn complete_new(&mut self, clock: &Clock, keys: &ServerKeys) -> Result<Map<String, serde_json::Value>> {
+        let mut once = Map::new();
+        if self.client_id.is_empty() {
+            self.client_id = new_client_id(clock);
+        }
+        let brought = self.brought_secret.take();
+        let generated = brought.is_none();
+        let (credential, secret) = Credential::for_secret(clock, keys, &self.client_id, brought, None)?;
+        self.credentials.push(credential);
+        if generated {
+            once.insert("clientSecret".to_owned(), secret.expose().into());
+        }
+        Ok(once)
+    }
+
+    fn dependents(_: &Store, _: &Id) -> Result<Vec<Dependent>> {
+        Ok(Vec::new())
+    }
+}
+
+fn columns(record: &Record<MachineToMachine>) -> Vec<Value> {
+    let mut all = meta_params(record);
+    let client = &record.value;
+    let methods: Vec<&str> = client.allowed_auth_methods.iter().map(|method| method.as_str()).collect();
+    all.extend(params![
+        client.client_id.as_str(),
+        client.display_name.as_str(),
+        client.service_account_id.as_str(),
+        client.active,
+        serde_json::Value::from(methods).to_string(),
+        serde_json::Value::from(client.attributes.clone()).to_string(),
+    ]);
+    all
+}
+
+/// A credential in the JSON column of [`MachineToMachine::SELECT`], in the order of its statement.
+type CredentialColumns = (String, String, String, String, Option<i64>, Option<i64>, Option<i64>, i64);
+
+fn from_columns(columns: CredentialColumns) -> Result<Credential, EngineError> {
+    let (id, hash_kind, hash, last4, not_before, expires_at, last_used_at, created_at) = columns;
+    let bytes = (0..hash.len() / 2).filter_map(|at| u8::from_str_radix(hash.get(at * 2..at * 2 + 2)?, 16).ok());
+    let row = Row(params![id, hash_kind, bytes.collect::<Vec<u8>>(), last4, not_before, expires_at, last_used_at, created_at]);
+    credential_from_row(&row)
+}
+
+/// Reads the columns of [`CREDENTIAL_COLUMNS`].
+pub(super) fn credential_from_row(row: &Row) -> Result<Credential, EngineError> {
+    let damaged = |what: &str| EngineError::Damaged(format!("a credential's {what} is not one"));
+    let hash = row.blob(2)?.try_into().map_err(|_| damaged("hash"))?;
+    Ok(Credential {
+        id: row.id(0)?,
+        hash: match row.text(1)?.as_str() {
+            "hmac-sha256" => SecretHash::Keyed(hash),
+            "argon2id" => SecretHash::Slow(hash),
+            _ => return Err(damaged("hash kind")),
+        },
+        last4: row.text(3)?,
+        not_before: row.optional_time(4)?,
+        expires_at: row.optional_time(5)?,
+        last_used_at: row.optional_time(6)?,
+        created_at: row.time(7)?,
+    })
+}
+
+fn insert_credential(client: &Id, credential: &Credential) -> Statement {
+    let (kind, hash) = match &credential.hash {
+        SecretHash::Keyed(hash) => ("hmac-sha256", hash),
+        SecretHash::Slow(hash) => ("argon2id", hash),
+    };
+    Statement::new(
+        INSERT_CREDENTIAL,
+        params![
+            &credential.id,
+            client,
+            kind,
+            hash.to_vec(),
+            credential.last4.as_str(),
+            credential.not_before,
+            credential.expires_at,
+            credential.created_at,
+        ],
+    )
+}
+
+fn credential_change(client: &Record<MachineToMachine>, credential: &Credential, added: bool) -> Change {
+    let shown = Some(credential.to_json());
+    Change {
+        resource_type: "Credential",
+        id: credential.id.to_string(),
+        name: format!("…{} of {}", credential.last4, client.value.display_name),
+        before: if added { None } else { shown.clone() },
+        after: if added { shown } else { None },
+    }
+}
+
+impl Store {
+    /// The secrets of a client, oldest first.
+    pub(crate) fn credential_list_of(&self, client: &Id) -> Result<Vec<Credential>> {
+        let rows = self.read(&Statement::new(CREDENTIAL_COLUMNS, params![client]))?;
+        rows.iter().map(|row| credential_from_row(row).map_err(plain_error)).collect()
+    }
+
+    /// Adds a secret to a client.
+    pub(crate) fn credential_insert(
+        &self,
+        client: &Record<MachineToMachine>,
+        credential: &Credential,
+        clock: &Clock,
+        origin: &Origin,
+    ) -> Result<()> {
+        let guard = Statement::new(GUARD_ROOM, params![&client.id, CREDENTIALS_MAX as i64]);
+        let changes = vec![credential_change(client, credential, true)];
+        let write = write_of(clock, changes, guard, vec![insert_credential(&client.id, credential)]);
+        self.write_audited(write, origin).map_err(|error| match error {
+            EngineError::Guard => Error::InUse {
+                detail: format!("a client has at most {CREDENTIALS_MAX} secrets: end one of them first"),
+            },
+            other => plain_error(other),
+        })
+    }
+
+    /// Ends a secret: the next request that uses it is refused.
+    pub(crate) fn credential_delete(
+        &self,
+        client: &Record<MachineToMachine>,
+        credential: &Credential,
+        clock: &Clock,
+        origin: &Origin,
+    ) -> Result<()> {
+        let guard = Statement::new(GUARD_CREDENTIAL, params![&credential.id, &client.id]);
+        let delete = Statement::new("DELETE FROM credential WHERE id = ?1", params![&credential.id]);
+        let write = write_of(clock, vec![credential_change(client, credential, false)], guard, vec![delete]);
+        self.write_audited(write, origin).map_err(plain_error)
+    }
+
+    /// Notes when credentials and API tokens were last used. Tells of the past only, so it has no audit commit.
+    pub(crate) fn last_used_update(&self, credentials: &[(Id, Timestamp)], api_tokens: &[(Id, Timestamp)]) -> Result<()> {
+        let touch = |sql| move |(id, at): &(Id, Timestamp)| Statement::new(sql, params![id, *at]);
+        let mut batch: Batch = credentials.iter().map(touch(TOUCH_CREDENTIAL)).collect();
+        batch.extend(api_tokens.iter().map(touch(super::api_token::TOUCH)));
+        self.write(batch).map_err(plain_error)
+    }
+}

@@ -1,0 +1,84 @@
+//! How service accounts are kept.
+
+use super::Store;
+use super::audit::guarded_commit;
+use super::engine::{Batch, EngineError, Row, Statement, params};
+use super::entity::{Dependent, Entity, as_dependents, meta_params};
+use super::list::{Attribute, Kind};
+use crate::error::Result;
+use crate::model::Record;
+use crate::model::grant::Grant;
+use crate::model::id::Id;
+use crate::model::machine_to_machine::MachineToMachine;
+use crate::model::service_account::ServiceAccount;
+
+impl Entity for ServiceAccount {
+    const SELECT: &'static str = "SELECT t.id, t.created_at_ms, t.modified_at_ms, t.revision, t.user_name, \
+        t.display_name, t.active, t.attributes FROM service_account AS t";
+    const COUNT: &'static str = "SELECT COUNT(*) FROM service_account AS t";
+    const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM service_account WHERE id = ?10 AND revision = ?11)");
+    const ATTRIBUTES: &'static [Attribute] = &[
+        Attribute { name: "userName", expr: "t.user_name", kind: Kind::Text },
+        Attribute { name: "displayName", expr: "t.display_name", kind: Kind::Text },
+        Attribute { name: "active", expr: "t.active", kind: Kind::Flag },
+        Attribute { name: "attributes", expr: "t.attributes", kind: Kind::Json },
+    ];
+
+    fn value_from_row(row: &Row) -> Result<Self, EngineError> {
+        Ok(Self {
+            user_name: row.text(4)?,
+            display_name: row.text(5)?,
+            active: row.flag(6)?,
+            attributes: row.object(7)?,
+        })
+    }
+
+    fn insert(record: &Record<Self>) -> Batch {
+        const INSERT: &str = "INSERT INTO service_account (id, created_at_ms, modified_at_ms, revision, user_name, \
+            display_name, active, attributes) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        vec![Statement::new(INSERT, columns(record))]
+    }
+
+    fn update(record: &Record<Self>) -> Batch {
+        const UPDATE: &str = "UPDATE service_account SET created_at_ms = ?2, modified_at_ms = ?3, revision = ?4, \
+            user_name = ?5, display_name = ?6, active = ?7, attributes = ?8 WHERE id = ?1";
+        vec![Statement::new(UPDATE, columns(record))]
+    }
+
+    fn delete(id: &Id) -> Batch {
+        vec![Statement::new("DELETE FROM service_account WHERE id = ?1", params![id])]
+    }
+
+    fn name(&self) -> &str {
+        &self.user_name
+    }
+
+    fn resolve(&mut self, _: &Store, _: Option<&Self>) -> Result<()> {
+        Ok(())
+    }
+
+    fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>> {
+        let mut found = as_dependents(&store.resources_where::<MachineToMachine>("t.service_account_id = ?1", params![id])?);
+        found.extend(as_dependents(&store.resources_where::<Grant>("t.service_account_id = ?1", params![id])?));
+        Ok(found)
+    }
+}
+
+fn columns(record: &Record<ServiceAccount>) -> Vec<super::engine::Value> {
+    let mut all = meta_params(record);
+    let account = &record.value;
+    all.extend(params![
+        account.user_name.as_str(),
+        account.display_name.as_str(),
+        account.active,
+        serde_json::Value::from(account.attributes.clone()).to_string(),
+    ]);
+    all
+}
+
+impl Store {
+    /// The id of the account that a caller names by id or userName.
+    pub(super) fn service_account_named(&self, name: &str) -> Result<Option<Id>> {
+        self.id_where::<ServiceAccount>("t.id = ?1 OR t.user_name = ?1", name)
+    }
+}

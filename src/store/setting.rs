@@ -1,0 +1,42 @@
+//! What belongs to the database as a whole.
+
+use super::engine::{Statement, params};
+use super::{Store, plain_error};
+use crate::error::Result;
+
+const READ: &str = "SELECT value FROM setting WHERE name = ?1";
+const INSERT: &str = "INSERT INTO setting (name, value) VALUES (?1, ?2)";
+const CHECK: &str = "PRAGMA integrity_check(10)";
+const LATEST: &str = "SELECT MAX(at_ms) FROM audit_commit";
+
+impl Store {
+    /// The setting of that name.
+    pub(crate) fn setting_by_name(&self, name: &str) -> Result<Option<Vec<u8>>> {
+        let row = self.read_one(&Statement::new(READ, params![name]))?;
+        row.map(|row| row.blob(0)).transpose().map_err(plain_error)
+    }
+
+    /// Sets it once; a name that is taken is an error.
+    pub(crate) fn setting_insert(&self, name: &str, value: &[u8]) -> Result<()> {
+        self.write(vec![Statement::new(INSERT, params![name, value.to_vec()])]).map_err(plain_error)
+    }
+
+    /// SQLite's own check of every page and index; empty when all is well.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn integrity_problems(&self) -> Result<Vec<String>> {
+        let rows = self.read(&Statement::new(CHECK, Vec::new()))?;
+        let lines = rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>().map_err(plain_error)?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// When the last admin write was made.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn last_commit_at(&self) -> Result<Option<crate::clock::Timestamp>> {
+        let row = self.read_one(&Statement::new(LATEST, Vec::new()))?;
+        row.map_or(Ok(None), |row| row.optional_time(0)).map_err(plain_error)
+    }
+}

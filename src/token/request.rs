@@ -1,0 +1,192 @@
+//! Step 1, parsing: the parameters of a token request (RFC 6749 4.4.2, RFC 8707 2) become one [`TokenRequest`].
+//!
+//! How they came (urlencoded, multipart, a header) is the HTTP room's business.
+
+use crate::error::{Error, OAuthCode, Result};
+use crate::model::machine_to_machine::AuthMethod;
+use crate::secret::Secret;
+use crate::token::scope::parse_scopes;
+
+/// Parameters that one request may have.
+pub const PARAMETERS_MAX: usize = 64;
+
+/// A client's claim to be who it is, not yet checked.
+#[derive(Debug)]
+pub struct UnverifiedClient {
+    /// The `client_id` it says is its own.
+    pub client_id: String,
+    /// The secret it shows.
+    pub secret: Secret,
+    /// How it came.
+    pub method: AuthMethod,
+}
+
+/// A token request, parsed.
+#[derive(Debug)]
+pub struct TokenRequest {
+    /// Who asks, in the readings that the credentials allow: HTTP Basic has two, form-decoded (RFC 6749 2.3.1)
+    /// and, for clients that do not encode, raw. At least one.
+    pub unverified_clients: Vec<UnverifiedClient>,
+    /// The scopes asked for; empty when the request names none.
+    pub scopes: Vec<String>,
+    /// The API asked for, by `resource` or `audience`.
+    pub target: Option<String>,
+}
+
+fn invalid(description: impl Into<String>) -> Error {
+    Error::oauth(OAuthCode::InvalidRequest, description)
+}
+
+impl TokenRequest {
+    /// Reads the parameters, each at most once. `basic` holds what HTTP Basic said, if it was used.
+    ///
+    /// # Errors
+    /// `OAuth`: `invalid_request`, `unsupported_grant_type`, `invalid_scope`, `invalid_target` or
+    /// `invalid_client`, each with what to change.
+    pub fn from_parameters(parameters: Vec<(String, String)>, basic: Vec<UnverifiedClient>) -> Result<Self> {
+        let mut parameters = Parameters::new(parameters)?;
+        check_grant_type(parameters.take("grant_type").as_deref())?;
+        let target = parameters.take_target()?;
+        let scope = parameters.take("scope").unwrap_or_default();
+        let scopes = parse_scopes(&scope).map_err(|why| Error::oauth(OAuthCode::InvalidScope, why))?;
+        let unverified_clients = take_clients(&mut parameters, basic)?;
+        Ok(Self { unverified_clients, scopes, target })
+    }
+}
+
+fn check_grant_type(grant_type: Option<&str>) -> Result<()> {
+    match grant_type {
+        Some("client_credentials") => Ok(()),
+        None | Some("") => Err(invalid("grant_type is missing: send grant_type=client_credentials")),
+        Some(_) => Err(Error::oauth(
+            OAuthCode::UnsupportedGrantType,
+            "this server issues tokens to machines: send grant_type=client_credentials",
+        )),
+    }
+}
+
+fn take_clients(parameters: &mut Parameters, basic: Vec<UnverifiedClient>) -> Result<Vec<UnverifiedClient>> {
+    let client_id = parameters.take("client_id");
+    let secret = parameters.take("client_secret").map(Secret::new);
+    if parameters.has("client_assertion") || parameters.has("client_assertion_type") {
+        return Err(invalid("client_assertion is not supported: authenticate with a client secret"));
+    }
+    match (basic.is_empty(), client_id, secret) {
+        (false, _, Some(_)) => {
+            Err(invalid("two credentials at once: send the client secret in the Authorization header or in the body, not in both (RFC 6749 2.3)"))
+        }
+        (false, Some(id), None) if !basic.iter().any(|client| client.client_id == id) => {
+            Err(invalid("client_id in the body is not the one in the Authorization header: send one of them"))
+        }
+        (false, _, None) => Ok(basic),
+        (true, Some(client_id), Some(secret)) if !client_id.is_empty() && !secret.expose().is_empty() => {
+            Ok(vec![UnverifiedClient { client_id, secret, method: AuthMethod::ClientSecretPost }])
+        }
+        _ => Err(Error::oauth(
+            OAuthCode::InvalidClient,
+            "no credentials: send client_id and client_secret in the body, or both by HTTP Basic",
+        )),
+    }
+}
+
+/// The parameters of one request, each name once but for those that RFC 8707 lets repeat.
+struct Parameters(Vec<(String, String)>);
+
+impl Parameters {
+    fn new(all: Vec<(String, String)>) -> Result<Self> {
+        if all.len() > PARAMETERS_MAX {
+            return Err(invalid(format!("a token request has at most {PARAMETERS_MAX} parameters")));
+        }
+        for (index, (name, value)) in all.iter().enumerate() {
+            if name.chars().chain(value.chars()).any(char::is_control) {
+                return Err(invalid(format!("the parameter {} holds a control character", printable(name))));
+            }
+            let repeats = !is_target(name) && all.iter().take(index).any(|(seen, _)| seen == name);
+            if repeats {
+                return Err(invalid(format!("the parameter {} is sent twice: send it once (RFC 6749 3.2)", printable(name))));
+            }
+        }
+        Ok(Self(all))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(known, _)| known == name)
+    }
+
+    fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    /// The one API that `resource` and `audience` name.
+    fn take_target(&mut self) -> Result<Option<String>> {
+        let mut named: Vec<String> = Vec::new();
+        while let Some(target) = self.take("resource").or_else(|| self.take("audience")) {
+            if !target.is_empty() && !named.contains(&target) {
+                named.push(target);
+            }
+        }
+        if named.len() > 1 {
+            return Err(Error::oauth(
+                OAuthCode::InvalidTarget,
+                "a token is for one API: send one resource or audience, and ask again for the other",
+            ));
+        }
+        Ok(named.pop())
+    }
+}
+
+fn is_target(name: &str) -> bool {
+    name == "resource" || name == "audience"
+}
+
+/// A caller's text that is safe to say back: printable, and short.
+pub(crate) fn printable(text: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 100;
+    // RFC 6749 5.2 allows neither quote nor backslash in error_description.
+    let safe = |c: char| if c.is_ascii_graphic() && c != '"' && c != '\\' { c } else { '?' };
+    text.chars().take(SHOWN_CHARS_MAX).map(safe).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(body: &[(&str, &str)]) -> Result<TokenRequest> {
+        let owned = body.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        TokenRequest::from_parameters(owned, Vec::new())
+    }
+
+    #[test]
+    fn every_refusal_has_its_code() {
+        let good = [("grant_type", "client_credentials"), ("client_id", "c"), ("client_secret", "s")];
+        assert!(parse(&good).is_ok());
+        let with = |extra: &[(&str, &str)]| match parse(&[&good[..], extra].concat()) {
+            Err(Error::OAuth { code, .. }) => code.as_str(),
+            Err(other) => panic!("{other}"),
+            Ok(_) => "ok",
+        };
+        assert_eq!(with(&[("client_id", "c")]), "invalid_request");
+        assert_eq!(with(&[("x", "1"), ("x", "1")]), "invalid_request");
+        assert_eq!(with(&[("x", "nul\0")]), "invalid_request");
+        assert_eq!(with(&[("client_assertion", "x")]), "invalid_request");
+        assert_eq!(with(&[("resource", "a"), ("resource", "b")]), "invalid_target");
+        assert_eq!(with(&[("resource", "a"), ("audience", "b")]), "invalid_target");
+        assert_eq!(with(&[("resource", "a"), ("audience", "a")]), "ok");
+        assert_eq!(with(&[("scope", "a  b")]), "invalid_scope");
+        let code = |body: &[(&str, &str)]| match parse(body) {
+            Err(Error::OAuth { code, .. }) => code.as_str(),
+            _ => "ok",
+        };
+        assert_eq!(code(&[]), "invalid_request");
+        assert_eq!(code(&[("grant_type", "")]), "invalid_request");
+        assert_eq!(code(&[("grant_type", "password")]), "unsupported_grant_type");
+        assert_eq!(code(&good[..2]), "invalid_client");
+    }
+
+    #[test]
+    fn what_is_said_back_is_safe() {
+        assert_eq!(printable("a\"\\\n\u{e4}b"), "a????b");
+        assert_eq!(printable(&"x".repeat(500)).len(), 100);
+    }
+}

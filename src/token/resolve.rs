@@ -1,0 +1,149 @@
+//! Step 3, what is asked for: which API, and which of its scopes the grants allow.
+//!
+//! Pure: the same client, request and time resolve the same way. Everything that comes out was granted.
+
+use std::sync::Arc;
+
+use super::request::{TokenRequest, printable};
+use super::scope::intersect;
+use crate::clock::Timestamp;
+use crate::config::ExcessScope;
+use crate::error::{Error, OAuthCode, Result};
+use crate::model::api::Api;
+use crate::model::id::Id;
+use crate::store::{ClientView, GrantView};
+
+/// What grants offer to a request: the ceiling of its token.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The one API of the token.
+    pub api: Arc<Api>,
+    /// Its id.
+    pub api_id: Id,
+    /// Scopes that were asked for, or given by default, and are granted. Never empty.
+    pub offered: Vec<String>,
+    /// The longest lifetime: the API's, or what is left of the grants.
+    pub lifetime_seconds: i64,
+}
+
+/// Finds the API and the scopes.
+///
+/// # Errors
+/// `OAuth`: `invalid_target` or `invalid_scope`, naming what does not fit.
+pub fn resolve(client: &ClientView, request: &TokenRequest, now: Timestamp, excess: ExcessScope) -> Result<Resolved> {
+    let grants: Vec<&GrantView> = client.grants.iter().filter(|grant| grant.is_valid_at(now)).collect();
+    let api_id = match &request.target {
+        Some(target) => named_api(&grants, target)?,
+        None => implied_api(&grants, &request.scopes)?,
+    };
+    let at_api: Vec<&GrantView> = grants.into_iter().filter(|grant| grant.api_id == api_id).collect();
+    let Some(api) = at_api.first().map(|grant| Arc::clone(&grant.api)) else {
+        return Err(Error::Internal(format!("no grant is at the API {api_id} that was resolved")));
+    };
+    let offered = if request.scopes.is_empty() {
+        default_scopes(&at_api, &api)?
+    } else {
+        requested_scopes(&at_api, &request.scopes, &api, excess)?
+    };
+    let lifetime_seconds = lifetime_seconds(&at_api, &offered, &api, now);
+    Ok(Resolved { api, api_id, offered, lifetime_seconds })
+}
+
+/// The granted API that `resource` or `audience` names. One that is not granted looks like one that does not exist.
+fn named_api(grants: &[&GrantView], target: &str) -> Result<Id> {
+    let is_named = |api: &Api| api.app_id == target || api.audience.as_deref() == Some(target);
+    grants.iter().find(|grant| is_named(&grant.api)).map(|grant| grant.api_id.clone()).ok_or_else(|| {
+        Error::oauth(
+            OAuthCode::InvalidTarget,
+            format!("nothing is granted to this client at {}: check resource or audience, or ask for a grant", printable(target)),
+        )
+    })
+}
+
+/// Without a name, the one granted API that holds every requested scope.
+fn implied_api(grants: &[&GrantView], scopes: &[String]) -> Result<Id> {
+    let mut candidates: Vec<&GrantView> = Vec::new();
+    for grant in grants {
+        let known = candidates.iter().any(|candidate| candidate.api_id == grant.api_id);
+        if !known && scopes.iter().all(|scope| is_granted(grants, &grant.api_id, scope)) {
+            candidates.push(grant);
+        }
+    }
+    // Where no API holds them all, the one that holds some: its refusal can name the scope that is too much.
+    if candidates.is_empty() {
+        let partly = grants.iter().find(|grant| scopes.iter().any(|scope| is_granted(grants, &grant.api_id, scope)));
+        candidates.extend(partly.or(grants.first()));
+    }
+    match candidates.as_slice() {
+        [only] => Ok(only.api_id.clone()),
+        [] if scopes.is_empty() => Err(Error::oauth(
+            OAuthCode::InvalidScope,
+            "nothing is granted to the service account of this client now: ask an administrator for a grant",
+        )),
+        [] => Err(not_granted(scopes.iter().collect::<Vec<_>>().as_slice(), None)),
+        several => {
+            let names: Vec<&str> = several.iter().map(|grant| grant.api.app_id.as_str()).collect();
+            Err(Error::oauth(
+                OAuthCode::InvalidTarget,
+                format!("several APIs fit, and a token is for one: add resource with one of {}", names.join(", ")),
+            ))
+        }
+    }
+}
+
+fn is_granted(grants: &[&GrantView], api_id: &Id, scope: &str) -> bool {
+    grants.iter().any(|grant| grant.api_id == *api_id && grant.scopes.iter().any(|(granted, _)| granted == scope))
+}
+
+/// Every scope that the grants hold, once, in the order in which the API defines them within each grant.
+fn granted_scopes(grants: &[&GrantView], wanted: impl Fn(bool) -> bool) -> Vec<String> {
+    let mut scopes: Vec<String> = Vec::new();
+    for (scope, is_default) in grants.iter().flat_map(|grant| &grant.scopes) {
+        if wanted(*is_default) && !scopes.contains(scope) {
+            scopes.push(scope.clone());
+        }
+    }
+    scopes
+}
+
+fn default_scopes(grants: &[&GrantView], api: &Api) -> Result<Vec<String>> {
+    let scopes = granted_scopes(grants, |is_default| is_default);
+    if scopes.is_empty() {
+        return Err(Error::oauth(
+            OAuthCode::InvalidScope,
+            format!("scope is missing, and no granted scope of {} is a default one: send scope with one or more of {}", api.app_id, granted_scopes(grants, |_| true).join(" ")),
+        ));
+    }
+    Ok(scopes)
+}
+
+fn requested_scopes(grants: &[&GrantView], requested: &[String], api: &Api, excess: ExcessScope) -> Result<Vec<String>> {
+    let granted = granted_scopes(grants, |_| true);
+    let offered: Vec<String> = intersect(requested, &granted).into_iter().cloned().collect();
+    let too_much: Vec<&String> = requested.iter().filter(|scope| !granted.contains(scope)).collect();
+    if offered.is_empty() || (!too_much.is_empty() && excess == ExcessScope::Reject) {
+        return Err(not_granted(&too_much, Some(api)));
+    }
+    Ok(offered)
+}
+
+fn not_granted(scopes: &[&String], api: Option<&Api>) -> Error {
+    const NAMED_MAX: usize = 5;
+    let named: Vec<&str> = scopes.iter().take(NAMED_MAX).map(|scope| scope.as_str()).collect();
+    let at = api.map_or_else(String::new, |api| format!(" at {}", api.app_id));
+    Error::oauth(
+        OAuthCode::InvalidScope,
+        format!("not granted to the service account of this client{at}: {}; ask for a grant, or leave it out", named.join(" ")),
+    )
+}
+
+/// A token must not outlive what it rests on: for each scope, the grant that lasts longest.
+fn lifetime_seconds(grants: &[&GrantView], scopes: &[String], api: &Api, now: Timestamp) -> i64 {
+    let holds = |grant: &GrantView, scope: &str| grant.scopes.iter().any(|(granted, _)| granted == scope);
+    let left = |scope: &String| {
+        let ends = grants.iter().filter(|grant| holds(grant, scope)).map(|grant| grant.expires_at);
+        let seconds = ends.map(|end| end.map_or(i64::MAX, |end| end.since_ms(now) / 1000));
+        seconds.max().unwrap_or(0)
+    };
+    scopes.iter().map(left).min().unwrap_or(0).min(api.token_lifetime_seconds).max(1)
+}

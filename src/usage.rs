@@ -1,0 +1,63 @@
+//! When credentials and API tokens were last used: noted in memory by requests, written down behind them.
+//!
+//! A crash loses the last half second of it; nothing depends on it but people's judgement.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::model::api_token::ApiToken;
+use crate::model::credential::Credential;
+use crate::model::id::Id;
+use crate::store::Store;
+
+/// Notes that may wait; further ones are dropped until the next round.
+const WAITING_MAX: usize = 50_000;
+/// A use is not noted again within this time of the one that is written down.
+const GRAIN_MS: i64 = 60_000;
+
+/// Uses that wait to be written down.
+#[derive(Default)]
+pub(crate) struct Usage {
+    credentials: Mutex<HashMap<Id, Timestamp>>,
+    api_tokens: Mutex<HashMap<Id, Timestamp>>,
+}
+
+impl Usage {
+    /// Notes that a credential authenticated a client.
+    pub(crate) fn note_credential(&self, credential: &Credential, now: Timestamp) {
+        note(&self.credentials, &credential.id, credential.last_used_at, now);
+    }
+
+    /// Notes that an API token was accepted.
+    pub(crate) fn note_api_token(&self, token: &ApiToken, now: Timestamp) {
+        note(&self.api_tokens, &token.id, token.last_used_at, now);
+    }
+
+    /// Writes down what waits.
+    pub(crate) fn flush(&self, store: &Store) -> Result<()> {
+        let credentials = drain(&self.credentials);
+        let api_tokens = drain(&self.api_tokens);
+        if credentials.is_empty() && api_tokens.is_empty() {
+            return Ok(());
+        }
+        store.last_used_update(&credentials, &api_tokens)
+    }
+}
+
+fn note(waiting: &Mutex<HashMap<Id, Timestamp>>, id: &Id, written: Option<Timestamp>, now: Timestamp) {
+    if written.is_some_and(|written| now.since_ms(written) < GRAIN_MS) {
+        return;
+    }
+    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(at) = waiting.get_mut(id) {
+        *at = now;
+    } else if waiting.len() < WAITING_MAX {
+        waiting.insert(id.clone(), now);
+    }
+}
+
+fn drain(waiting: &Mutex<HashMap<Id, Timestamp>>) -> Vec<(Id, Timestamp)> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner).drain().collect()
+}
