@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
+use crate::admin::operations;
 use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::error::{Error, Result};
-use crate::secret::ServerKeys;
+use crate::model::api_token::Role;
 use crate::secret::master::{self, KeySource};
+use crate::secret::{self, Secret, SecretKind, ServerKeys};
 use crate::signer::Signer;
-use crate::store::{Opened, Store, StoreLimits};
+use crate::store::{Opened, Origin, Store, StoreLimits};
 use crate::token::client_auth::SlowHashes;
 use crate::usage::Usage;
 
@@ -139,6 +141,17 @@ impl App {
         self.address.get_or_init(|| Address { public_url, issuer });
     }
 
+    /// Makes an API token with the role admin: how a new database gets its first one.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn first_api_token(&self) -> Result<Secret> {
+        let token = secret::generate(&self.clock, SecretKind::ApiToken);
+        let origin = Origin::system("the first admin API token");
+        operations::api_token_insert(self, "first".to_owned(), Role::Admin, true, None, &token, &origin)?;
+        Ok(token)
+    }
+
     /// Checks the audit chain from its start.
     ///
     /// # Errors
@@ -233,7 +246,7 @@ fn open_master_key(store: &Store, opened: Opened, source: &KeySource, clock: &Cl
             }
             store.setting_insert(MASTER_KEY_CHECK, keys.check_value()).map_err(at_start)?;
         }
-        Some(value) if crate::secret::hashes_equal(&value, keys.check_value()) => {}
+        Some(value) if secret::hashes_equal(&value, keys.check_value()) => {}
         Some(_) => {
             return Err(Error::Setup(format!(
                 "the master key in {source} is not the one of {}; name the right one with --master-key-file",

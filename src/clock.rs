@@ -14,8 +14,8 @@ use aws_lc_rs::digest;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// 9999-12-31T23:59:59.999Z, the last time RFC 3339 can write.
-const TIMESTAMP_MAX_MS: i64 = 253_402_300_799_999;
+/// 9999-12-30T22:00:00.000Z: some hours before what RFC 3339 ends with, so that every offset can be written too.
+const TIMESTAMP_MAX_MS: i64 = 253_402_207_200_000;
 
 impl Timestamp {
     /// From Unix milliseconds, as stored.
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn timestamps_round_trip_through_rfc3339() {
-        for text in ["1970-01-01T00:00:00.000Z", "2026-11-23T10:20:30.456Z", "9999-12-31T23:59:59.999Z"] {
+        for text in ["1970-01-01T00:00:00.000Z", "2026-11-23T10:20:30.456Z", "9999-12-30T22:00:00.000Z"] {
             assert_eq!(Timestamp::parse(text).map(|t| t.to_string()).as_deref(), Some(text));
         }
         assert_eq!(Timestamp::parse("2026-01-01T02:00:00+02:00"), Timestamp::parse("2026-01-01T00:00:00Z"));

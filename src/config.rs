@@ -19,7 +19,7 @@ pub const FILE_DEFAULT: &str = "grantd.toml";
 /// The prefix of environment variables; `__` stands for the dot of a section: `GRANTD_LOG__LEVEL`.
 const VARIABLE_PREFIX: &str = "GRANTD_";
 /// Variables with the prefix that are not configuration.
-const OTHER_VARIABLES: &[&str] = &[MASTER_KEY_VARIABLE, "GRANTD_CONFIG", "GRANTD_SERVER", "GRANTD_TOKEN"];
+const OTHER_VARIABLES: &[&str] = &[MASTER_KEY_VARIABLE, "GRANTD_CONFIG", "GRANTD_SERVER", "GRANTD_TOKEN", "GRANTD_CLIENT_ID", "GRANTD_CLIENT_SECRET"];
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -358,7 +358,7 @@ mod tests {
             ("listen = \"here\"", "is not an ADDRESS:PORT"),
             ("public_url = \"https://a.example/path\"", "and no path"),
             ("[keys]\nrotate_days = 1\nannounce_hours = 24", "must be less than keys.rotate_days"),
-            ("database = ", "expected"),
+            ("database = ", "TOML parse error at line 1, column 12"),
         ] {
             let error = from_toml(text).unwrap_err().to_string();
             assert!(error.contains(wanted), "{text}: {error}");

@@ -1,7 +1,7 @@
 //! What `grantd dev` makes so that the first token is one command away: the accounts of the how-to.
 //!
-//! Its secrets follow from the master key, so that a restart can print them again although the database
-//! holds only their hashes.
+//! Its client id and secrets follow from the master key, so that a restart, and a command on the same
+//! machine, can tell them again although the database holds only hashes.
 
 use serde_json::{Map, Value, json};
 
@@ -10,10 +10,12 @@ use crate::app::App;
 use crate::error::{Error, Result};
 use crate::model::api::Api;
 use crate::model::api_token::Role;
+use crate::model::credential::SecretHash;
 use crate::model::grant::Grant;
+use crate::model::id::CLIENT_ID_CHARS;
 use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::service_account::ServiceAccount;
-use crate::secret::{Secret, SecretKind, is_generated};
+use crate::secret::{Secret, SecretKind, ServerKeys};
 use crate::store::{Entity, Origin};
 
 /// The setting that remembers that the sample was made: what its owner changed or deleted stays so.
@@ -21,8 +23,6 @@ const SAMPLE_MADE: &str = "dev_sample";
 const USER_NAME: &str = "periodicCleanup";
 const SERVICE_NAME: &str = "periodicService";
 const APP_ID: &str = "myrestapi";
-const SECRET_NAME: &str = "client secret of the sample";
-const API_TOKEN_NAME: &str = "admin API token";
 
 /// What there is to start with. A part that its owner has deleted is missing.
 #[derive(Debug)]
@@ -32,9 +32,16 @@ pub struct Sample {
     /// A bearer for the admin API, with the role admin.
     pub api_token: Option<Secret>,
     /// The sample API's `appId`.
-    pub api: String,
+    pub api: &'static str,
     /// The scopes granted at it.
-    pub scopes: Vec<String>,
+    pub scopes: &'static [&'static str],
+}
+
+/// The sample client's id and secret under these keys, whether it exists or not.
+#[must_use]
+pub fn client_of(keys: &ServerKeys) -> (String, Secret) {
+    let secret = keys.dev_secret(SecretKind::Client, "client secret of the sample");
+    (keys.dev_text("client id of the sample", CLIENT_ID_CHARS), secret)
 }
 
 /// Makes the sample in a database that never had it, and tells what is still there of it.
@@ -42,52 +49,59 @@ pub struct Sample {
 /// # Errors
 /// `Taken` when its names are used by something else; `Unavailable` or `Internal` from the database.
 pub fn prepare(app: &App) -> Result<Sample> {
-    let client_secret = app.server_keys.dev_secret(SecretKind::Client, SECRET_NAME);
-    let api_token = app.server_keys.dev_secret(SecretKind::ApiToken, API_TOKEN_NAME);
+    let (client_id, client_secret) = client_of(&app.server_keys);
+    let api_token = app.server_keys.dev_secret(SecretKind::ApiToken, "admin API token");
     if app.store.setting_by_name(SAMPLE_MADE)?.is_none() {
-        make(app, &client_secret, &api_token)?;
+        make(app, &client_id, &client_secret, &api_token)?;
         app.store.setting_insert(SAMPLE_MADE, b"1")?;
     }
-    let hash = app.server_keys.hash(api_token.expose());
-    let api_token_lives = app.store.api_token_by_hash(&hash)?.is_some();
-    let clients = app.store.resources_where::<MachineToMachine>("t.display_name = ?1", vec![SERVICE_NAME.into()])?;
-    let has_secret = |client: &MachineToMachine| {
-        let keyed = crate::model::credential::SecretHash::Keyed(app.server_keys.hash(client_secret.expose()));
-        client.credentials.iter().any(|credential| credential.hash == keyed)
-    };
-    let client = clients.into_iter().map(|record| record.value).find(has_secret);
-    debug_assert!(is_generated(SecretKind::Client, client_secret.expose()), "the sample's secret has the generated form");
+    let api_token_lives = app.store.api_token_by_hash(&app.server_keys.hash(api_token.expose()))?.is_some();
+    let keyed = SecretHash::Keyed(app.server_keys.hash(client_secret.expose()));
+    let client = app.store.client_by_client_id(&client_id)?;
+    let client_lives = client.is_some_and(|client| client.credentials.iter().any(|credential| credential.hash == keyed));
     Ok(Sample {
-        client: client.map(|client| (client.client_id, client_secret)),
+        client: client_lives.then_some((client_id, client_secret)),
         api_token: api_token_lives.then_some(api_token),
-        api: APP_ID.to_owned(),
-        scopes: vec!["write".to_owned()],
+        api: APP_ID,
+        scopes: &["write"],
     })
 }
 
 /// Every step looks first: a start that was cut short goes on where it ended.
-fn make(app: &App, client_secret: &Secret, api_token: &Secret) -> Result<()> {
+fn make(app: &App, client_id: &str, client_secret: &Secret, api_token: &Secret) -> Result<()> {
     let origin = Origin::system("the sample of grantd dev");
     let account = json!({"userName": USER_NAME, "displayName": "Periodic Cleanup Account", "active": true});
     let account = make_once::<ServiceAccount>(app, "t.user_name = ?1", USER_NAME, &account, &origin)?;
-    let client = json!({"displayName": SERVICE_NAME, "serviceAccountId": account, "clientSecret": client_secret.expose()});
-    make_once::<MachineToMachine>(app, "t.display_name = ?1", SERVICE_NAME, &client, &origin)?;
+    let client = json!({
+        "clientId": client_id,
+        "clientSecret": client_secret.expose(),
+        "displayName": SERVICE_NAME,
+        "serviceAccountId": account,
+    });
+    make_once::<MachineToMachine>(app, "t.client_id = ?1", client_id, &client, &origin)?;
     let api = json!({
         "appId": APP_ID,
         "displayName": "My REST API",
         "scopes": [{"identifier": "read", "displayName": "Read"}, {"identifier": "write", "displayName": "Write"}],
     });
     let api = make_once::<Api>(app, "t.app_id = ?1", APP_ID, &api, &origin)?;
-    let grant = json!({"serviceAccountId": account, "apiId": api, "scopes": ["write"], "reason": "the sample of grantd dev"});
+    let reason = "the sample of grantd dev";
+    let grant = json!({"serviceAccountId": account, "apiId": api, "scopes": ["write"], "reason": reason});
     make_once::<Grant>(app, "t.service_account_id = ?1", &account, &grant, &origin)?;
-    let hash = app.server_keys.hash(api_token.expose());
-    if app.store.api_token_by_hash(&hash)?.is_none() {
+    if app.store.api_token_by_hash(&app.server_keys.hash(api_token.expose()))?.is_none() {
         operations::api_token_insert(app, "grantd dev".to_owned(), Role::Admin, true, None, api_token, &origin)?;
     }
     Ok(())
 }
 
-fn make_once<E: Entity>(app: &App, condition: &'static str, name: &str, body: &Value, origin: &Origin) -> Result<String> {
+/// Makes a resource unless `condition` finds one; answers its id.
+fn make_once<E: Entity>(
+    app: &App,
+    condition: &'static str,
+    name: &str,
+    body: &Value,
+    origin: &Origin,
+) -> Result<String> {
     if let Some(id) = app.store.id_where::<E>(condition, name)? {
         return Ok(id.to_string());
     }

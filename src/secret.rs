@@ -13,7 +13,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::id::random_base62;
+use crate::model::id::base62_from;
 
 /// A secret text. Wiped when dropped; prints as `[secret]`.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -72,7 +72,7 @@ const SECRET_CHECK_CHARS: usize = 6;
 /// A new secret: prefix, 43 characters of base 62 (256 bits), 6 of checksum. Only `[A-Za-z0-9_]`.
 #[must_use]
 pub fn generate(clock: &Clock, kind: SecretKind) -> Secret {
-    with_checksum(kind, &random_base62(clock, SECRET_BODY_CHARS))
+    with_checksum(kind, &base62_from(SECRET_BODY_CHARS, |bytes| clock.fill(bytes)))
 }
 
 /// Whether `text` has the form of a generated secret, its checksum included.
@@ -219,17 +219,16 @@ impl ServerKeys {
     /// follows from the master key and `name`.
     #[must_use]
     pub fn dev_secret(&self, kind: SecretKind, name: &str) -> Secret {
-        let mut body = String::with_capacity(SECRET_BODY_CHARS);
-        for round in 0_u8.. {
-            // As in `random_base62`: only bytes that fall on every character with the same chance.
-            let bytes = tag(&self.dev, &[name.as_bytes(), &[round]]);
-            let fair = bytes.iter().filter(|&&b| b < 248).take(SECRET_BODY_CHARS - body.len());
-            body.extend(fair.map(|&b| char::from(crate::model::id::BASE62[usize::from(b % 62)])));
-            if body.len() == SECRET_BODY_CHARS {
-                break;
-            }
-        }
-        with_checksum(kind, &body)
+        with_checksum(kind, &self.dev_text(name, SECRET_BODY_CHARS))
+    }
+
+    /// Letters and digits that follow from the master key and `name`.
+    pub(crate) fn dev_text(&self, name: &str, chars: usize) -> String {
+        let mut round = 0_u32;
+        base62_from(chars, |bytes| {
+            bytes.copy_from_slice(&tag(&self.dev, &[name.as_bytes(), &round.to_be_bytes()]));
+            round += 1;
+        })
     }
 
     /// Seals bytes with AES-256-GCM: nonce, ciphertext, tag. `context` must be given again to open them.

@@ -5,10 +5,10 @@ use std::fmt;
 use crate::clock::{Clock, Timestamp};
 
 /// Letters and digits in ASCII order, so that ids of equal length sort by their number.
-pub(crate) const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 /// 62^22 just exceeds 2^128.
 const ID_CHARS: usize = 22;
-const CLIENT_ID_CHARS: usize = 32;
+pub(crate) const CLIENT_ID_CHARS: usize = 32;
 
 /// 22 characters of `[0-9A-Za-z]`: 48 bits of Unix milliseconds, then 80 random bits. Later ids sort later.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,13 +64,12 @@ fn base62_fixed(number: u128) -> String {
     digits.iter().map(|&b| char::from(b)).collect()
 }
 
-/// `count` random characters of `[0-9A-Za-z]`, each with the same chance.
-#[must_use]
-pub(crate) fn random_base62(clock: &Clock, count: usize) -> String {
+/// `count` characters of `[0-9A-Za-z]`, each with the same chance if `fill` gives random bytes.
+pub(crate) fn base62_from(count: usize, mut fill: impl FnMut(&mut [u8; 32])) -> String {
     let mut text = String::with_capacity(count);
-    let mut bytes = [0_u8; 64];
+    let mut bytes = [0_u8; 32];
     while text.len() < count {
-        clock.fill(&mut bytes);
+        fill(&mut bytes);
         // 248 is the largest multiple of 62 below 256: what lies above would favour the first characters.
         let fair = bytes.iter().filter(|&&b| b < 248).take(count - text.len());
         text.extend(fair.map(|&b| char::from(BASE62[usize::from(b % 62)])));
@@ -81,7 +80,7 @@ pub(crate) fn random_base62(clock: &Clock, count: usize) -> String {
 /// A new OAuth `client_id`: 32 letters and digits.
 #[must_use]
 pub fn new_client_id(clock: &Clock) -> String {
-    random_base62(clock, CLIENT_ID_CHARS)
+    base62_from(CLIENT_ID_CHARS, |bytes| clock.fill(bytes))
 }
 
 #[cfg(test)]

@@ -1,0 +1,186 @@
+//! `grantd dev` and `grantd serve`.
+
+use std::fmt::Write;
+use std::path::PathBuf;
+
+use clap::Args;
+use figment::value::{Dict, Value};
+use grantd::dev::{self, Sample};
+use grantd::{App, Config, Error, Listener, Missing, Result};
+use serde_json::json;
+
+use super::{Outcome, Settings, insert, log, ready_file, say};
+
+#[derive(Args)]
+pub(super) struct ServerArgs {
+    /// Where to listen: ADDRESS:PORT (port 0 takes a free one) or unix:PATH [default: 127.0.0.1:8420]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// URL that clients reach this server by, without a path [default: from --listen]
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// Once requests are served, write a JSON object about this server to FILE (mode 0600)
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+}
+
+impl ServerArgs {
+    fn flags(&self) -> Dict {
+        let mut flags = Dict::new();
+        insert(&mut flags, "listen", self.listen.as_deref().map(Value::from));
+        insert(&mut flags, "public_url", self.public_url.as_deref().map(Value::from));
+        flags
+    }
+}
+
+pub(super) fn dev(settings: &Settings, args: &ServerArgs) -> Outcome {
+    let config = settings.load(args.flags())?;
+    log::start(&config.log)?;
+    let app = App::open_with(config, grantd::clock::Clock::system(), Missing::Create)?;
+    let sample = dev::prepare(&app)?;
+    run(app, args, Some(&sample))?;
+    Ok(())
+}
+
+pub(super) fn serve(settings: &Settings, args: &ServerArgs) -> Outcome {
+    let config = settings.load(args.flags())?;
+    log::start(&config.log)?;
+    let app = App::open_with(config, grantd::clock::Clock::system(), Missing::Refuse)?;
+    run(app, args, None)?;
+    Ok(())
+}
+
+/// Serves until a signal ends it.
+fn run(app: App, args: &ServerArgs, sample: Option<&Sample>) -> Result<()> {
+    let listener = Listener::bind(app.config())?;
+    let listening = listener.to_string();
+    let url = app.config().public_url(listener.address());
+    match sample {
+        Some(sample) => say(&welcome(&app, &url, sample))?,
+        None => say(&format!("grantd listens on {listening} as {url}/oauth2/"))?,
+    }
+    tracing::info!(listen = listening, issuer = format!("{url}/oauth2/"), "started");
+    let ready = args.ready_file.clone();
+    let content = ready_content(app.config(), &listening, &url, sample);
+    actix_web::rt::System::new().block_on(async move {
+        let signals = Signals::new()?;
+        // The socket is bound: whoever reads the file and connects is served.
+        if let Some(path) = &ready {
+            ready_file::write(path, &content)?;
+        }
+        let ended = grantd::run(app, listener, signals.wait()).await;
+        if let Some(path) = &ready {
+            ready_file::remove(path);
+        }
+        ended
+    })
+}
+
+fn ready_content(config: &Config, listening: &str, url: &str, sample: Option<&Sample>) -> serde_json::Value {
+    let database = std::path::absolute(&config.database).unwrap_or_else(|_| config.database.clone());
+    let client = sample.and_then(|sample| sample.client.as_ref());
+    json!({
+        "pid": std::process::id(),
+        "listen": listening,
+        "issuer": format!("{url}/oauth2/"),
+        "token_endpoint": format!("{url}/oauth2/token"),
+        "admin_api": format!("{url}/api/v1"),
+        "console": null,
+        "database": database,
+        "api_token": sample.and_then(|sample| sample.api_token.as_ref()).map(|token| token.expose()),
+        "client_id": client.map(|(id, _)| id),
+        "client_secret": client.map(|(_, secret)| secret.expose()),
+        "api": sample.map(|sample| sample.api),
+        "scopes": sample.map(|sample| sample.scopes),
+    })
+}
+
+/// What `dev` prints: everything for the first token, ready to paste.
+fn welcome(app: &App, url: &str, sample: &Sample) -> String {
+    let mut text = String::new();
+    let config = app.config();
+    let made = if app.is_new() { "made now" } else { "kept from before" };
+    let database = std::path::absolute(&config.database).unwrap_or_else(|_| config.database.clone());
+    let mut line = |name: &str, value: &str| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {name:<14} {value}");
+    };
+    line("issuer", &format!("{url}/oauth2/"));
+    line("admin API", &format!("{url}/api/v1"));
+    line("database", &format!("{} ({made})", database.display()));
+    line("master key", &format!("{} (everything sealed in the database needs it)", app.master_key_source()));
+    match &sample.client {
+        Some((id, secret)) => {
+            line("client id", id);
+            line("client secret", secret.expose());
+        }
+        None => line("client", "the sample's was deleted; make another through the admin API"),
+    }
+    match &sample.api_token {
+        Some(token) => line("API token", token.expose()),
+        None => line("API token", "the sample's was deleted"),
+    }
+    let curl = sample.client.as_ref().map(|(id, secret)| {
+        let socket = match config.listen.strip_prefix("unix:") {
+            Some(path) => format!(" --unix-socket {path}"),
+            None => String::new(),
+        };
+        format!(
+            "\nGet a token:\n\n  curl{socket} -X POST {url}/oauth2/token \\\n    -F grant_type=client_credentials \\\n    \
+             -F client_id={id} \\\n    -F client_secret={} \\\n    -F scope='{}'\n\nor, in this directory: grantd token\n",
+            secret.expose(),
+            sample.scopes.join(" "),
+        )
+    });
+    format!("grantd dev\n\n{text}{}\nCtrl-C stops it; the next start keeps everything.", curl.unwrap_or_default())
+}
+
+/// Ctrl-C and SIGTERM.
+#[cfg(unix)]
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let failed = |error: std::io::Error| Error::Setup(format!("signals cannot be caught: {error}"));
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+        })
+    }
+
+    /// Done at the first signal. A second one ends the process at once, for whoever will not wait.
+    async fn wait(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        actix_web::rt::spawn(async move {
+            tokio::select! {
+                _ = self.interrupt.recv() => {}
+                _ = self.terminate.recv() => {}
+            }
+            std::process::exit(130);
+        });
+    }
+}
+
+#[cfg(not(unix))]
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self)
+    }
+
+    async fn wait(self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

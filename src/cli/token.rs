@@ -1,0 +1,118 @@
+//! `grantd token`: an access token from a running server.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use clap::{Args, ValueEnum};
+use grantd::secret::{ServerKeys, master};
+use grantd::{Config, Error, Result, dev};
+use serde_json::{Value, json};
+
+use super::{Failure, Outcome, Settings, say};
+
+/// How long a server may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Args)]
+pub(super) struct TokenArgs {
+    /// URL of the server [default: from the configuration of this directory]
+    #[arg(long, env = "GRANTD_SERVER", value_name = "URL")]
+    server: Option<String>,
+    /// Client id [default: the sample's of `grantd dev`]
+    #[arg(long, env = "GRANTD_CLIENT_ID", value_name = "ID", requires = "client_secret")]
+    client_id: Option<String>,
+    /// Client secret; better put into the environment, where no other user sees it
+    #[arg(long, env = "GRANTD_CLIENT_SECRET", value_name = "SECRET", hide_env_values = true, requires = "client_id")]
+    client_secret: Option<String>,
+    /// Scopes, separated by blanks [default: write with the sample's client, else the default scopes of the API]
+    #[arg(long)]
+    scope: Option<String>,
+    /// API to get the token for, where the scopes do not say it
+    #[arg(long, value_name = "API")]
+    resource: Option<String>,
+    /// What to print
+    #[arg(long, value_enum, default_value = "token")]
+    output: Output,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    /// The access token alone
+    Token,
+    /// The server's whole answer
+    Json,
+    /// The header and the claims of the token, decoded
+    Claims,
+}
+
+pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
+    let config = settings.load(figment::value::Dict::new())?;
+    let mut scope = args.scope.clone();
+    let (client_id, client_secret) = match (&args.client_id, &args.client_secret) {
+        (Some(id), Some(secret)) => (id.clone(), secret.clone()),
+        _ => {
+            scope.get_or_insert_with(|| "write".to_owned());
+            sample_client(&config)?
+        }
+    };
+    let server = match &args.server {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => config.public_url(&config.listen_address()?),
+    };
+    let mut form = vec![("grant_type", "client_credentials"), ("client_id", &client_id), ("client_secret", &client_secret)];
+    form.extend(scope.as_deref().map(|scope| ("scope", scope)));
+    form.extend(args.resource.as_deref().map(|resource| ("resource", resource)));
+    let answer = post(&server, &form)?;
+    let token = answer.get("access_token").and_then(Value::as_str);
+    let token = token.ok_or_else(|| Error::Setup(format!("{server} answers, but not with an access token")))?;
+    let text = match args.output {
+        Output::Token => token.to_owned(),
+        Output::Json => pretty(&answer),
+        Output::Claims => pretty(&decode(token)?),
+    };
+    say(&text)?;
+    Ok(())
+}
+
+/// The client that `grantd dev` made here: it follows from the master key.
+fn sample_client(config: &Config) -> Result<(String, String)> {
+    let source = master::source(config.master_key_file.as_deref(), &config.database);
+    let master = master::read(&source)?.ok_or_else(|| {
+        Error::Setup("no --client-id and --client-secret, and no `grantd dev` has run in this directory".to_owned())
+    })?;
+    let (id, secret) = dev::client_of(&ServerKeys::derive(&master)?);
+    Ok((id, secret.expose().to_owned()))
+}
+
+fn post(server: &str, form: &[(&str, &str)]) -> std::result::Result<Value, Failure> {
+    // Fails only when it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
+    let failed = |error: ureq::Error| Error::Setup(format!("{server} cannot be asked: {error}; is the server running? --server names another"));
+    let mut response = agent.post(format!("{server}/oauth2/token")).send_form(form.iter().copied()).map_err(failed)?;
+    let status = response.status();
+    let answer: Value = response.body_mut().read_json().map_err(failed)?;
+    if status.is_success() {
+        return Ok(answer);
+    }
+    let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
+    Err(Failure::Denied(format!("{}: {}", text("error"), text("error_description"))))
+}
+
+/// Header and claims, for people to read: nothing is verified.
+fn decode(token: &str) -> Result<Value> {
+    let part = |index: usize| {
+        let bytes = token.split('.').nth(index).and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
+        bytes.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())
+    };
+    match (part(0), part(1)) {
+        (Some(header), Some(claims)) => Ok(json!({"header": header, "claims": claims})),
+        _ => Err(Error::Setup("the token is not a JWT: --output json shows the whole answer".to_owned())),
+    }
+}
+
+fn pretty(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap_or_else(|_| value.to_string())
+}

@@ -1,0 +1,229 @@
+//! A whole server for a test: its own database, a clock that stands still, repeatable random bytes, a free port.
+
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use grantd::clock::{Clock, Timestamp};
+use grantd::config::Config;
+use grantd::{App, Listener, Missing};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::oneshot;
+
+/// Where every test's clock begins.
+pub const START: &str = "2027-01-15T10:00:00Z";
+
+/// A running server. Stops when dropped.
+pub struct TestApp {
+    /// Its base URL, without a slash at the end.
+    pub url: String,
+    /// Its clock.
+    pub clock: Clock,
+    /// A bearer with the role admin.
+    pub admin_token: String,
+    /// Where its database lies.
+    pub dir: TempDir,
+    agent: ureq::Agent,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<grantd::Result<()>>>,
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: ureq::http::HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    /// The body as JSON; null when it is not.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or(Value::Null)
+    }
+
+    /// A header's value, or nothing.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    }
+
+    /// The body, if the status is the one expected.
+    #[track_caller]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.json()
+    }
+}
+
+/// What the how-to makes: an account, its client, an API with `read` and `write`, a grant of `write`.
+pub struct HowTo {
+    pub account: String,
+    pub client: String,
+    pub client_id: String,
+    pub client_secret: String,
+    pub api: String,
+    pub grant: String,
+}
+
+impl TestApp {
+    /// A server with the default configuration.
+    pub fn start() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// A server whose configuration `change` adapts.
+    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        Self::on(dir, Clock::manual(Timestamp::parse(START).unwrap(), 1), change)
+    }
+
+    /// A server on the database in `dir`, which is made when it is not there.
+    pub fn on(dir: TempDir, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config {
+            database: dir.path().join("grantd.db"),
+            listen: "127.0.0.1:0".to_owned(),
+            workers: Some(1),
+            ..Config::default()
+        };
+        change(&mut config);
+        let app = App::open_with(config, clock.clone(), Missing::Create).unwrap();
+        let admin_token = app.first_api_token().unwrap().expose().to_owned();
+        let listener = Listener::bind(app.config()).unwrap();
+        let url = format!("http://{listener}");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            actix_web::rt::System::new().block_on(grantd::run(app, listener, stopped))
+        });
+        let agent = ureq::Agent::config_builder()
+            .timeout_global(Some(Duration::from_secs(30)))
+            .http_status_as_error(false)
+            .allow_non_standard_methods(true)
+            .max_redirects(0)
+            .build()
+            .into();
+        Self { url, clock, admin_token, dir, agent, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Stops the server and starts another on the same database, under the same clock.
+    pub fn restart(mut self) -> Self {
+        self.stop();
+        let dir = std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap());
+        Self::on(dir, self.clock.clone(), |_| {})
+    }
+
+    fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap().unwrap();
+        }
+    }
+
+    /// Moves the clock by `seconds`, which may be negative.
+    pub fn advance(&self, seconds: i64) {
+        self.clock.set(self.clock.now().plus_seconds(seconds));
+    }
+
+    /// Any request. `headers` come as given; an empty `body` is none.
+    pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = self.agent.run(request.body(body.to_vec()).unwrap()).unwrap();
+        Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.body_mut().read_to_string().unwrap(),
+        }
+    }
+
+    /// A request to the admin API as `bearer`; `path` follows `/api/v1`. A null body is none.
+    pub fn admin_as(&self, bearer: &str, method: &str, path: &str, body: &Value) -> Answer {
+        let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let authorization = format!("Bearer {bearer}");
+        let headers = [("authorization", authorization.as_str()), ("content-type", "application/json")];
+        self.send(method, &format!("/api/v1{path}"), &headers, &bytes)
+    }
+
+    /// A request to the admin API with the role admin.
+    pub fn admin(&self, method: &str, path: &str, body: &Value) -> Answer {
+        self.admin_as(&self.admin_token, method, path, body)
+    }
+
+    /// Makes a resource and answers it.
+    #[track_caller]
+    pub fn create(&self, resource_type: &str, body: &Value) -> Value {
+        self.admin("POST", &format!("/resources/cid/{resource_type}"), body).expect(201)
+    }
+
+    /// Changes one member of a resource.
+    #[track_caller]
+    pub fn set(&self, resource_type: &str, id: &str, member: &str, value: &Value) {
+        let body = json!({"Operations": [{"op": "replace", "path": member, "value": value}]});
+        self.admin("PATCH", &format!("/resources/cid/{resource_type}/{id}"), &body).expect(200);
+    }
+
+    /// A token request with these parameters, urlencoded.
+    pub fn token(&self, parameters: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        self.send("POST", "/oauth2/token", &headers, body.as_bytes())
+    }
+
+    /// A token request of the how-to's client, with `more` parameters.
+    pub fn token_for(&self, howto: &HowTo, more: &[(&str, &str)]) -> Answer {
+        let mut parameters = vec![
+            ("grant_type", "client_credentials"),
+            ("client_id", howto.client_id.as_str()),
+            ("client_secret", howto.client_secret.as_str()),
+        ];
+        parameters.extend_from_slice(more);
+        self.token(&parameters)
+    }
+
+    /// Makes what the how-to makes.
+    #[track_caller]
+    pub fn howto(&self) -> HowTo {
+        let text = |value: &Value, name: &str| value[name].as_str().unwrap().to_owned();
+        let account = json!({"userName": "periodicCleanup", "displayName": "Periodic Cleanup Account", "active": true});
+        let account = text(&self.create("ServiceAccount", &account), "id");
+        let client = json!({"displayName": "periodicService", "serviceAccountId": account});
+        let client = self.create("MachineToMachine", &client);
+        let scopes = json!([{"identifier": "read", "displayName": "Read"}, {"identifier": "write", "displayName": "Write"}]);
+        let api = json!({"appId": "myrestapi", "displayName": "My REST API", "scopes": scopes, "signingAlg": "RS256"});
+        let api = text(&self.create("Api", &api), "id");
+        let grant = json!({"serviceAccountId": account, "apiId": api, "scopes": ["write"]});
+        let grant = text(&self.create("Grant", &grant), "id");
+        HowTo {
+            client: text(&client, "id"),
+            client_id: text(&client, "clientId"),
+            client_secret: text(&client, "clientSecret"),
+            account,
+            api,
+            grant,
+        }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A test that failed already says why; a second panic here would hide it.
+            let ended = thread.join();
+            if !std::thread::panicking() {
+                ended.unwrap().unwrap();
+            }
+        }
+    }
+}
+
+/// The claims of a JWT, unverified.
+pub fn claims(token: &str) -> Value {
+    use base64::Engine as _;
+    let part = token.split('.').nth(1).unwrap();
+    serde_json::from_slice(&base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
