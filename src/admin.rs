@@ -77,7 +77,13 @@ pub(crate) fn patch<E: Entity>(
 }
 
 /// Deletes a resource; with `cascade` what depends on it too.
-pub(crate) fn delete<E: Entity>(app: &App, id: &str, cascade: bool, revision: Option<i64>, origin: &Origin) -> Result<()> {
+pub(crate) fn delete<E: Entity>(
+    app: &App,
+    id: &str,
+    cascade: bool,
+    revision: Option<i64>,
+    origin: &Origin,
+) -> Result<()> {
     let before = app.store.resource_by_id::<E>(id)?;
     check_revision(&before, revision)?;
     app.store.resource_delete(&before, cascade, &app.clock, origin)
@@ -129,7 +135,8 @@ fn body_revision(body: &Map<String, Value>) -> Result<Option<i64>> {
 fn with_sent_value(error: Error, body: &Map<String, Value>) -> Error {
     match error {
         Error::Taken(mut violation) => {
-            violation.invalid_value = body.get(violation.property_path.trim_start_matches('/')).cloned().unwrap_or_default();
+            violation.invalid_value =
+                body.get(violation.property_path.trim_start_matches('/')).cloned().unwrap_or_default();
             Error::Taken(violation)
         }
         other => other,

@@ -72,7 +72,8 @@ impl Settings {
         insert(&mut flags, "database", self.database.as_ref().map(path));
         insert(&mut flags, "master_key_file", self.master_key_file.as_ref().map(path));
         if let Some(level) = &self.log_level {
-            flags.insert("log".to_owned(), Value::from(Dict::from([("level".to_owned(), Value::from(level.as_str()))])));
+            flags
+                .insert("log".to_owned(), Value::from(Dict::from([("level".to_owned(), Value::from(level.as_str()))])));
         }
         flags
     }

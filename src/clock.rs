@@ -4,8 +4,8 @@
 //! its random bytes. Key generation and ECDSA inside `aws-lc-rs` draw from the system on their own.
 
 use std::fmt;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
@@ -102,11 +102,7 @@ impl Clock {
     /// For tests: a time that only [`Clock::set`] moves, and random bytes that follow from `seed`.
     #[must_use]
     pub fn manual(now: Timestamp, seed: u64) -> Self {
-        Self(Source::Manual(Arc::new(Manual {
-            now_ms: AtomicI64::new(now.ms()),
-            drawn: AtomicU64::new(0),
-            seed,
-        })))
+        Self(Source::Manual(Arc::new(Manual { now_ms: AtomicI64::new(now.ms()), drawn: AtomicU64::new(0), seed })))
     }
 
     /// Sets the time of a manual clock; does nothing to the system's.

@@ -5,9 +5,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use figment::{Figment, Provider};
 use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::{Dict, Value};
+use figment::{Figment, Provider};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -19,7 +19,14 @@ pub const FILE_DEFAULT: &str = "grantd.toml";
 /// The prefix of environment variables; `__` stands for the dot of a section: `GRANTD_LOG__LEVEL`.
 const VARIABLE_PREFIX: &str = "GRANTD_";
 /// Variables with the prefix that are not configuration.
-const OTHER_VARIABLES: &[&str] = &[MASTER_KEY_VARIABLE, "GRANTD_CONFIG", "GRANTD_SERVER", "GRANTD_TOKEN", "GRANTD_CLIENT_ID", "GRANTD_CLIENT_SECRET"];
+const OTHER_VARIABLES: &[&str] = &[
+    MASTER_KEY_VARIABLE,
+    "GRANTD_CONFIG",
+    "GRANTD_SERVER",
+    "GRANTD_TOKEN",
+    "GRANTD_CLIENT_ID",
+    "GRANTD_CLIENT_SECRET",
+];
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -197,7 +204,9 @@ impl Config {
             return Err(Error::Setup(format!("there is no configuration file {}", path.display())));
         }
         let variables = Env::prefixed(VARIABLE_PREFIX)
-            .filter(|key| !OTHER_VARIABLES.iter().any(|other| key == &other[VARIABLE_PREFIX.len()..]))
+            .filter(|key| {
+                !OTHER_VARIABLES.iter().any(|other| other.strip_prefix(VARIABLE_PREFIX).is_some_and(|name| key == name))
+            })
             .split("__");
         figment = figment.merge(variables).merge(Serialized::globals(flags));
         Self::check_names(&figment)?;
@@ -264,7 +273,10 @@ impl Config {
             return Ok(ListenAddress::Unix(PathBuf::from(path)));
         }
         self.listen.replace("localhost:", "127.0.0.1:").parse().map(ListenAddress::Tcp).map_err(|_| {
-            Error::Setup(format!("listen: {:?} is not an ADDRESS:PORT like 127.0.0.1:8420, and not unix:PATH", self.listen))
+            Error::Setup(format!(
+                "listen: {:?} is not an ADDRESS:PORT like 127.0.0.1:8420, and not unix:PATH",
+                self.listen
+            ))
         })
     }
 
@@ -292,7 +304,9 @@ fn check_public_url(url: &str) -> Result<()> {
     if fits {
         return Ok(());
     }
-    Err(Error::Setup(format!("public_url: {url:?} must be http:// or https:// with a host and perhaps a port, and no path")))
+    Err(Error::Setup(format!(
+        "public_url: {url:?} must be http:// or https:// with a host and perhaps a port, and no path"
+    )))
 }
 
 fn find_unknown(key: &str, value: &Value, known: &Dict, section: &str, unknown: &mut Vec<String>) {

@@ -1,4 +1,5 @@
-//! What `grantd dev` makes so that the first token is one command away: the accounts of the how-to.
+//! What `grantd dev` makes so that the first token is one command away. Its names keep out of the way of
+//! those that people will want for their own.
 //!
 //! Its client id and secrets follow from the master key, so that a restart, and a command on the same
 //! machine, can tell them again although the database holds only hashes.
@@ -20,9 +21,9 @@ use crate::store::{Entity, Origin};
 
 /// The setting that remembers that the sample was made: what its owner changed or deleted stays so.
 const SAMPLE_MADE: &str = "dev_sample";
-const USER_NAME: &str = "periodicCleanup";
-const SERVICE_NAME: &str = "periodicService";
-const APP_ID: &str = "myrestapi";
+const USER_NAME: &str = "sample-account";
+const SERVICE_NAME: &str = "Sample service";
+const APP_ID: &str = "sample-api";
 
 /// What there is to start with. A part that its owner has deleted is missing.
 #[derive(Debug)]
@@ -58,7 +59,8 @@ pub fn prepare(app: &App) -> Result<Sample> {
     let api_token_lives = app.store.api_token_by_hash(&app.server_keys.hash(api_token.expose()))?.is_some();
     let keyed = SecretHash::Keyed(app.server_keys.hash(client_secret.expose()));
     let client = app.store.client_by_client_id(&client_id)?;
-    let client_lives = client.is_some_and(|client| client.credentials.iter().any(|credential| credential.hash == keyed));
+    let client_lives =
+        client.is_some_and(|client| client.credentials.iter().any(|credential| credential.hash == keyed));
     Ok(Sample {
         client: client_lives.then_some((client_id, client_secret)),
         api_token: api_token_lives.then_some(api_token),
@@ -70,7 +72,7 @@ pub fn prepare(app: &App) -> Result<Sample> {
 /// Every step looks first: a start that was cut short goes on where it ended.
 fn make(app: &App, client_id: &str, client_secret: &Secret, api_token: &Secret) -> Result<()> {
     let origin = Origin::system("the sample of grantd dev");
-    let account = json!({"userName": USER_NAME, "displayName": "Periodic Cleanup Account", "active": true});
+    let account = json!({"userName": USER_NAME, "displayName": "Sample account", "active": true});
     let account = make_once::<ServiceAccount>(app, "t.user_name = ?1", USER_NAME, &account, &origin)?;
     let client = json!({
         "clientId": client_id,
@@ -81,7 +83,7 @@ fn make(app: &App, client_id: &str, client_secret: &Secret, api_token: &Secret) 
     make_once::<MachineToMachine>(app, "t.client_id = ?1", client_id, &client, &origin)?;
     let api = json!({
         "appId": APP_ID,
-        "displayName": "My REST API",
+        "displayName": "Sample API",
         "scopes": [{"identifier": "read", "displayName": "Read"}, {"identifier": "write", "displayName": "Write"}],
     });
     let api = make_once::<Api>(app, "t.app_id = ?1", APP_ID, &api, &origin)?;

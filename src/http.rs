@@ -45,7 +45,11 @@ impl Listener {
     /// `Setup` when the address is taken or cannot be bound.
     pub fn bind(config: &Config) -> Result<Self> {
         let failed = |error: std::io::Error| {
-            let hint = if error.kind() == std::io::ErrorKind::AddrInUse { "; choose another with --listen, or port 0 for a free one" } else { "" };
+            let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
+                "; choose another with --listen, or port 0 for a free one"
+            } else {
+                ""
+            };
             Error::Setup(format!("cannot listen on {}: {error}{hint}", config.listen))
         };
         match config.listen_address()? {
@@ -61,7 +65,9 @@ impl Listener {
                 Ok(Self { socket: Socket::Unix(listener), address: ListenAddress::Unix(path) })
             }
             #[cfg(not(unix))]
-            ListenAddress::Unix(path) => Err(Error::Setup(format!("{}: sockets in the file system need Unix", path.display()))),
+            ListenAddress::Unix(path) => {
+                Err(Error::Setup(format!("{}: sockets in the file system need Unix", path.display())))
+            }
         }
     }
 

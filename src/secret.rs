@@ -112,7 +112,9 @@ pub fn check_strength(secret: &str, client_id: &str) -> Result<(), String> {
     }
     let distinct = secret.bytes().collect::<std::collections::BTreeSet<_>>().len();
     if distinct < IMPORTED_DISTINCT_MIN {
-        return Err(format!("use at least {IMPORTED_DISTINCT_MIN} different characters, or leave it out to have a strong one made"));
+        return Err(format!(
+            "use at least {IMPORTED_DISTINCT_MIN} different characters, or leave it out to have a strong one made"
+        ));
     }
     if !client_id.is_empty() && secret.contains(client_id) {
         return Err("a secret must not contain the client id".to_owned());
@@ -207,9 +209,13 @@ impl ServerKeys {
         let failed = |error: argon2::Error| Error::Internal(format!("Argon2id failed: {error}"));
         let salt = tag(&self.secret_hash, &[b"argon2 salt", client_id.as_bytes()]);
         let params = argon2::Params::new(ARGON2_MEMORY_KIB, ARGON2_PASSES, 1, None).map_err(failed)?;
-        let argon =
-            argon2::Argon2::new_with_secret(&self.argon2_pepper.0, argon2::Algorithm::Argon2id, argon2::Version::V0x13, params)
-                .map_err(failed)?;
+        let argon = argon2::Argon2::new_with_secret(
+            &self.argon2_pepper.0,
+            argon2::Algorithm::Argon2id,
+            argon2::Version::V0x13,
+            params,
+        )
+        .map_err(failed)?;
         let mut hash = [0_u8; 32];
         argon.hash_password_into(secret.as_bytes(), &salt, &mut hash).map_err(failed)?;
         Ok(hash)
@@ -331,7 +337,13 @@ mod tests {
 
     #[test]
     fn weak_secrets_are_refused() {
-        for weak in ["short", "aaaaaaaaaaaaaaaaaaaaaaa", "cleanup-client-id-1", "has\0nul-0123456789ab", "grüße-0123456789abcdef"] {
+        for weak in [
+            "short",
+            "aaaaaaaaaaaaaaaaaaaaaaa",
+            "cleanup-client-id-1",
+            "has\0nul-0123456789ab",
+            "grüße-0123456789abcdef",
+        ] {
             assert!(check_strength(weak, "cleanup-client-id").is_err(), "{weak}");
         }
         assert!(check_strength("p%40ss+w:rd with=all&", "client").is_ok());

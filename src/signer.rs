@@ -124,7 +124,9 @@ impl KeySet {
         let mut verifying = HashMap::new();
         let mut public = Vec::with_capacity(rows.len());
         for row in &rows {
-            let unfit = |error: &dyn std::fmt::Display| Error::Internal(format!("the public key {} is not one: {error}", row.kid));
+            let unfit = |error: &dyn std::fmt::Display| {
+                Error::Internal(format!("the public key {} is not one: {error}", row.kid))
+            };
             let jwk: Jwk = serde_json::from_value(row.public_jwk.clone()).map_err(|error| unfit(&error))?;
             let decoding = DecodingKey::from_jwk(&jwk).map_err(|error| unfit(&error))?;
             verifying.insert(row.kid.to_string(), (key::jwt_algorithm(row.alg), decoding));

@@ -28,8 +28,8 @@ use serde_json::Value;
 
 pub use audit::{AuditVerdict, CommitRow, EventRow};
 pub use client::{ClientView, GrantView};
-pub use entity::{Page, Query};
 pub(crate) use entity::Entity;
+pub use entity::{Page, Query};
 pub use local::Opened;
 pub use signing_key::{KeyRow, KeyState};
 
@@ -156,11 +156,8 @@ impl Store {
     /// `Setup`: one line that names the file and the way out.
     pub fn open(path: &Path, create: bool, limits: StoreLimits) -> Result<(Self, Opened)> {
         let (engine, opened) = LocalEngine::open(path, create, limits.page_cache_kib)?;
-        let store = Self {
-            engine,
-            clients: Cache::new(limits.clients_cached),
-            api_tokens: Cache::new(API_TOKENS_CACHED),
-        };
+        let store =
+            Self { engine, clients: Cache::new(limits.clients_cached), api_tokens: Cache::new(API_TOKENS_CACHED) };
         Ok((store, opened))
     }
 
@@ -201,18 +198,26 @@ fn plain_error(error: EngineError) -> Error {
     let cause = error.to_string();
     let unavailable = |detail: &str| Error::Unavailable { detail: detail.to_owned(), cause: cause.clone() };
     match error {
-        EngineError::Full => unavailable("the server's disk is full: nothing was changed; try again when there is room"),
+        EngineError::Full => {
+            unavailable("the server's disk is full: nothing was changed; try again when there is room")
+        }
         EngineError::Busy(_) => unavailable("the database is busy: nothing was changed; try again"),
         EngineError::Io(_) => unavailable("the database cannot be reached: nothing was changed; try again later"),
         EngineError::Stopped => unavailable("the server is stopping: nothing was changed; try again"),
         EngineError::Unique(what) => match taken_member(&what) {
-            Some(member) => Error::Taken(Violation::new(format!("/{member}"), Value::Null, format!("this {member} is taken; choose another"))),
+            Some(member) => Error::Taken(Violation::new(
+                format!("/{member}"),
+                Value::Null,
+                format!("this {member} is taken; choose another"),
+            )),
             None => Error::Internal(format!("{what} is taken")),
         },
         EngineError::ForeignKey => Error::InUse {
             detail: "something that this names is gone, or something uses what this removes; read it again".to_owned(),
         },
-        EngineError::Guard => Error::Stale("it changed since it was read; read it again and repeat the change".to_owned()),
+        EngineError::Guard => {
+            Error::Stale("it changed since it was read; read it again and repeat the change".to_owned())
+        }
         EngineError::Constraint(_) | EngineError::Damaged(_) | EngineError::Sql(_) => Error::Internal(cause),
     }
 }

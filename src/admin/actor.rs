@@ -25,7 +25,12 @@ impl Actor {
             return Ok(());
         }
         Err(Error::Forbidden {
-            detail: format!("this needs the role {}, and {} has the role {}", needed.as_str(), self.name, self.role.as_str()),
+            detail: format!(
+                "this needs the role {}, and {} has the role {}",
+                needed.as_str(),
+                self.name,
+                self.role.as_str()
+            ),
         })
     }
 }
@@ -71,7 +76,8 @@ fn by_access_token(app: &App, bearer: &str) -> Result<Actor> {
         return Err(Error::Unauthenticated);
     }
     let granted = |scope: &str| grants.iter().any(|grant| grant.scopes.iter().any(|(granted, _)| granted == scope));
-    let holds = |scope: &str| text("scope").is_some_and(|all| all.split(' ').any(|held| held == scope)) && granted(scope);
+    let holds =
+        |scope: &str| text("scope").is_some_and(|all| all.split(' ').any(|held| held == scope)) && granted(scope);
     let role = [("admin", Role::Admin), ("edit", Role::Editor), ("read", Role::Reader)]
         .into_iter()
         .find(|(scope, _)| holds(scope))

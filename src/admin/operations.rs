@@ -73,7 +73,8 @@ pub(crate) fn secret_delete(app: &App, client_id: &str, id: &str, origin: &Origi
     let client: Record<MachineToMachine> = app.store.resource_by_id(client_id)?;
     let credentials = app.store.credential_list_of(&client.id)?;
     let credential = credentials.iter().find(|credential| credential.id.as_str() == id);
-    let credential = credential.ok_or_else(|| Error::NotFound(format!("this client has no secret with the id {id}")))?;
+    let credential =
+        credential.ok_or_else(|| Error::NotFound(format!("this client has no secret with the id {id}")))?;
     app.store.credential_delete(&client, credential, &app.clock, origin)
 }
 

@@ -19,7 +19,8 @@ pub(super) fn run(settings: &Settings, command: &ConfigCommand) -> Outcome {
     match command {
         ConfigCommand::Check => say("the configuration is right")?,
         ConfigCommand::Show => {
-            let text = toml::to_string(&config).map_err(|error| Error::Internal(format!("the configuration cannot be written: {error}")))?;
+            let text = toml::to_string(&config)
+                .map_err(|error| Error::Internal(format!("the configuration cannot be written: {error}")))?;
             // What is shown can be used: it is read back before it is printed.
             Toml::from_str::<grantd::Config>(&text).map_err(|error| Error::Internal(error.to_string()))?;
             say(text.trim_end())?;

@@ -58,7 +58,8 @@ pub(super) fn run(settings: &Settings) -> Outcome {
     }
     match app.store().last_commit_at()? {
         Some(last) if last.since_ms(clock.now()) > CLOCK_SLACK_MS => {
-            report.problem(&format!("this machine's clock is behind the last write, made at {last}"), "set the clock")?;
+            report
+                .problem(&format!("this machine's clock is behind the last write, made at {last}"), "set the clock")?;
         }
         _ => report.fine("the clock is not behind the last write")?,
     }

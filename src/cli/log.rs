@@ -9,7 +9,11 @@ use tracing_subscriber::EnvFilter;
 /// Starts logging.
 pub(super) fn start(config: &LogConfig) -> Result<()> {
     // What actix says of its own threads at each start is for nobody but its debuggers.
-    let level = if config.level.contains(['=', ',']) { config.level.clone() } else { format!("{},actix_server=warn", config.level) };
+    let level = if config.level.contains(['=', ',']) {
+        config.level.clone()
+    } else {
+        format!("{},actix_server=warn", config.level)
+    };
     let filter = EnvFilter::try_new(level)
         .map_err(|error| Error::Setup(format!("log.level: {:?} is not a level: {error}", config.level)))?;
     let on_terminal = std::io::stderr().is_terminal();

@@ -60,7 +60,8 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => config.public_url(&config.listen_address()?),
     };
-    let mut form = vec![("grant_type", "client_credentials"), ("client_id", &client_id), ("client_secret", &client_secret)];
+    let mut form =
+        vec![("grant_type", "client_credentials"), ("client_id", &client_id), ("client_secret", &client_secret)];
     form.extend(scope.as_deref().map(|scope| ("scope", scope)));
     form.extend(args.resource.as_deref().map(|resource| ("resource", resource)));
     let answer = post(&server, &form)?;
@@ -90,7 +91,9 @@ fn post(server: &str, form: &[(&str, &str)]) -> std::result::Result<Value, Failu
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let agent: ureq::Agent =
         ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
-    let failed = |error: ureq::Error| Error::Setup(format!("{server} cannot be asked: {error}; is the server running? --server names another"));
+    let failed = |error: ureq::Error| {
+        Error::Setup(format!("{server} cannot be asked: {error}; is the server running? --server names another"))
+    };
     let mut response = agent.post(format!("{server}/oauth2/token")).send_form(form.iter().copied()).map_err(failed)?;
     let status = response.status();
     let answer: Value = response.body_mut().read_json().map_err(failed)?;

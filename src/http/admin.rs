@@ -75,7 +75,8 @@ async fn admit(
 fn caller(request: &ServiceRequest) -> Result<Actor> {
     let app = request.app_data::<web::Data<App>>().ok_or_else(|| Error::Internal("no application".to_owned()))?;
     let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = header.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let bearer =
+        header.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (_, token) = bearer.ok_or(Error::Unauthenticated)?;
     let actor = actor::authenticate(app, token.trim())?;
     actor.must_be(needed_role(request.method(), request.path()))?;

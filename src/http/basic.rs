@@ -14,8 +14,10 @@ use crate::secret::Secret;
 use crate::token::request::UnverifiedClient;
 
 /// Clients differ in whether they pad.
-const BASE64: GeneralPurpose =
-    GeneralPurpose::new(&STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// The readings of the `Authorization` header: form-decoded first, then raw where that differs. Empty without one.
 ///
@@ -31,11 +33,15 @@ pub(super) fn unverified_clients(request: &HttpRequest) -> Result<Vec<Unverified
     let text = header.to_str().map_err(|_| refused("the Authorization header is not ASCII"))?;
     let (scheme, encoded) = text.split_once(' ').unwrap_or((text, ""));
     if !scheme.eq_ignore_ascii_case("basic") {
-        return Err(refused("a client authenticates here by HTTP Basic, or with client_id and client_secret in the body"));
+        return Err(refused(
+            "a client authenticates here by HTTP Basic, or with client_id and client_secret in the body",
+        ));
     }
     let decoded = BASE64.decode(encoded.trim()).map_err(|_| refused("HTTP Basic: what follows is not base64"))?;
-    let decoded = Zeroizing::new(String::from_utf8(decoded).map_err(|_| refused("HTTP Basic: the credentials are not UTF-8"))?);
-    let (id, secret) = decoded.split_once(':').ok_or_else(|| refused("HTTP Basic: there is no colon between client id and secret"))?;
+    let decoded =
+        Zeroizing::new(String::from_utf8(decoded).map_err(|_| refused("HTTP Basic: the credentials are not UTF-8"))?);
+    let (id, secret) =
+        decoded.split_once(':').ok_or_else(|| refused("HTTP Basic: there is no colon between client id and secret"))?;
     if id.is_empty() || secret.is_empty() {
         return Err(refused("HTTP Basic: client id and secret must not be empty"));
     }

@@ -121,9 +121,13 @@ pub(super) fn wrong_method(allowed: &'static str) -> actix_web::Route {
     actix_web::web::to(move || async move {
         let status = StatusCode::METHOD_NOT_ALLOWED;
         let text = format!("this path takes {allowed}");
-        HttpResponse::build(status)
-            .insert_header((header::ALLOW, allowed))
-            .json(admin_body(status, "invalidSyntax", &text, &text, &[]))
+        HttpResponse::build(status).insert_header((header::ALLOW, allowed)).json(admin_body(
+            status,
+            "invalidSyntax",
+            &text,
+            &text,
+            &[],
+        ))
     })
 }
 

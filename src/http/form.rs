@@ -36,7 +36,8 @@ fn urlencoded(body: &[u8]) -> Result<Vec<(String, String)>> {
             let at = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
             let (name, value) = (&pair[..at], pair.get(at + 1..).unwrap_or_default());
             let name = decode(name).ok_or_else(|| invalid("the name of a parameter is not UTF-8".to_owned()))?;
-            let value = decode(value).ok_or_else(|| invalid(format!("the parameter {} is not UTF-8", printable(&name))))?;
+            let value =
+                decode(value).ok_or_else(|| invalid(format!("the parameter {} is not UTF-8", printable(&name))))?;
             Ok((name, value))
         })
         .collect()

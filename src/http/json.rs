@@ -18,7 +18,8 @@ pub(super) fn parse(body: &[u8]) -> Result<Value> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);
     }
-    let malformed = |error: serde_json::Error| Error::Malformed(format!("the body is not JSON as it should be: {error}"));
+    let malformed =
+        |error: serde_json::Error| Error::Malformed(format!("the body is not JSON as it should be: {error}"));
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = Strict { depth: 0 }.deserialize(&mut reader).map_err(malformed)?;
     reader.end().map_err(malformed)?;

@@ -23,8 +23,27 @@ pub const BUILT_IN_APP_ID: &str = "grantd";
 /// Claims that grantd writes itself, or that mean something to a verifier which an API must not say
 /// (RFC 7519 4.1, RFC 9068 2.2, RFC 8693 4, RFC 7800 3.1).
 pub const RESERVED_CLAIMS: &[&str] = &[
-    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "scp", "cnf", "act", "may_act", "azp",
-    "auth_time", "acr", "amr", "nonce", "sid", "typ", "events",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "scope",
+    "scp",
+    "cnf",
+    "act",
+    "may_act",
+    "azp",
+    "auth_time",
+    "acr",
+    "amr",
+    "nonce",
+    "sid",
+    "typ",
+    "events",
 ];
 
 /// The signature of an API's tokens (RFC 7518 3.1, RFC 8037 3.1).
@@ -118,8 +137,16 @@ pub struct Api {
 impl Resource for Api {
     const TYPE: &'static str = "Api";
     const WRITABLE: &'static [&'static str] = &[
-        "appId", "audience", "displayName", "active", "scopes", "signingAlg", "tokenFormat", "tokenLifetimeSeconds",
-        "claims", "attributes",
+        "appId",
+        "audience",
+        "displayName",
+        "active",
+        "scopes",
+        "signingAlg",
+        "tokenFormat",
+        "tokenLifetimeSeconds",
+        "claims",
+        "attributes",
     ];
 
     fn parse(fields: &mut Fields<'_>, current: Option<&Self>) -> Self {

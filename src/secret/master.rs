@@ -62,7 +62,9 @@ impl MasterKey {
     fn parse(text: &str, source: &KeySource) -> Result<Self> {
         let decoded = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.decode(text.trim()).unwrap_or_default());
         let bytes: [u8; 32] = decoded.as_slice().try_into().map_err(|_| {
-            Error::Setup(format!("{source} does not hold a master key: 43 characters of base64url (32 bytes) are expected"))
+            Error::Setup(format!(
+                "{source} does not hold a master key: 43 characters of base64url (32 bytes) are expected"
+            ))
         })?;
         Ok(Self(bytes))
     }
@@ -92,11 +94,12 @@ pub fn source(configured: Option<&Path>, database: &Path) -> KeySource {
 /// `Setup` when what is there cannot be read or is no key.
 pub fn read(source: &KeySource) -> Result<Option<MasterKey>> {
     let text = match source {
-        KeySource::Environment => {
-            Zeroizing::new(std::env::var(MASTER_KEY_VARIABLE).map_err(|error| Error::Setup(format!("{source}: {error}")))?)
-        }
+        KeySource::Environment => Zeroizing::new(
+            std::env::var(MASTER_KEY_VARIABLE).map_err(|error| Error::Setup(format!("{source}: {error}")))?,
+        ),
         KeySource::File(path) => {
-            let failed = |error: std::io::Error| Error::Setup(format!("the master key file {source} cannot be read: {error}"));
+            let failed =
+                |error: std::io::Error| Error::Setup(format!("the master key file {source} cannot be read: {error}"));
             match std::fs::metadata(path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
                 Err(error) => return Err(failed(error)),
@@ -115,7 +118,8 @@ pub fn read(source: &KeySource) -> Result<Option<MasterKey>> {
 /// # Errors
 /// `Setup` when the file cannot be made.
 pub fn create(path: &Path, clock: &Clock) -> Result<MasterKey> {
-    let failed = |error: std::io::Error| Error::Setup(format!("the master key file {} cannot be made: {error}", path.display()));
+    let failed =
+        |error: std::io::Error| Error::Setup(format!("the master key file {} cannot be made: {error}", path.display()));
     let mut key = MasterKey([0; 32]);
     clock.fill(&mut key.0);
     let mut options = std::fs::OpenOptions::new();
@@ -124,7 +128,10 @@ pub fn create(path: &Path, clock: &Clock) -> Result<MasterKey> {
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     let mut file = options.open(path).map_err(failed)?;
     let text = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(key.0));
-    file.write_all(text.as_bytes()).and_then(|()| file.write_all(b"\n")).and_then(|()| file.sync_all()).map_err(failed)?;
+    file.write_all(text.as_bytes())
+        .and_then(|()| file.write_all(b"\n"))
+        .and_then(|()| file.sync_all())
+        .map_err(failed)?;
     Ok(key)
 }
 

@@ -173,9 +173,7 @@ impl PreparedKey {
                 pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message, &mut signature).map_err(unspecified)?;
                 Ok(signature)
             }
-            Private::P256(pair) => {
-                Ok(pair.sign(&SystemRandom::new(), message).map_err(unspecified)?.as_ref().to_vec())
-            }
+            Private::P256(pair) => Ok(pair.sign(&SystemRandom::new(), message).map_err(unspecified)?.as_ref().to_vec()),
             Private::Ed25519(pair) => Ok(pair.try_sign(message).map_err(unspecified)?.as_ref().to_vec()),
         }
     }

@@ -26,9 +26,8 @@ pub(super) fn make_first_keys(store: &Store, server_keys: &ServerKeys, clock: &C
     let rows = store.signing_key_list()?;
     let now = clock.now();
     let missing = SigningAlg::ALL.into_iter().filter(|alg| find(&rows, *alg, KeyState::Active).is_none());
-    let made = missing
-        .map(|alg| key::generate(alg, KeyState::Active, clock, now, server_keys))
-        .collect::<Result<Vec<_>>>()?;
+    let made =
+        missing.map(|alg| key::generate(alg, KeyState::Active, clock, now, server_keys)).collect::<Result<Vec<_>>>()?;
     if made.is_empty() {
         return Ok(());
     }

@@ -82,7 +82,8 @@ impl Entity for Api {
         const DROP_SCOPES: &str =
             "DELETE FROM api_scope WHERE api_id = ?1 AND identifier NOT IN (SELECT value FROM json_each(?2))";
         let kept = json_array(record.value.scopes.iter().map(|scope| scope.identifier.as_str()));
-        let mut batch = vec![Statement::new(UPDATE, columns(record)), Statement::new(DROP_SCOPES, params![&record.id, kept])];
+        let mut batch =
+            vec![Statement::new(UPDATE, columns(record)), Statement::new(DROP_SCOPES, params![&record.id, kept])];
         batch.extend(upsert_scopes(record));
         batch
     }
@@ -99,24 +100,36 @@ impl Entity for Api {
     fn resolve(&mut self, store: &Store, current: Option<&Self>) -> Result<()> {
         let Some(current) = current else { return Ok(()) };
         let kept = |identifier: &str| self.scopes.iter().any(|scope| scope.identifier == identifier);
-        let dropped: Vec<&str> =
-            current.scopes.iter().map(|scope| scope.identifier.as_str()).filter(|identifier| !kept(identifier)).collect();
+        let dropped: Vec<&str> = current
+            .scopes
+            .iter()
+            .map(|scope| scope.identifier.as_str())
+            .filter(|identifier| !kept(identifier))
+            .collect();
         if current.built_in && !dropped.is_empty() {
-            return Err(Error::Invalid(vec![Violation::new("/scopes", json!(dropped), "the built-in API keeps its scopes")]));
+            return Err(Error::Invalid(vec![Violation::new(
+                "/scopes",
+                json!(dropped),
+                "the built-in API keeps its scopes",
+            )]));
         }
         let in_use = store.scopes_in_use(&current.app_id, &dropped)?;
         if in_use.is_empty() {
             return Ok(());
         }
         let named: Vec<&str> = in_use.iter().take(NAMED_MAX).map(String::as_str).collect();
-        Err(Error::InUse { detail: format!("grants hold the scope {}; narrow or delete those grants first", named.join(", ")) })
+        Err(Error::InUse {
+            detail: format!("grants hold the scope {}; narrow or delete those grants first", named.join(", ")),
+        })
     }
 
     fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>> {
         let api = store.resource_by_id::<Self>(id.as_str())?;
         if api.value.built_in {
             return Err(Error::InUse {
-                detail: "this API guards the admin API itself and cannot be deleted; set it inactive to refuse its tokens".to_owned(),
+                detail:
+                    "this API guards the admin API itself and cannot be deleted; set it inactive to refuse its tokens"
+                        .to_owned(),
             });
         }
         Ok(as_dependents(&store.resources_where::<Grant>("t.api_id = ?1", params![id])?))

@@ -172,7 +172,10 @@ impl Store {
         }
         if dependents.len() > CASCADE_MAX {
             return Err(Error::InUse {
-                detail: format!("{} things depend on it, and one delete takes at most {CASCADE_MAX} along: delete some of them first", dependents.len()),
+                detail: format!(
+                    "{} things depend on it, and one delete takes at most {CASCADE_MAX} along: delete some of them first",
+                    dependents.len()
+                ),
             });
         }
         let mut changes = Vec::with_capacity(dependents.len() + 1);
@@ -199,16 +202,23 @@ impl Store {
 
 /// Those records as things that depend on another.
 pub(crate) fn as_dependents<E: Entity>(records: &[Record<E>]) -> Vec<Dependent> {
-    let dependent = |record: &Record<E>| Some(Dependent { change: change(Some(record), None)?, delete: E::delete(&record.id) });
+    let dependent =
+        |record: &Record<E>| Some(Dependent { change: change(Some(record), None)?, delete: E::delete(&record.id) });
     records.iter().filter_map(dependent).collect()
 }
 
 fn in_use(resource_type: &str, dependents: &[Dependent]) -> String {
-    let named: Vec<String> =
-        dependents.iter().take(NAMED_MAX).map(|d| format!("{} {} ({})", d.change.resource_type, d.change.name, d.change.id)).collect();
+    let named: Vec<String> = dependents
+        .iter()
+        .take(NAMED_MAX)
+        .map(|d| format!("{} {} ({})", d.change.resource_type, d.change.name, d.change.id))
+        .collect();
     let more = dependents.len() - named.len();
     let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-    format!("this {resource_type} is in use by {}{rest}; delete those first, or add ?cascade=true to delete them with it", named.join(", "))
+    format!(
+        "this {resource_type} is in use by {}{rest}; delete those first, or add ?cascade=true to delete them with it",
+        named.join(", ")
+    )
 }
 
 /// A list of distinct names for a statement that takes a JSON array.

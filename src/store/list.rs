@@ -202,13 +202,7 @@ impl Assembly {
         Ok(())
     }
 
-    fn compare(
-        &mut self,
-        attribute: &Attribute,
-        rest: &[String],
-        op: Op,
-        literal: &Literal,
-    ) -> Result<(), String> {
+    fn compare(&mut self, attribute: &Attribute, rest: &[String], op: Op, literal: &Literal) -> Result<(), String> {
         let value = parameter(attribute, op, literal)?;
         let folds = matches!(attribute.kind, Kind::Text);
         let operator = match op {
@@ -273,7 +267,10 @@ impl Assembly {
             let path = AttributePath::parse(sort_by).map_err(|error| invalid("sortBy", error.to_string()))?;
             let (attribute, rest) = find(&path, scope).map_err(|message| invalid("sortBy", message))?;
             if matches!(attribute.kind, Kind::Many(_)) {
-                return Err(invalid("sortBy", format!("{} has several values: sort by another attribute", attribute.name)));
+                return Err(invalid(
+                    "sortBy",
+                    format!("{} has several values: sort by another attribute", attribute.name),
+                ));
             }
             self.operand(attribute, rest).map_err(|message| invalid("sortBy", message))?;
             if matches!(attribute.kind, Kind::Text) {
@@ -323,9 +320,9 @@ fn parameter(attribute: &Attribute, op: Op, literal: &Literal) -> Result<Value, 
         (Kind::Flag, Literal::Bool(flag)) if !part && !order => Ok((*flag).into()),
         (Kind::Json, Literal::Bool(flag)) if !part && !order => Ok((*flag).into()),
         (Kind::Integer | Kind::Json, Literal::Number(n)) if !part => Ok(number(n)),
-        (Kind::Time, Literal::String(text)) if !part => {
-            Timestamp::parse(text).map(Value::from).ok_or_else(|| format!("{name} is compared with a date-time like \"2027-01-31T12:00:00Z\""))
-        }
+        (Kind::Time, Literal::String(text)) if !part => Timestamp::parse(text)
+            .map(Value::from)
+            .ok_or_else(|| format!("{name} is compared with a date-time like \"2027-01-31T12:00:00Z\"")),
         (Kind::Flag, _) => Err(format!("{name} is compared by eq or ne with true or false")),
         (Kind::Time, _) => Err(format!("{name} is compared by eq, ne, gt, ge, lt or le with a date-time in quotes")),
         (Kind::Integer, _) => Err(format!("{name} is compared by eq, ne, gt, ge, lt or le with a number")),

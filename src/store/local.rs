@@ -123,7 +123,8 @@ impl LocalEngine {
         self.with_reader(|reader| {
             let snapshot = reader.connection.unchecked_transaction().map_err(engine_error)?;
             let generation = read_generation(&reader.connection)?;
-            let all = statements.iter().map(|statement| rows(&reader.connection, statement)).collect::<Result<_, _>>()?;
+            let all =
+                statements.iter().map(|statement| rows(&reader.connection, statement)).collect::<Result<_, _>>()?;
             snapshot.finish().map_err(engine_error)?;
             Ok((generation, all))
         })
@@ -180,10 +181,7 @@ impl LocalEngine {
         }
     }
 
-    fn with_reader<T>(
-        &self,
-        use_it: impl FnOnce(&mut Reader) -> Result<T, EngineError>,
-    ) -> Result<T, EngineError> {
+    fn with_reader<T>(&self, use_it: impl FnOnce(&mut Reader) -> Result<T, EngineError>) -> Result<T, EngineError> {
         let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut reader = match kept {
             Some(reader) => reader,
@@ -210,7 +208,10 @@ fn lock(database: &Path) -> Result<File> {
     path.push("-lock");
     let path = PathBuf::from(path);
     let failed = |error: std::io::Error| {
-        Error::Setup(format!("{} cannot be made: {error}; check the directory of --database and its rights", path.display()))
+        Error::Setup(format!(
+            "{} cannot be made: {error}; check the directory of --database and its rights",
+            path.display()
+        ))
     };
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
@@ -240,8 +241,9 @@ fn connect(path: &Path, page_cache_kib: u32) -> Result<Connection, EngineError> 
     options.read(true).write(true).create(true).truncate(false);
     owner_only(&mut options);
     options.open(path).map_err(|error| EngineError::Io(error.to_string()))?;
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(engine_error)?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(engine_error)?;
     configure(&connection, page_cache_kib)?;
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")
@@ -250,8 +252,9 @@ fn connect(path: &Path, page_cache_kib: u32) -> Result<Connection, EngineError> 
 }
 
 fn connect_reader(path: &Path, page_cache_kib: u32) -> Result<Connection, EngineError> {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
-        .map_err(engine_error)?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(engine_error)?;
     configure(&connection, page_cache_kib)?;
     connection.execute_batch("PRAGMA query_only = ON;").map_err(engine_error)?;
     Ok(connection)
@@ -284,8 +287,9 @@ fn check(path: &Path, connection: &mut Connection) -> Result<()> {
     schema::check_identity(path, application_id, version)?;
     let size = std::fs::metadata(path).map_or(0, |meta| meta.len());
     if size <= CHECKED_AT_START_BYTES_MAX {
-        let verdict: String =
-            connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0)).map_err(|error| setup(engine_error(error)))?;
+        let verdict: String = connection
+            .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
+            .map_err(|error| setup(engine_error(error)))?;
         if verdict != "ok" {
             return Err(setup(EngineError::Damaged(verdict)));
         }
@@ -428,6 +432,7 @@ impl rusqlite::ToSql for Value {
 }
 
 /// The one translation of SQLite's errors.
+#[expect(clippy::needless_pass_by_value, reason = "it stands where map_err calls it")]
 fn engine_error(error: rusqlite::Error) -> EngineError {
     let text = error.to_string();
     let rusqlite::Error::SqliteFailure(failure, message) = &error else { return EngineError::Sql(text) };

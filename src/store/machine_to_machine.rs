@@ -24,7 +24,8 @@ const GUARD_ROOM: &str = guarded_commit!(
     "(SELECT 1 FROM machine_to_machine WHERE id = ?10 AND \
      (SELECT COUNT(*) FROM credential WHERE machine_to_machine_id = ?10) < ?11)"
 );
-const GUARD_CREDENTIAL: &str = guarded_commit!("(SELECT 1 FROM credential WHERE id = ?10 AND machine_to_machine_id = ?11)");
+const GUARD_CREDENTIAL: &str =
+    guarded_commit!("(SELECT 1 FROM credential WHERE id = ?10 AND machine_to_machine_id = ?11)");
 const TOUCH_CREDENTIAL: &str = "UPDATE credential SET last_used_at_ms = ?2 WHERE id = ?1 \
     AND (last_used_at_ms IS NULL OR last_used_at_ms < ?2)";
 
@@ -158,7 +159,16 @@ type CredentialColumns = (String, String, String, String, Option<i64>, Option<i6
 fn from_columns(columns: CredentialColumns) -> Result<Credential, EngineError> {
     let (id, hash_kind, hash, last4, not_before, expires_at, last_used_at, created_at) = columns;
     let bytes = (0..hash.len() / 2).filter_map(|at| u8::from_str_radix(hash.get(at * 2..at * 2 + 2)?, 16).ok());
-    let row = Row(params![id, hash_kind, bytes.collect::<Vec<u8>>(), last4, not_before, expires_at, last_used_at, created_at]);
+    let row = Row(params![
+        id,
+        hash_kind,
+        bytes.collect::<Vec<u8>>(),
+        last4,
+        not_before,
+        expires_at,
+        last_used_at,
+        created_at
+    ]);
     credential_from_row(&row)
 }
 
@@ -253,7 +263,11 @@ impl Store {
     }
 
     /// Notes when credentials and API tokens were last used. Tells of the past only, so it has no audit commit.
-    pub(crate) fn last_used_update(&self, credentials: &[(Id, Timestamp)], api_tokens: &[(Id, Timestamp)]) -> Result<()> {
+    pub(crate) fn last_used_update(
+        &self,
+        credentials: &[(Id, Timestamp)],
+        api_tokens: &[(Id, Timestamp)],
+    ) -> Result<()> {
         let touch = |sql| move |(id, at): &(Id, Timestamp)| Statement::new(sql, params![id, *at]);
         let mut batch: Batch = credentials.iter().map(touch(TOUCH_CREDENTIAL)).collect();
         batch.extend(api_tokens.iter().map(touch(super::api_token::TOUCH)));

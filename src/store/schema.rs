@@ -35,7 +35,8 @@ pub enum Found {
 /// `Setup`, in one line with the way out: not a database, another program's, too new, or not readable.
 pub fn inspect(path: &Path) -> Result<Found> {
     let name = path.display();
-    let failed = |error: std::io::Error| Error::Setup(format!("{name} cannot be read: {error}; check its path and rights"));
+    let failed =
+        |error: std::io::Error| Error::Setup(format!("{name} cannot be read: {error}; check its path and rights"));
     let mut file = match std::fs::File::open(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Found::Nothing),
         other => other.map_err(failed)?,
@@ -45,7 +46,9 @@ pub fn inspect(path: &Path) -> Result<Found> {
         return Err(Error::Setup(format!("{name} is a directory; name a file in it with --database")));
     }
     if meta.permissions().readonly() {
-        return Err(Error::Setup(format!("{name} is read-only; make it writable (chmod u+w) or choose another file with --database")));
+        return Err(Error::Setup(format!(
+            "{name} is read-only; make it writable (chmod u+w) or choose another file with --database"
+        )));
     }
     if meta.len() == 0 {
         return Ok(Found::Nothing);
@@ -74,7 +77,9 @@ pub fn check_identity(path: &Path, application_id: i32, version: i32) -> Result<
         )));
     }
     if version < 1 {
-        return Err(Error::Setup(format!("{name} was never finished; delete it, or choose another file with --database")));
+        return Err(Error::Setup(format!(
+            "{name} was never finished; delete it, or choose another file with --database"
+        )));
     }
     Ok(Found::Database(version))
 }

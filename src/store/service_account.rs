@@ -58,7 +58,8 @@ impl Entity for ServiceAccount {
     }
 
     fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>> {
-        let mut found = as_dependents(&store.resources_where::<MachineToMachine>("t.service_account_id = ?1", params![id])?);
+        let mut found =
+            as_dependents(&store.resources_where::<MachineToMachine>("t.service_account_id = ?1", params![id])?);
         found.extend(as_dependents(&store.resources_where::<Grant>("t.service_account_id = ?1", params![id])?));
         Ok(found)
     }

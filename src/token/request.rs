@@ -72,9 +72,9 @@ fn take_clients(parameters: &mut Parameters, basic: Vec<UnverifiedClient>) -> Re
         return Err(invalid("client_assertion is not supported: authenticate with a client secret"));
     }
     match (basic.is_empty(), client_id, secret) {
-        (false, _, Some(_)) => {
-            Err(invalid("two credentials at once: send the client secret in the Authorization header or in the body, not in both (RFC 6749 2.3)"))
-        }
+        (false, _, Some(_)) => Err(invalid(
+            "two credentials at once: send the client secret in the Authorization header or in the body, not in both (RFC 6749 2.3)",
+        )),
         (false, Some(id), None) if !basic.iter().any(|client| client.client_id == id) => {
             Err(invalid("client_id in the body is not the one in the Authorization header: send one of them"))
         }
@@ -103,7 +103,10 @@ impl Parameters {
             }
             let repeats = !is_target(name) && all.iter().take(index).any(|(seen, _)| seen == name);
             if repeats {
-                return Err(invalid(format!("the parameter {} is sent twice: send it once (RFC 6749 3.2)", printable(name))));
+                return Err(invalid(format!(
+                    "the parameter {} is sent twice: send it once (RFC 6749 3.2)",
+                    printable(name)
+                )));
             }
         }
         Ok(Self(all))

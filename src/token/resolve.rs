@@ -55,7 +55,10 @@ fn named_api(grants: &[&GrantView], target: &str) -> Result<Id> {
     grants.iter().find(|grant| is_named(&grant.api)).map(|grant| grant.api_id.clone()).ok_or_else(|| {
         Error::oauth(
             OAuthCode::InvalidTarget,
-            format!("nothing is granted to this client at {}: check resource or audience, or ask for a grant", printable(target)),
+            format!(
+                "nothing is granted to this client at {}: check resource or audience, or ask for a grant",
+                printable(target)
+            ),
         )
     })
 }
@@ -111,13 +114,22 @@ fn default_scopes(grants: &[&GrantView], api: &Api) -> Result<Vec<String>> {
     if scopes.is_empty() {
         return Err(Error::oauth(
             OAuthCode::InvalidScope,
-            format!("scope is missing, and no granted scope of {} is a default one: send scope with one or more of {}", api.app_id, granted_scopes(grants, |_| true).join(" ")),
+            format!(
+                "scope is missing, and no granted scope of {} is a default one: send scope with one or more of {}",
+                api.app_id,
+                granted_scopes(grants, |_| true).join(" ")
+            ),
         ));
     }
     Ok(scopes)
 }
 
-fn requested_scopes(grants: &[&GrantView], requested: &[String], api: &Api, excess: ExcessScope) -> Result<Vec<String>> {
+fn requested_scopes(
+    grants: &[&GrantView],
+    requested: &[String],
+    api: &Api,
+    excess: ExcessScope,
+) -> Result<Vec<String>> {
     let granted = granted_scopes(grants, |_| true);
     let offered: Vec<String> = intersect(requested, &granted).into_iter().cloned().collect();
     let too_much: Vec<&String> = requested.iter().filter(|scope| !granted.contains(scope)).collect();
@@ -133,7 +145,10 @@ fn not_granted(scopes: &[&String], api: Option<&Api>) -> Error {
     let at = api.map_or_else(String::new, |api| format!(" at {}", api.app_id));
     Error::oauth(
         OAuthCode::InvalidScope,
-        format!("not granted to the service account of this client{at}: {}; ask for a grant, or leave it out", named.join(" ")),
+        format!(
+            "not granted to the service account of this client{at}: {}; ask for a grant, or leave it out",
+            named.join(" ")
+        ),
     )
 }
 

@@ -192,7 +192,8 @@ impl TestApp {
         let account = text(&self.create("ServiceAccount", &account), "id");
         let client = json!({"displayName": "periodicService", "serviceAccountId": account});
         let client = self.create("MachineToMachine", &client);
-        let scopes = json!([{"identifier": "read", "displayName": "Read"}, {"identifier": "write", "displayName": "Write"}]);
+        let scopes =
+            json!([{"identifier": "read", "displayName": "Read"}, {"identifier": "write", "displayName": "Write"}]);
         let api = json!({"appId": "myrestapi", "displayName": "My REST API", "scopes": scopes, "signingAlg": "RS256"});
         let api = text(&self.create("Api", &api), "id");
         let grant = json!({"serviceAccountId": account, "apiId": api, "scopes": ["write"]});

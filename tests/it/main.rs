@@ -1,5 +1,6 @@
 //! The integration tests: one binary, through the real router and the real program.
-#![expect(unreachable_pub, reason = "an integration test is a crate that nobody else sees")]
+#![allow(missing_docs, unreachable_pub, reason = "an integration test is a crate that nobody else sees")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must panic")]
 
 mod app;
 
@@ -7,6 +8,7 @@ mod admin;
 mod authz;
 mod keys;
 mod process;
+mod readme;
 mod store;
 mod token;
 mod token_input;

@@ -70,16 +70,23 @@ fn etag(revision: i64) -> (header::HeaderName, String) {
     (header::ETAG, format!("\"{revision}\""))
 }
 
-async fn create<E: Entity>(app: web::Data<App>, request: HttpRequest, caller: Caller, payload: web::Payload) -> HttpResponse {
-    let (body, origin, _) = match WriteRequest::read(&request, caller, payload).await.and_then(WriteRequest::into_object) {
-        Ok(write) => write,
-        Err(error) => return admin_response(&request, &error),
-    };
+async fn create<E: Entity>(
+    app: web::Data<App>,
+    request: HttpRequest,
+    caller: Caller,
+    payload: web::Payload,
+) -> HttpResponse {
+    let (body, origin, _) =
+        match WriteRequest::read(&request, caller, payload).await.and_then(WriteRequest::into_object) {
+            Ok(write) => write,
+            Err(error) => return admin_response(&request, &error),
+        };
     let shared = app.clone();
     let operation = move || admin::create::<E>(&shared, &body, &origin);
     answer(&request, operation, |created| {
         let mut members = created.record.to_json(app.public_url());
-        let location = members.get("meta").and_then(|meta| meta.get("location")).and_then(Value::as_str).unwrap_or_default();
+        let location =
+            members.get("meta").and_then(|meta| meta.get("location")).and_then(Value::as_str).unwrap_or_default();
         let location = location.to_owned();
         members.extend(created.once);
         HttpResponse::Created()
@@ -106,13 +113,10 @@ fn one<E: Entity>(record: &Record<E>, app: &App, request: &HttpRequest) -> HttpR
 
 async fn list<E: Entity>(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     let shared = app.clone();
-    list_response(
-        &request,
-        move |query| {
-            let page = admin::list::<E>(&shared, query)?;
-            Ok((page.total, page.items.iter().map(|record| record.to_json(shared.public_url())).collect()))
-        },
-    )
+    list_response(&request, move |query| {
+        let page = admin::list::<E>(&shared, query)?;
+        Ok((page.total, page.items.iter().map(|record| record.to_json(shared.public_url())).collect()))
+    })
     .await
 }
 
@@ -127,16 +131,20 @@ pub(super) async fn list_response(
         Err(error) => return admin_response(request, &error),
     };
     let (count, start_index) = (query.count, query.start_index);
-    answer(request, move || read(&query), |(total, items)| {
-        let resources: Vec<Map<String, Value>> = items.into_iter().map(|item| projection.apply(item)).collect();
-        HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(json!({
-            "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
-            "totalResults": total,
-            "itemsPerPage": count,
-            "startIndex": start_index,
-            "Resources": resources,
-        }))
-    })
+    answer(
+        request,
+        move || read(&query),
+        |(total, items)| {
+            let resources: Vec<Map<String, Value>> = items.into_iter().map(|item| projection.apply(item)).collect();
+            HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(json!({
+                "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+                "totalResults": total,
+                "itemsPerPage": count,
+                "startIndex": start_index,
+                "Resources": resources,
+            }))
+        },
+    )
     .await
 }
 
@@ -173,10 +181,14 @@ async fn patch<E: Entity>(
     answer(&request, operation, |record| one(&record, &app, &request)).await
 }
 
-async fn delete<E: Entity>(app: web::Data<App>, request: HttpRequest, id: web::Path<String>, caller: Caller) -> HttpResponse {
-    let asked = Parameters::of(&request).and_then(|parameters| {
-        Ok((parameters.cascade()?, if_match(&request)?, parameters.explain(caller.0)?))
-    });
+async fn delete<E: Entity>(
+    app: web::Data<App>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    caller: Caller,
+) -> HttpResponse {
+    let asked = Parameters::of(&request)
+        .and_then(|parameters| Ok((parameters.cascade()?, if_match(&request)?, parameters.explain(caller.0)?)));
     let (cascade, revision, origin) = match asked {
         Ok(asked) => asked,
         Err(error) => return admin_response(&request, &error),

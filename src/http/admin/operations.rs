@@ -162,12 +162,7 @@ async fn key_list(app: web::Data<App>) -> HttpResponse {
     whole_list(&app.signer.key_rows().iter().map(crate::store::KeyRow::to_json).collect::<Vec<_>>())
 }
 
-async fn keys_rotate(
-    app: web::Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    payload: web::Payload,
-) -> HttpResponse {
+async fn keys_rotate(app: web::Data<App>, request: HttpRequest, caller: Caller, payload: web::Payload) -> HttpResponse {
     let write = match WriteRequest::read(&request, caller, payload).await {
         Ok(write) => write,
         Err(error) => return admin_response(&request, &error),

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result, Violation};
 use crate::filter;
-use crate::model::fields::{TEXT_CHARS_MAX, free_text};
+use crate::model::fields::free_text;
 use crate::store::{Origin, Query};
 
 const COUNT_DEFAULT: u32 = 10;
@@ -53,7 +53,11 @@ impl Parameters {
         };
         let count = number("count", COUNT_DEFAULT)?;
         if count > COUNT_MAX {
-            return Err(violation("count", &count.to_string(), format!("a page has at most {COUNT_MAX} items: turn pages with startIndex")));
+            return Err(violation(
+                "count",
+                &count.to_string(),
+                format!("a page has at most {COUNT_MAX} items: turn pages with startIndex"),
+            ));
         }
         Ok(Query {
             filter,
@@ -80,10 +84,17 @@ impl Parameters {
             free_text(reason).map_err(|message| violation("reason", reason, message))?;
         }
         if let Some(correlation) = text("correlation").filter(|text| text.chars().count() > CORRELATION_CHARS_MAX) {
-            return Err(violation("correlation", correlation, format!("must have at most {CORRELATION_CHARS_MAX} characters")));
+            return Err(violation(
+                "correlation",
+                correlation,
+                format!("must have at most {CORRELATION_CHARS_MAX} characters"),
+            ));
         }
-        debug_assert!(CORRELATION_CHARS_MAX <= TEXT_CHARS_MAX, "a correlation id is not an essay");
-        Ok(Origin { reason: text("reason").map(str::to_owned), correlation: text("correlation").map(str::to_owned), ..origin })
+        Ok(Origin {
+            reason: text("reason").map(str::to_owned),
+            correlation: text("correlation").map(str::to_owned),
+            ..origin
+        })
     }
 
     /// Whether a delete takes dependents along.
@@ -104,7 +115,9 @@ pub(super) fn if_match(request: &HttpRequest) -> Result<Option<i64>> {
         return Ok(None);
     }
     let number = text.strip_prefix("W/").unwrap_or(text).trim_matches('"').parse();
-    number.map(Some).map_err(|_| Error::Malformed("If-Match must be the ETag of the resource, its revision in quotes".to_owned()))
+    number
+        .map(Some)
+        .map_err(|_| Error::Malformed("If-Match must be the ETag of the resource, its revision in quotes".to_owned()))
 }
 
 /// `attributes` and `excludedAttributes` (RFC 7644 3.4.2.5). `id` is always shown.
@@ -128,7 +141,8 @@ impl Projection {
         for (name, value) in object {
             let path = format!("{prefix}{name}");
             let inside = format!("{path}.");
-            let starts = |text: &String| text.get(..inside.len()).is_some_and(|head| head.eq_ignore_ascii_case(&inside));
+            let starts =
+                |text: &String| text.get(..inside.len()).is_some_and(|head| head.eq_ignore_ascii_case(&inside));
             let named = |list: &[String]| list.iter().any(|text| text.eq_ignore_ascii_case(&path));
             let is_id = prefix.is_empty() && name == "id";
             let wanted = self.only.is_empty() || is_id || named(&self.only) || self.parent_named(prefix);
