@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::error::{Error, Result, Violation};
+use crate::error::{Error, Result};
 use crate::model::Record;
 use crate::model::api::SigningAlg;
 use crate::model::api_token::{ApiToken, Role};
@@ -138,13 +138,4 @@ pub(crate) fn keys_rotate(app: &App, body: &Map<String, Value>, origin: &Origin)
     finish(fields)?;
     let request = RotateRequest { alg: named.then_some(alg), force };
     app.signer.rotate(request, &app.store, &app.server_keys, &app.clock, origin)
-}
-
-/// A body that must be an object; nothing at all counts as an empty one.
-pub(crate) fn object_or_empty(body: Value) -> Result<Map<String, Value>> {
-    match body {
-        Value::Object(object) => Ok(object),
-        Value::Null => Ok(Map::new()),
-        other => Err(Error::Invalid(vec![Violation::new("", other, "the body must be a JSON object")])),
-    }
 }

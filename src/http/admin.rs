@@ -6,16 +6,14 @@
 mod controller;
 mod operations;
 mod query;
-
-use std::future::{Ready, ready};
+mod write;
 
 use actix_web::body::{EitherBody, MessageBody};
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::{Method, header};
 use actix_web::middleware::{Next, from_fn};
-use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, web};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
-use super::context;
 use super::error::{admin_response, no_such_path};
 use crate::admin::actor::{self, Actor};
 use crate::app::App;
@@ -25,10 +23,6 @@ use crate::model::api_token::Role;
 use crate::model::grant::Grant;
 use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::service_account::ServiceAccount;
-use crate::store::Origin;
-
-/// Largest body of an admin request.
-pub(super) const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     let scope = web::scope("/api/v1")
@@ -81,36 +75,6 @@ fn caller(request: &ServiceRequest) -> Result<Actor> {
     let actor = actor::authenticate(app, token.trim())?;
     actor.must_be(needed_role(request.method(), request.path()))?;
     Ok(actor)
-}
-
-/// The caller that was let in, as the origin of what it writes.
-pub(super) struct Caller(Origin);
-
-impl FromRequest for Caller {
-    type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let actor = request.extensions().get::<Actor>().cloned();
-        let Some(actor) = actor else {
-            return ready(Err(actix_web::error::InternalError::from_response(
-                "unauthenticated",
-                admin_response(request, &Error::Unauthenticated),
-            )
-            .into()));
-        };
-        let context = context::of(request);
-        ready(Ok(Self(Origin {
-            actor_id: actor.id,
-            actor_name: actor.name,
-            actor_type: actor.actor_type,
-            reason: None,
-            correlation: None,
-            request_id: context.request_id,
-            client_ip: context.remote_address,
-            user_agent: context.user_agent,
-        })))
-    }
 }
 
 /// Runs a blocking operation off the async threads, and answers with what it made.

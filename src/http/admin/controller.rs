@@ -4,15 +4,15 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
-use super::query::{Parameters, if_match};
-use super::{BODY_BYTES_MAX, Caller, answer};
+use super::answer;
+use super::query::Parameters;
+use super::write::Write;
 use crate::admin;
 use crate::app::App;
-use crate::error::{Error, Result, Violation};
+use crate::error::Result;
 use crate::http::error::{admin_response, wrong_method};
-use crate::http::{body, json as strict_json};
 use crate::model::Record;
-use crate::store::{Entity, Origin};
+use crate::store::{Entity, Query};
 
 /// The routes of one type: under `cid` and `iam`, in the singular and the plural.
 pub(super) fn routes<E: Entity>(config: &mut web::ServiceConfig) {
@@ -37,62 +37,17 @@ pub(super) fn routes<E: Entity>(config: &mut web::ServiceConfig) {
     }
 }
 
-/// What a write brings: its body, who it is from, and the revision it is meant for.
-pub(super) struct WriteRequest {
-    pub(super) body: Value,
-    pub(super) origin: Origin,
-    pub(super) revision: Option<i64>,
-}
-
-impl WriteRequest {
-    pub(super) async fn read(request: &HttpRequest, caller: Caller, payload: web::Payload) -> Result<Self> {
-        let origin = Parameters::of(request)?.explain(caller.0)?;
-        let revision = if_match(request)?;
-        let bytes = body::read(request, payload, BODY_BYTES_MAX).await?;
-        Ok(Self { body: strict_json::parse(&bytes)?, origin, revision })
-    }
-
-    /// The body as the object that POST and PUT need.
-    fn into_object(self) -> Result<(Map<String, Value>, Origin, Option<i64>)> {
-        match self.body {
-            Value::Object(object) => Ok((object, self.origin, self.revision)),
-            other => Err(Error::Invalid(vec![Violation::new("", other, "the body must be a JSON object")])),
-        }
-    }
-}
-
-fn shown<E: Entity>(record: &Record<E>, app: &App, request: &HttpRequest) -> Map<String, Value> {
-    let projection = Parameters::of(request).map(|parameters| parameters.projection()).unwrap_or_default();
-    projection.apply(record.to_json(app.public_url()))
-}
-
-fn etag(revision: i64) -> (header::HeaderName, String) {
-    (header::ETAG, format!("\"{revision}\""))
-}
-
-async fn create<E: Entity>(
-    app: web::Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    payload: web::Payload,
-) -> HttpResponse {
-    let (body, origin, _) =
-        match WriteRequest::read(&request, caller, payload).await.and_then(WriteRequest::into_object) {
-            Ok(write) => write,
-            Err(error) => return admin_response(&request, &error),
-        };
+async fn create<E: Entity>(app: web::Data<App>, request: HttpRequest, write: Write) -> HttpResponse {
     let shared = app.clone();
-    let operation = move || admin::create::<E>(&shared, &body, &origin);
+    let operation = move || admin::create::<E>(&shared, write.object()?, &write.origin);
     answer(&request, operation, |created| {
         let mut members = created.record.to_json(app.public_url());
-        let location =
-            members.get("meta").and_then(|meta| meta.get("location")).and_then(Value::as_str).unwrap_or_default();
-        let location = location.to_owned();
+        let location = members.get("meta").and_then(|meta| meta["location"].as_str()).unwrap_or_default().to_owned();
         members.extend(created.once);
         HttpResponse::Created()
             .insert_header((header::LOCATION, location))
             .insert_header((header::CACHE_CONTROL, "no-store"))
-            .insert_header(etag(created.record.meta.revision))
+            .insert_header(etag(&created.record))
             .json(members)
     })
     .await
@@ -100,68 +55,17 @@ async fn create<E: Entity>(
 
 async fn read<E: Entity>(app: web::Data<App>, request: HttpRequest, id: web::Path<String>) -> HttpResponse {
     let shared = app.clone();
-    let respond = |record: Record<E>| one(&record, &app, &request);
-    answer(&request, move || admin::read::<E>(&shared, &id), respond).await
-}
-
-fn one<E: Entity>(record: &Record<E>, app: &App, request: &HttpRequest) -> HttpResponse {
-    HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header(etag(record.meta.revision))
-        .json(shown(record, app, request))
-}
-
-async fn list<E: Entity>(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
-    let shared = app.clone();
-    list_response(&request, move |query| {
-        let page = admin::list::<E>(&shared, query)?;
-        Ok((page.total, page.items.iter().map(|record| record.to_json(shared.public_url())).collect()))
-    })
-    .await
-}
-
-/// Answers a list of anything in the envelope of RFC 7644 3.4.2.
-pub(super) async fn list_response(
-    request: &HttpRequest,
-    read: impl FnOnce(&crate::store::Query) -> Result<(i64, Vec<Map<String, Value>>)> + Send + 'static,
-) -> HttpResponse {
-    let asked = Parameters::of(request).and_then(|parameters| Ok((parameters.list()?, parameters.projection())));
-    let (query, projection) = match asked {
-        Ok(asked) => asked,
-        Err(error) => return admin_response(request, &error),
-    };
-    let (count, start_index) = (query.count, query.start_index);
-    answer(
-        request,
-        move || read(&query),
-        |(total, items)| {
-            let resources: Vec<Map<String, Value>> = items.into_iter().map(|item| projection.apply(item)).collect();
-            HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(json!({
-                "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
-                "totalResults": total,
-                "itemsPerPage": count,
-                "startIndex": start_index,
-                "Resources": resources,
-            }))
-        },
-    )
-    .await
+    answer(&request, move || admin::read::<E>(&shared, &id), |record| one(&record, &app, &request)).await
 }
 
 async fn replace<E: Entity>(
     app: web::Data<App>,
     request: HttpRequest,
     id: web::Path<String>,
-    caller: Caller,
-    payload: web::Payload,
+    write: Write,
 ) -> HttpResponse {
-    let (body, origin, revision) =
-        match WriteRequest::read(&request, caller, payload).await.and_then(WriteRequest::into_object) {
-            Ok(write) => write,
-            Err(error) => return admin_response(&request, &error),
-        };
     let shared = app.clone();
-    let operation = move || admin::replace::<E>(&shared, &id, &body, revision, &origin);
+    let operation = move || admin::replace::<E>(&shared, &id, write.object()?, write.revision, &write.origin);
     answer(&request, operation, |record| one(&record, &app, &request)).await
 }
 
@@ -169,13 +73,8 @@ async fn patch<E: Entity>(
     app: web::Data<App>,
     request: HttpRequest,
     id: web::Path<String>,
-    caller: Caller,
-    payload: web::Payload,
+    write: Write,
 ) -> HttpResponse {
-    let write = match WriteRequest::read(&request, caller, payload).await {
-        Ok(write) => write,
-        Err(error) => return admin_response(&request, &error),
-    };
     let shared = app.clone();
     let operation = move || admin::patch::<E>(&shared, &id, &write.body, write.revision, &write.origin);
     answer(&request, operation, |record| one(&record, &app, &request)).await
@@ -185,14 +84,53 @@ async fn delete<E: Entity>(
     app: web::Data<App>,
     request: HttpRequest,
     id: web::Path<String>,
-    caller: Caller,
+    write: Write,
 ) -> HttpResponse {
-    let asked = Parameters::of(&request)
-        .and_then(|parameters| Ok((parameters.cascade()?, if_match(&request)?, parameters.explain(caller.0)?)));
-    let (cascade, revision, origin) = match asked {
-        Ok(asked) => asked,
-        Err(error) => return admin_response(&request, &error),
-    };
-    let operation = move || admin::delete::<E>(&app, &id, cascade, revision, &origin);
+    let operation = move || admin::delete::<E>(&app, &id, write.cascade, write.revision, &write.origin);
     answer(&request, operation, |()| HttpResponse::NoContent().finish()).await
+}
+
+async fn list<E: Entity>(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
+    let read = move |query: &Query| {
+        let page = admin::list::<E>(&app, query)?;
+        Ok((page.total, page.items.iter().map(|record| record.to_json(app.public_url())).collect()))
+    };
+    list_response(&request, read).await
+}
+
+/// One resource, with the members that were asked for.
+fn one<E: Entity>(record: &Record<E>, app: &App, request: &HttpRequest) -> HttpResponse {
+    let projection = Parameters::of(request).map(|parameters| parameters.projection()).unwrap_or_default();
+    HttpResponse::Ok()
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .insert_header(etag(record))
+        .json(projection.apply(record.to_json(app.public_url())))
+}
+
+fn etag<E: Entity>(record: &Record<E>) -> (header::HeaderName, String) {
+    (header::ETAG, format!("\"{}\"", record.meta.revision))
+}
+
+/// Answers a list of anything in the envelope of RFC 7644 3.4.2.
+pub(super) async fn list_response(
+    request: &HttpRequest,
+    read: impl FnOnce(&Query) -> Result<(i64, Vec<Map<String, Value>>)> + Send + 'static,
+) -> HttpResponse {
+    let asked = Parameters::of(request).and_then(|parameters| Ok((parameters.list()?, parameters.projection())));
+    let (query, projection) = match asked {
+        Ok(asked) => asked,
+        Err(error) => return admin_response(request, &error),
+    };
+    let (count, start_index) = (query.count, query.start_index);
+    let respond = |(total, items): (i64, Vec<Map<String, Value>>)| {
+        let resources: Vec<Map<String, Value>> = items.into_iter().map(|item| projection.apply(item)).collect();
+        HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:ListResponse"],
+            "totalResults": total,
+            "itemsPerPage": count,
+            "startIndex": start_index,
+            "Resources": resources,
+        }))
+    };
+    answer(request, move || read(&query), respond).await
 }

@@ -4,12 +4,14 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
-use super::controller::{WriteRequest, list_response};
-use super::query::Parameters;
-use super::{Caller, answer};
+use super::answer;
+use super::controller::list_response;
+use super::write::Write;
 use crate::admin::operations;
 use crate::app::App;
-use crate::http::error::{admin_response, wrong_method};
+use crate::http::error::wrong_method;
+use crate::model::api_token::ApiToken;
+use crate::store::{CommitRow, EventRow, KeyRow, Query};
 
 /// The secrets of a client, under both names of the app and of the type.
 pub(super) fn secret_routes(config: &mut web::ServiceConfig) {
@@ -83,21 +85,8 @@ async fn secret_list(app: web::Data<App>, request: HttpRequest, id: web::Path<St
     answer(&request, move || operations::secret_list(&app, &id), |secrets| whole_list(&secrets)).await
 }
 
-async fn secret_create(
-    app: web::Data<App>,
-    request: HttpRequest,
-    id: web::Path<String>,
-    caller: Caller,
-    payload: web::Payload,
-) -> HttpResponse {
-    let write = match WriteRequest::read(&request, caller, payload).await {
-        Ok(write) => write,
-        Err(error) => return admin_response(&request, &error),
-    };
-    let operation = move || {
-        let body = operations::object_or_empty(write.body)?;
-        operations::secret_create(&app, &id, &body, &write.origin)
-    };
+async fn secret_create(app: web::Data<App>, request: HttpRequest, id: web::Path<String>, write: Write) -> HttpResponse {
+    let operation = move || operations::secret_create(&app, &id, &write.object_or_empty()?, &write.origin);
     answer(&request, operation, |secret| created(&secret)).await
 }
 
@@ -105,20 +94,16 @@ async fn secret_delete(
     app: web::Data<App>,
     request: HttpRequest,
     ids: web::Path<(String, String)>,
-    caller: Caller,
+    write: Write,
 ) -> HttpResponse {
-    let origin = match Parameters::of(&request).and_then(|parameters| parameters.explain(caller.0)) {
-        Ok(origin) => origin,
-        Err(error) => return admin_response(&request, &error),
-    };
-    let operation = move || operations::secret_delete(&app, &ids.0, &ids.1, &origin);
+    let operation = move || operations::secret_delete(&app, &ids.0, &ids.1, &write.origin);
     answer(&request, operation, |()| HttpResponse::NoContent().finish()).await
 }
 
 async fn api_token_list(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
-    let read = move |query: &crate::store::Query| {
+    let read = move |query: &Query| {
         let page = app.store.api_token_list(query)?;
-        Ok((page.total, objects(page.items.iter().map(crate::model::api_token::ApiToken::to_json))))
+        Ok((page.total, objects(page.items.iter().map(ApiToken::to_json))))
     };
     list_response(&request, read).await
 }
@@ -127,20 +112,8 @@ async fn api_token_read(app: web::Data<App>, request: HttpRequest, id: web::Path
     answer(&request, move || app.store.api_token_by_id(&id), |token| ok(&token.to_json())).await
 }
 
-async fn api_token_create(
-    app: web::Data<App>,
-    request: HttpRequest,
-    caller: Caller,
-    payload: web::Payload,
-) -> HttpResponse {
-    let write = match WriteRequest::read(&request, caller, payload).await {
-        Ok(write) => write,
-        Err(error) => return admin_response(&request, &error),
-    };
-    let operation = move || {
-        let body = operations::object_or_empty(write.body)?;
-        operations::api_token_create(&app, &body, &write.origin)
-    };
+async fn api_token_create(app: web::Data<App>, request: HttpRequest, write: Write) -> HttpResponse {
+    let operation = move || operations::api_token_create(&app, write.object()?, &write.origin);
     answer(&request, operation, |token| created(&token)).await
 }
 
@@ -148,37 +121,29 @@ async fn api_token_delete(
     app: web::Data<App>,
     request: HttpRequest,
     id: web::Path<String>,
-    caller: Caller,
+    write: Write,
 ) -> HttpResponse {
-    let origin = match Parameters::of(&request).and_then(|parameters| parameters.explain(caller.0)) {
-        Ok(origin) => origin,
-        Err(error) => return admin_response(&request, &error),
-    };
-    let operation = move || operations::api_token_delete(&app, &id, &origin);
+    let operation = move || operations::api_token_delete(&app, &id, &write.origin);
     answer(&request, operation, |()| HttpResponse::NoContent().finish()).await
 }
 
 async fn key_list(app: web::Data<App>) -> HttpResponse {
-    whole_list(&app.signer.key_rows().iter().map(crate::store::KeyRow::to_json).collect::<Vec<_>>())
+    key_response(&app.signer.key_rows())
 }
 
-async fn keys_rotate(app: web::Data<App>, request: HttpRequest, caller: Caller, payload: web::Payload) -> HttpResponse {
-    let write = match WriteRequest::read(&request, caller, payload).await {
-        Ok(write) => write,
-        Err(error) => return admin_response(&request, &error),
-    };
-    let operation = move || {
-        let body = operations::object_or_empty(write.body)?;
-        operations::keys_rotate(&app, &body, &write.origin)
-    };
-    answer(&request, operation, |keys| whole_list(&keys.iter().map(crate::store::KeyRow::to_json).collect::<Vec<_>>()))
-        .await
+async fn keys_rotate(app: web::Data<App>, request: HttpRequest, write: Write) -> HttpResponse {
+    let operation = move || operations::keys_rotate(&app, &write.object_or_empty()?, &write.origin);
+    answer(&request, operation, |keys| key_response(&keys)).await
+}
+
+fn key_response(keys: &[KeyRow]) -> HttpResponse {
+    whole_list(&keys.iter().map(KeyRow::to_json).collect::<Vec<_>>())
 }
 
 async fn commit_list(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
-    let read = move |query: &crate::store::Query| {
+    let read = move |query: &Query| {
         let page = app.store.commit_list(query)?;
-        Ok((page.total, objects(page.items.into_iter().map(crate::store::CommitRow::into_json))))
+        Ok((page.total, objects(page.items.into_iter().map(CommitRow::into_json))))
     };
     list_response(&request, read).await
 }
@@ -188,9 +153,9 @@ async fn commit_read(app: web::Data<App>, request: HttpRequest, id: web::Path<St
 }
 
 async fn event_list(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
-    let read = move |query: &crate::store::Query| {
+    let read = move |query: &Query| {
         let page = app.store.event_list(query)?;
-        Ok((page.total, objects(page.items.into_iter().map(crate::store::EventRow::into_json))))
+        Ok((page.total, objects(page.items.into_iter().map(EventRow::into_json))))
     };
     list_response(&request, read).await
 }

@@ -1,0 +1,84 @@
+//! What a write brings along, taken out of the request before its handler runs.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::error::InternalError;
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use serde_json::{Map, Value};
+
+use super::query::{Parameters, if_match};
+use crate::admin::actor::Actor;
+use crate::error::{Error, Result, Violation};
+use crate::http::error::admin_response;
+use crate::http::{body, context, json};
+use crate::store::Origin;
+
+/// Largest body of an admin request.
+const BODY_BYTES_MAX: usize = 1024 * 1024;
+
+/// A write: its body (null without one), who it is from, and what its query and headers say.
+pub(super) struct Write {
+    pub(super) body: Value,
+    pub(super) origin: Origin,
+    /// From `If-Match`.
+    pub(super) revision: Option<i64>,
+    /// From `?cascade=`.
+    pub(super) cascade: bool,
+}
+
+impl Write {
+    async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Self> {
+        let parameters = Parameters::of(request)?;
+        let revision = if_match(request)?;
+        let bytes = body::read(request, payload, BODY_BYTES_MAX).await?;
+        Ok(Self {
+            body: json::parse(&bytes)?,
+            origin: parameters.explain(origin(request)?)?,
+            revision,
+            cascade: parameters.cascade()?,
+        })
+    }
+
+    /// The body of a write that makes or replaces something.
+    pub(super) fn object(&self) -> Result<&Map<String, Value>> {
+        let refused = || Violation::new("", self.body.clone(), "the body must be a JSON object");
+        self.body.as_object().ok_or_else(|| Error::Invalid(vec![refused()]))
+    }
+
+    /// The body of a write in which every member may be left out.
+    pub(super) fn object_or_empty(&self) -> Result<Map<String, Value>> {
+        if self.body.is_null() { Ok(Map::new()) } else { self.object().cloned() }
+    }
+}
+
+/// The caller that was let in, as the origin of what it writes.
+fn origin(request: &HttpRequest) -> Result<Origin> {
+    let actor = request.extensions().get::<Actor>().cloned().ok_or(Error::Unauthenticated)?;
+    let context = context::of(request);
+    Ok(Origin {
+        actor_id: actor.id,
+        actor_name: actor.name,
+        actor_type: actor.actor_type,
+        reason: None,
+        correlation: None,
+        request_id: context.request_id,
+        client_ip: context.remote_address,
+        user_agent: context.user_agent,
+    })
+}
+
+impl FromRequest for Write {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = std::result::Result<Self, Self::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = web::Payload::from_request(&request, payload);
+        Box::pin(async move {
+            let outcome = Self::read(&request, payload.await?).await;
+            outcome.map_err(|error| InternalError::from_response("refused", admin_response(&request, &error)).into())
+        })
+    }
+}

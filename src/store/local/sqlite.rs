@@ -1,0 +1,129 @@
+//! SQLite as this engine uses it: how connections are set up, how values pass, what errors mean.
+
+use std::fs::File;
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+
+use super::super::engine::{EngineError, Row, Statement, Value};
+
+/// How long another process's lock on the database is waited for.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Prepared statements kept by each connection.
+const STATEMENTS_KEPT: usize = 64;
+
+#[cfg(unix)]
+pub(super) fn owner_only(options: &mut std::fs::OpenOptions) {
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+}
+
+#[cfg(not(unix))]
+pub(super) fn owner_only(_: &mut std::fs::OpenOptions) {}
+
+pub(super) fn connect(path: &Path, page_cache_kib: u32) -> Result<Connection, EngineError> {
+    // Made here, so that it is born with the owner's rights alone; SQLite copies them to its side files.
+    let mut options = File::options();
+    options.read(true).write(true).create(true).truncate(false);
+    owner_only(&mut options);
+    options.open(path).map_err(|error| EngineError::Io(error.to_string()))?;
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(engine_error)?;
+    configure(&connection, page_cache_kib)?;
+    connection
+        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")
+        .map_err(engine_error)?;
+    Ok(connection)
+}
+
+pub(super) fn connect_reader(path: &Path, page_cache_kib: u32) -> Result<Connection, EngineError> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+            .map_err(engine_error)?;
+    configure(&connection, page_cache_kib)?;
+    connection.execute_batch("PRAGMA query_only = ON;").map_err(engine_error)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection, page_cache_kib: u32) -> Result<(), EngineError> {
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(engine_error)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
+    connection.pragma_update(None, "cache_size", -i64::from(page_cache_kib)).map_err(engine_error)?;
+    connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF;").map_err(engine_error)
+}
+
+pub(super) fn rows(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, EngineError> {
+    let mut prepared = connection.prepare_cached(&statement.sql).map_err(engine_error)?;
+    let columns = prepared.column_count();
+    let mut found = prepared.query(rusqlite::params_from_iter(&statement.params)).map_err(engine_error)?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next().map_err(engine_error)? {
+        let values = (0..columns).map(|column| row.get_ref(column).map_err(engine_error).and_then(value));
+        all.push(Row(values.collect::<Result<_, _>>()?));
+    }
+    Ok(all)
+}
+
+fn value(from: ValueRef<'_>) -> Result<Value, EngineError> {
+    Ok(match from {
+        ValueRef::Null => Value::Null,
+        ValueRef::Integer(number) => Value::Integer(number),
+        ValueRef::Real(number) => Value::Real(number),
+        ValueRef::Blob(bytes) => Value::Blob(bytes.to_vec()),
+        ValueRef::Text(bytes) => Value::Text(
+            String::from_utf8(bytes.to_vec()).map_err(|_| EngineError::Damaged("text that is not UTF-8".to_owned()))?,
+        ),
+    })
+}
+
+pub(super) fn read_generation(connection: &Connection) -> Result<i64, EngineError> {
+    one_integer(connection, "SELECT value FROM generation")
+}
+
+pub(super) fn one_integer(connection: &Connection, sql: &'static str) -> Result<i64, EngineError> {
+    let mut prepared = connection.prepare_cached(sql).map_err(engine_error)?;
+    prepared.query_row([], |row| row.get(0)).map_err(engine_error)
+}
+
+impl rusqlite::ToSql for Value {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Null => ValueRef::Null,
+            Self::Integer(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Blob(bytes) => ValueRef::Blob(bytes),
+        }))
+    }
+}
+
+/// The one translation of SQLite's errors.
+#[expect(clippy::needless_pass_by_value, reason = "it stands where map_err calls it")]
+pub(super) fn engine_error(error: rusqlite::Error) -> EngineError {
+    let text = error.to_string();
+    let rusqlite::Error::SqliteFailure(failure, message) = &error else { return EngineError::Sql(text) };
+    let message = message.clone().unwrap_or_default();
+    // "UNIQUE constraint failed: service_account.user_name"
+    let subject = || message.rsplit(": ").next().unwrap_or_default().to_owned();
+    match (failure.code, failure.extended_code) {
+        (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_NOTNULL) if message.ends_with("audit_commit.guard") => {
+            EngineError::Guard
+        }
+        (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => {
+            EngineError::Unique(subject())
+        }
+        (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_FOREIGNKEY | ffi::SQLITE_CONSTRAINT_TRIGGER) => {
+            EngineError::ForeignKey
+        }
+        (ErrorCode::ConstraintViolation, _) => EngineError::Constraint(message),
+        (ErrorCode::DiskFull, _) => EngineError::Full,
+        (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => EngineError::Busy(text),
+        (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => EngineError::Damaged(text),
+        (ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied, _) => {
+            EngineError::Io(text)
+        }
+        _ => EngineError::Sql(text),
+    }
+}

@@ -1,0 +1,86 @@
+//! The writer thread: takes the batches that wait, commits them as one group, answers each.
+
+use std::collections::VecDeque;
+use std::sync::mpsc;
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::super::engine::{Batch, EngineError};
+use super::sqlite::engine_error;
+
+/// Batches that one commit may hold.
+const GROUP_MAX: usize = 256;
+
+/// A batch on its way to the disk.
+pub(super) struct Job {
+    pub(super) batch: Batch,
+    pub(super) done: oneshot::Sender<Result<(), EngineError>>,
+}
+
+/// Works until every sender is gone.
+pub(super) fn write_until_closed(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
+    let mut waiting: VecDeque<Job> = VecDeque::with_capacity(GROUP_MAX);
+    while let Ok(first) = jobs.recv() {
+        waiting.push_back(first);
+        while waiting.len() < GROUP_MAX
+            && let Ok(next) = jobs.try_recv()
+        {
+            waiting.push_back(next);
+        }
+        let answers = write_group(connection, &waiting);
+        for (job, answer) in waiting.drain(..).zip(answers) {
+            // A caller that no longer waits has nothing to be told.
+            let _ = job.done.send(answer);
+        }
+    }
+    // Leaves one file behind instead of three.
+    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;") {
+        tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
+    }
+}
+
+/// One answer for each job. A batch that fails by its own fault leaves the others untouched; a group that
+/// fails as a whole (disk full, I/O) fails for all.
+fn write_group(connection: &mut Connection, jobs: &VecDeque<Job>) -> Vec<Result<(), EngineError>> {
+    let for_all = |error: EngineError| jobs.iter().map(|_| Err(error.clone())).collect::<Vec<_>>();
+    let whole = |connection: &Connection| -> Result<Vec<_>, EngineError> {
+        connection.execute_batch("BEGIN IMMEDIATE").map_err(engine_error)?;
+        let mut answers = Vec::with_capacity(jobs.len());
+        for job in jobs {
+            answers.push(write_batch(connection, &job.batch));
+            if connection.is_autocommit() {
+                // SQLite gave up the whole transaction: nothing of this group was kept.
+                let cause = answers.pop().and_then(Result::err);
+                return Err(cause.unwrap_or_else(|| EngineError::Io("the transaction was lost".to_owned())));
+            }
+        }
+        connection.execute_batch("COMMIT").map_err(engine_error)?;
+        Ok(answers)
+    };
+    whole(connection).unwrap_or_else(|error| {
+        if !connection.is_autocommit()
+            && let Err(error) = connection.execute_batch("ROLLBACK")
+        {
+            tracing::error!(%error, "rolling back failed");
+        }
+        for_all(error)
+    })
+}
+
+fn write_batch(connection: &Connection, batch: &Batch) -> Result<(), EngineError> {
+    connection.execute_batch("SAVEPOINT batch").map_err(engine_error)?;
+    let outcome = batch.iter().try_for_each(|statement| {
+        let mut prepared = connection.prepare_cached(&statement.sql).map_err(engine_error)?;
+        prepared.execute(rusqlite::params_from_iter(&statement.params)).map_err(engine_error)?;
+        Ok(())
+    });
+    if connection.is_autocommit() {
+        return outcome;
+    }
+    if outcome.is_err() {
+        connection.execute_batch("ROLLBACK TO batch").map_err(engine_error)?;
+    }
+    connection.execute_batch("RELEASE batch").map_err(engine_error)?;
+    outcome
+}
