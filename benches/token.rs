@@ -10,7 +10,8 @@
 //! - every response is checked, and one wrong response ends the run without a figure;
 //! - the server that is not measured is stopped (SIGSTOP), so neither takes time from the other, and work that grantd
 //!   puts off (writing decisions) is paid in its own next round;
-//! - the CPU time of server and client is shown, so that a client that is the limit cannot pass for a slow floor;
+//! - the server's CPU time is shown, so that a client that is the limit cannot pass for a slow floor;
+//! - the client never sleeps, since the cost of waking it would fall on the slower server (`token/load.rs`);
 //! - tokens of both are compared by algorithm and size before anything is measured.
 //!
 //! It does not judge: there is no threshold here, since a timed pass or fail breaks on a busy machine.
@@ -130,10 +131,10 @@ fn bench(args: &Args) -> Fallible<()> {
     grantd.server.pause()?;
 
     for round in 1..=args.rounds {
-        let run = measure(&runtime, args, &floor)?;
+        let run = measure(&runtime, args, &cores, &floor)?;
         println!("round {round}: floor  {run}");
         sides.0.runs.push(run);
-        let run = measure(&runtime, args, &grantd)?;
+        let run = measure(&runtime, args, &cores, &grantd)?;
         println!("round {round}: grantd {run}");
         sides.1.runs.push(run);
     }
@@ -160,12 +161,13 @@ fn bench(args: &Args) -> Fallible<()> {
 }
 
 /// One window of one server, which runs only for that long.
-fn measure(runtime: &Runtime, args: &Args, subject: &Subject) -> Fallible<Run> {
+fn measure(runtime: &Runtime, args: &Args, cores: &Cores, subject: &Subject) -> Fallible<Run> {
     subject.server.resume()?;
     let plan = Plan {
         address: subject.address,
         request: subject.request.clone(),
         connections: args.connections,
+        sleepless: matches!(cores, Cores::Apart),
         warm_up: WARM_UP,
         window: Duration::from_secs(args.seconds),
     };

@@ -50,7 +50,7 @@ impl Cores {
 impl fmt::Display for Cores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Apart => f.write_str("server on core 0, load on core 1"),
+            Self::Apart => f.write_str("server on core 0, load on core 1, which never sleeps"),
             Self::Unpinned(why) => write!(f, "NOT PINNED, so the figures vary more ({why})"),
         }
     }
@@ -91,9 +91,13 @@ impl Server {
         kib.parse::<f64>().ok().map(|kib| kib / 1024.0)
     }
 
-    /// CPU time of all its threads so far.
+    /// User and system time of all its threads so far, fields 14 and 15 of its stat line (proc_pid_stat(5)).
     pub(crate) fn cpu_seconds(&self) -> Option<f64> {
-        cpu_seconds(self.child.id())
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        // The name before the last ')' may hold anything; field 3 follows it.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<f64>);
+        Some((ticks.next()?.ok()? + ticks.next()?.ok()?) / TICKS_PER_SECOND)
     }
 
     fn signal(&self, signal: &str) -> Fallible<()> {
@@ -109,13 +113,4 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// User and system time of a process, fields 14 and 15 of its stat line (proc_pid_stat(5)).
-pub(crate) fn cpu_seconds(pid: u32) -> Option<f64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before the last ')' may hold anything; field 3 follows it.
-    let (_, fields) = stat.rsplit_once(')')?;
-    let ticks: f64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
-    Some(ticks / TICKS_PER_SECOND)
 }

@@ -8,7 +8,7 @@ use crate::load::Run;
 use crate::subject::Subject;
 use crate::{Fallible, SETTLE, exchange};
 
-/// Below this share of its core, a server waited for something else than itself.
+/// Below this share of its core, a server waited for something else than itself: for the client, or for a disk.
 const BUSY_MIN: f64 = 0.9;
 
 /// All that was measured of one server.
@@ -40,6 +40,10 @@ impl Side {
     fn spread(&self, value: impl Fn(&Run) -> Option<f64>) -> Option<Spread> {
         Spread::of(self.runs.iter().map(value).collect::<Option<_>>()?)
     }
+}
+
+fn cpu_us_per_token(run: &Run) -> Option<f64> {
+    Some(run.server_busy? * 1e6 / run.tokens_per_second)
 }
 
 /// Median, least and greatest of a few values.
@@ -80,11 +84,8 @@ impl fmt::Display for Report {
         self.row(f, "latency p50, ms", 2, |side| side.spread(|run| Some(run.p50_ms)))?;
         self.row(f, "latency p99, ms", 2, |side| side.spread(|run| Some(run.p99_ms)))?;
         self.row(f, "latency p99.9, ms", 2, |side| side.spread(|run| Some(run.p999_ms)))?;
-        self.row(f, "server CPU a token, µs", 1, |side| {
-            side.spread(|run| Some(run.server_busy? * 1e6 / run.tokens_per_second))
-        })?;
+        self.row(f, "server CPU a token, µs", 1, |side| side.spread(cpu_us_per_token))?;
         self.row(f, "server busy, % of a core", 0, |side| side.spread(|run| Some(run.server_busy? * 1e2)))?;
-        self.row(f, "load busy, % of a core", 0, |side| side.spread(|run| Some(run.load_busy? * 1e2)))?;
         self.row(f, "start to first token, ms", 1, |side| Spread::of(side.starts_ms.clone()))?;
         self.single(f, "memory after start, MiB", |side| side.idle_mib)?;
         self.single(f, "memory after load, MiB", |side| side.loaded_mib)?;
@@ -123,24 +124,28 @@ impl Report {
         let ratios: Vec<f64> =
             pairs.map(|(grantd, floor)| grantd.tokens_per_second / floor.tokens_per_second).collect();
         let each = ratios.iter().map(|ratio| format!("{ratio:.3}")).collect::<Vec<_>>().join(" ");
-        match Spread::of(ratios) {
-            Some(spread) => {
-                writeln!(f, "\ngrantd / floor, each round:  {each}\ngrantd / floor, median:      {:.3}", spread.median)
-            }
-            None => writeln!(f, "\nno round, no ratio"),
+        writeln!(f, "\ngrantd / floor, each round:  {each}")?;
+        if let Some(spread) = Spread::of(ratios) {
+            writeln!(f, "grantd / floor, median:      {:.3}", spread.median)?;
         }
+        // A core that is shared with something else changes rates, and hardly the CPU time of a token.
+        let cpu = |side: &Side| side.spread(cpu_us_per_token);
+        if let (Some(floor), Some(grantd)) = (cpu(&self.floor), cpu(&self.grantd)) {
+            writeln!(f, "the same by CPU a token:     {:.3}", floor.median / grantd.median)?;
+        }
+        Ok(())
     }
 
     /// Anything that makes the ratio something else than what it claims to be.
     fn notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, side) in [("the floor", &self.floor), ("grantd", &self.grantd)] {
             let busy = side.spread(|run| run.server_busy);
-            if busy.is_some_and(|busy| busy.median < BUSY_MIN) {
+            let Some(Spread { median, least, .. }) = busy else { continue };
+            if median < BUSY_MIN {
                 writeln!(f, "NOTE: the core of {name} was not full: its rate here is not the most it can do")?;
-            }
-            let busy = side.spread(|run| run.load_busy);
-            if busy.is_some_and(|busy| busy.median > BUSY_MIN) {
-                writeln!(f, "NOTE: the load's core was full against {name}: its rate may be the client's limit")?;
+            } else if least < BUSY_MIN {
+                let percent = least * 1e2;
+                writeln!(f, "NOTE: in a round {name} had only {percent:.0} % of its core: something else ran on it")?;
             }
         }
         if self.alg == "RS256" {

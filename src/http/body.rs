@@ -1,5 +1,7 @@
 //! Reading a request's body, up to a bound.
 
+use std::time::Duration;
+
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut, Payload};
@@ -7,11 +9,21 @@ use futures_util::StreamExt;
 
 use crate::error::{Error, Result};
 
+/// How long a body may take to arrive: who sends a byte now and then must not hold a connection for ever.
+const ARRIVAL_MAX: Duration = Duration::from_secs(30);
+
 /// The whole body.
 ///
 /// # Errors
-/// `TooLarge` past `bytes_max`; `Malformed` when it ends early.
-pub(super) async fn read(request: &HttpRequest, mut payload: Payload, bytes_max: usize) -> Result<Bytes> {
+/// `TooLarge` past `bytes_max`; `Malformed` when it ends early or takes longer than 30 seconds.
+pub(super) async fn read(request: &HttpRequest, payload: Payload, bytes_max: usize) -> Result<Bytes> {
+    let in_time = tokio::time::timeout(ARRIVAL_MAX, read_all(request, payload, bytes_max)).await;
+    in_time.unwrap_or_else(|_| {
+        Err(Error::Malformed(format!("the body did not arrive within {} seconds", ARRIVAL_MAX.as_secs())))
+    })
+}
+
+async fn read_all(request: &HttpRequest, mut payload: Payload, bytes_max: usize) -> Result<Bytes> {
     let too_large = || Error::TooLarge(format!("the body is larger than {bytes_max} bytes"));
     let announced = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
     if announced.is_some_and(|bytes: u64| bytes > bytes_max as u64) {
