@@ -73,6 +73,7 @@ pub(crate) fn patch<E: Entity>(
     check_revision(&before, revision.or(patch.revision))?;
     let mut document = before.writable_json();
     patch.apply(&mut document, E::WRITABLE).map_err(patch_error)?;
+    check_id(&before, &document)?;
     update(app, &before, &document, origin)
 }
 

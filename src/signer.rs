@@ -7,7 +7,7 @@ mod key;
 mod rotation;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -32,6 +32,8 @@ const TOKEN_BYTES_MAX: usize = 16 * 1024;
 pub struct Signer {
     settings: KeysConfig,
     current: RwLock<Arc<KeySet>>,
+    /// Held while keys change: the background thread and an administrator take turns.
+    turn: Mutex<()>,
 }
 
 /// The keys as of one moment.
@@ -50,7 +52,7 @@ impl Signer {
     pub fn open(store: &Store, server_keys: &ServerKeys, clock: &Clock, settings: KeysConfig) -> Result<Self> {
         rotation::make_first_keys(store, server_keys, clock)?;
         let current = RwLock::new(Arc::new(KeySet::load(store, server_keys)?));
-        Ok(Self { settings, current })
+        Ok(Self { settings, current, turn: Mutex::default() })
     }
 
     fn current(&self) -> Arc<KeySet> {

@@ -73,7 +73,8 @@ fn caller(request: &ServiceRequest) -> Result<Actor> {
         header.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     let (_, token) = bearer.ok_or(Error::Unauthenticated)?;
     let actor = actor::authenticate(app, token.trim())?;
-    actor.must_be(needed_role(request.method(), request.path()))?;
+    // The path that the routes are matched by: `request.path()` may hide a letter of it in percent-encoding.
+    actor.must_be(needed_role(request.method(), request.match_info().as_str()))?;
     Ok(actor)
 }
 

@@ -131,6 +131,17 @@ pub(super) fn wrong_method(allowed: &'static str) -> actix_web::Route {
     })
 }
 
+/// As [`wrong_method`], in the shape of the OAuth endpoints.
+pub(super) fn wrong_oauth_method(allowed: &'static str) -> actix_web::Route {
+    actix_web::web::to(move |request: HttpRequest| async move {
+        let refusal = Error::oauth(OAuthCode::InvalidRequest, format!("this path takes {allowed}"));
+        let mut response = oauth_response(&request, &refusal);
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+        response
+    })
+}
+
 fn log(request: &HttpRequest, failure: &Error) {
     let request_id = context::of(request).request_id;
     let path = request.path();

@@ -4,7 +4,7 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
-use super::error::{oauth_response, wrong_method};
+use super::error::{oauth_response, wrong_oauth_method};
 use super::{basic, body, form};
 use crate::app::App;
 use crate::error::{Error, Result};
@@ -17,7 +17,9 @@ const CROSSID_REFRESH_EXPIRES_IN: i64 = 2_592_000_000_000_000;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(
-        web::resource("/oauth2/token").route(web::post().to(token_endpoint)).default_service(wrong_method("POST")),
+        web::resource("/oauth2/token")
+            .route(web::post().to(token_endpoint))
+            .default_service(wrong_oauth_method("POST")),
     );
     // OpenID discovery must name these; there is no person here to send to them.
     for path in ["/oauth2/auth", "/oauth2/userinfo", "/oauth2/logout"] {

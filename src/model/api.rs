@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Resource;
-use super::fields::{Fields, display_name, free_text, reference_name, token_name};
+use super::fields::{Fields, display_name, free_text, pointer_escape, reference_name, token_name};
 use crate::token::scope::check_scope_token;
 
 /// Scopes that one API may define.
@@ -244,7 +244,7 @@ fn claims(fields: &mut Fields<'_>) -> BTreeMap<String, ClaimSource> {
         return found;
     }
     for (name, source) in object {
-        let at = format!("claims/{name}");
+        let at = format!("claims/{}", pointer_escape(&name));
         if RESERVED_CLAIMS.contains(&name.as_str()) {
             fields.violate_at(&at, &source, "grantd writes this claim itself: choose another name");
             continue;

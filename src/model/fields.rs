@@ -195,7 +195,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn pointer_escape(name: &str) -> String {
+/// A member's name as a part of a JSON pointer (RFC 6901 3).
+pub(super) fn pointer_escape(name: &str) -> String {
     name.replace('~', "~0").replace('/', "~1")
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Everything here runs on a background thread or the blocking pool; a token request never waits for it.
 
+use std::sync::PoisonError;
+
 use super::{KeySet, Signer, key};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
@@ -44,6 +46,7 @@ impl Signer {
     /// # Errors
     /// `Unavailable` or `Internal` from the database; what was done until then stays done.
     pub fn maintain(&self, store: &Store, server_keys: &ServerKeys, clock: &Clock) -> Result<()> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let current = self.current();
         let now = clock.now();
         self.make_next_keys(&current, store, server_keys, clock)?;
@@ -88,6 +91,7 @@ impl Signer {
         clock: &Clock,
         origin: &Origin,
     ) -> Result<Vec<KeyRow>> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let algs: Vec<SigningAlg> = request.alg.map_or_else(|| SigningAlg::ALL.to_vec(), |alg| vec![alg]);
         self.make_next_keys(&self.current(), store, server_keys, clock)?;
         if !request.force {

@@ -115,17 +115,9 @@ impl Assembly {
             Filter::Compare { path, op, value } => {
                 self.leaf(path, scope, |text, attribute, rest| text.compare(attribute, rest, *op, value))
             }
-            Filter::In { path, values } => self.leaf(path, scope, |text, attribute, rest| {
-                text.sql.push('(');
-                for (index, value) in values.iter().enumerate() {
-                    if index > 0 {
-                        text.sql.push_str(" OR ");
-                    }
-                    text.compare(attribute, rest, Op::Eq, value)?;
-                }
-                text.sql.push(')');
-                Ok(())
-            }),
+            Filter::In { path, values } => {
+                self.leaf(path, scope, |text, attribute, rest| text.one_of(attribute, rest, values))
+            }
         }
     }
 
@@ -180,12 +172,38 @@ impl Assembly {
         if rest.is_empty() {
             return Err(format!("name a member of {}, like {}.team", attribute.name, attribute.name));
         }
-        self.sql.push_str("json_extract(");
+        self.json("json_extract(", attribute, rest);
+        Ok(())
+    }
+
+    fn json(&mut self, function: &'static str, attribute: &Attribute, rest: &[String]) {
+        self.sql.push_str(function);
         self.sql.push_str(attribute.expr);
         self.sql.push_str(", ");
         let path: Vec<String> = rest.iter().map(|name| format!(".\"{}\"", name.replace('"', ""))).collect();
         self.param(Value::Text(format!("${}", path.concat())));
         self.sql.push(')');
+    }
+
+    /// As [`Assembly::operand`], where a JSON value of another type than the literal's counts as absent: to
+    /// SQL every text is greater than every number, and true is 1.
+    fn operand_like(&mut self, attribute: &Attribute, rest: &[String], literal: &Literal) -> Result<(), String> {
+        let types = match literal {
+            Literal::String(_) => "'text'",
+            Literal::Number(_) => "'integer', 'real'",
+            Literal::Bool(_) => "'true', 'false'",
+            Literal::Null => return self.operand(attribute, rest),
+        };
+        if !matches!(attribute.kind, Kind::Json) || rest.is_empty() {
+            return self.operand(attribute, rest);
+        }
+        self.sql.push_str("CASE WHEN ");
+        self.json("json_type(", attribute, rest);
+        self.sql.push_str(" IN (");
+        self.sql.push_str(types);
+        self.sql.push_str(") THEN ");
+        self.operand(attribute, rest)?;
+        self.sql.push_str(" END");
         Ok(())
     }
 
@@ -206,7 +224,7 @@ impl Assembly {
         let value = parameter(attribute, op, literal)?;
         let folds = matches!(attribute.kind, Kind::Text);
         let operator = match op {
-            Op::Co | Op::Sw | Op::Ew => return self.part(attribute, rest, op, value, folds),
+            Op::Co | Op::Sw | Op::Ew => return self.part(attribute, rest, op, literal, value),
             Op::Eq => " IS ",
             Op::Ne => " IS NOT ",
             Op::Gt => " > ",
@@ -214,12 +232,34 @@ impl Assembly {
             Op::Lt => " < ",
             Op::Le => " <= ",
         };
-        self.operand(attribute, rest)?;
+        self.operand_like(attribute, rest, literal)?;
         if folds {
             self.sql.push_str(" COLLATE NOCASE");
         }
         self.sql.push_str(operator);
         self.param(value);
+        Ok(())
+    }
+
+    /// `in [...]`: a list for each type among the values. A chain of OR would be deeper than SQLite takes.
+    fn one_of(&mut self, attribute: &Attribute, rest: &[String], values: &[Literal]) -> Result<(), String> {
+        let mut waiting: Vec<&Literal> = values.iter().collect();
+        self.sql.push('(');
+        while let Some(first) = waiting.first().copied() {
+            let is_alike = |value: &&Literal| std::mem::discriminant(*value) == std::mem::discriminant(first);
+            let (alike, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_alike);
+            self.operand_like(attribute, rest, first)?;
+            if matches!(attribute.kind, Kind::Text) {
+                self.sql.push_str(" COLLATE NOCASE");
+            }
+            for (index, value) in alike.into_iter().enumerate() {
+                self.sql.push_str(if index == 0 { " IN (" } else { ", " });
+                self.param(parameter(attribute, Op::Eq, value)?);
+            }
+            self.sql.push_str(if others.is_empty() { ")" } else { ") OR " });
+            waiting = others;
+        }
+        self.sql.push(')');
         Ok(())
     }
 
@@ -229,10 +269,10 @@ impl Assembly {
         attribute: &Attribute,
         rest: &[String],
         op: Op,
+        literal: &Literal,
         value: Value,
-        folds: bool,
     ) -> Result<(), String> {
-        let (open, close) = if folds { ("lower(", ")") } else { ("(", ")") };
+        let (open, close) = if matches!(attribute.kind, Kind::Text) { ("lower(", ")") } else { ("(", ")") };
         let folded = |text: &mut Self, value: Value| {
             text.sql.push_str(open);
             text.param(value);
@@ -241,7 +281,7 @@ impl Assembly {
         // co: instr(x, v) > 0; sw: instr(x, v) = 1; ew: substr(x, -length(v)) = v
         self.sql.push_str(if op == Op::Ew { "substr(" } else { "instr(" });
         self.sql.push_str(open);
-        self.operand(attribute, rest)?;
+        self.operand_like(attribute, rest, literal)?;
         self.sql.push_str(close);
         match op {
             Op::Ew => {

@@ -57,7 +57,7 @@ impl TokenRequest {
 fn check_grant_type(grant_type: Option<&str>) -> Result<()> {
     match grant_type {
         Some("client_credentials") => Ok(()),
-        None | Some("") => Err(invalid("grant_type is missing: send grant_type=client_credentials")),
+        None => Err(invalid("grant_type is missing: send grant_type=client_credentials")),
         Some(_) => Err(Error::oauth(
             OAuthCode::UnsupportedGrantType,
             "this server issues tokens to machines: send grant_type=client_credentials",
@@ -79,7 +79,7 @@ fn take_clients(parameters: &mut Parameters, basic: Vec<UnverifiedClient>) -> Re
             Err(invalid("client_id in the body is not the one in the Authorization header: send one of them"))
         }
         (false, _, None) => Ok(basic),
-        (true, Some(client_id), Some(secret)) if !client_id.is_empty() && !secret.expose().is_empty() => {
+        (true, Some(client_id), Some(secret)) => {
             Ok(vec![UnverifiedClient { client_id, secret, method: AuthMethod::ClientSecretPost }])
         }
         _ => Err(Error::oauth(
@@ -109,7 +109,8 @@ impl Parameters {
                 )));
             }
         }
-        Ok(Self(all))
+        // RFC 6749 3.2: what is sent without a value counts as not sent.
+        Ok(Self(all.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
     }
 
     fn has(&self, name: &str) -> bool {
@@ -125,7 +126,7 @@ impl Parameters {
     fn take_target(&mut self) -> Result<Option<String>> {
         let mut named: Vec<String> = Vec::new();
         while let Some(target) = self.take("resource").or_else(|| self.take("audience")) {
-            if !target.is_empty() && !named.contains(&target) {
+            if !named.contains(&target) {
                 named.push(target);
             }
         }

@@ -34,7 +34,7 @@ pub fn resolve(client: &ClientView, request: &TokenRequest, now: Timestamp, exce
     let grants: Vec<&GrantView> = client.grants.iter().filter(|grant| grant.is_valid_at(now)).collect();
     let api_id = match &request.target {
         Some(target) => named_api(&grants, target)?,
-        None => implied_api(&grants, &request.scopes)?,
+        None => implied_api(&grants, &request.scopes, excess)?,
     };
     let at_api: Vec<&GrantView> = grants.into_iter().filter(|grant| grant.api_id == api_id).collect();
     let Some(api) = at_api.first().map(|grant| Arc::clone(&grant.api)) else {
@@ -63,35 +63,60 @@ fn named_api(grants: &[&GrantView], target: &str) -> Result<Id> {
     })
 }
 
-/// Without a name, the one granted API that holds every requested scope.
-fn implied_api(grants: &[&GrantView], scopes: &[String]) -> Result<Id> {
-    let mut candidates: Vec<&GrantView> = Vec::new();
-    for grant in grants {
-        let known = candidates.iter().any(|candidate| candidate.api_id == grant.api_id);
-        if !known && scopes.iter().all(|scope| is_granted(grants, &grant.api_id, scope)) {
-            candidates.push(grant);
+/// Without a name, the one granted API that holds every requested scope; when narrowing, the one that holds some.
+fn implied_api(grants: &[&GrantView], scopes: &[String], excess: ExcessScope) -> Result<Id> {
+    let fitting = apis_with(grants, |api_id| scopes.iter().all(|scope| is_granted(grants, api_id, scope)));
+    match fitting.as_slice() {
+        [only] => return Ok(only.api_id.clone()),
+        [] if scopes.is_empty() => {
+            return Err(Error::oauth(
+                OAuthCode::InvalidScope,
+                "nothing is granted to the service account of this client now: ask an administrator for a grant",
+            ));
         }
-    }
-    // Where no API holds them all, the one that holds some: its refusal can name the scope that is too much.
-    if candidates.is_empty() {
-        let partly = grants.iter().find(|grant| scopes.iter().any(|scope| is_granted(grants, &grant.api_id, scope)));
-        candidates.extend(partly.or(grants.first()));
-    }
-    match candidates.as_slice() {
-        [only] => Ok(only.api_id.clone()),
-        [] if scopes.is_empty() => Err(Error::oauth(
-            OAuthCode::InvalidScope,
-            "nothing is granted to the service account of this client now: ask an administrator for a grant",
-        )),
-        [] => Err(not_granted(scopes.iter().collect::<Vec<_>>().as_slice(), None)),
+        [] => {}
         several => {
-            let names: Vec<&str> = several.iter().map(|grant| grant.api.app_id.as_str()).collect();
-            Err(Error::oauth(
-                OAuthCode::InvalidTarget,
-                format!("several APIs fit, and a token is for one: add resource with one of {}", names.join(", ")),
-            ))
+            return Err(ambiguous("several APIs fit, and a token is for one: add resource with one of", several));
         }
     }
+    let partly = apis_with(grants, |api_id| scopes.iter().any(|scope| is_granted(grants, api_id, scope)));
+    let is_anywhere = |scope: &String| partly.iter().any(|grant| is_granted(grants, &grant.api_id, scope));
+    let nowhere: Vec<&String> = scopes.iter().filter(|scope| !is_anywhere(scope)).collect();
+    match partly.as_slice() {
+        _ if partly.is_empty() || (excess == ExcessScope::Reject && !nowhere.is_empty()) => {
+            let apis = apis_with(grants, |_| true);
+            Err(not_granted(&nowhere, if let [only] = apis.as_slice() { Some(&only.api) } else { None }))
+        }
+        [only] => Ok(only.api_id.clone()),
+        several => {
+            Err(ambiguous("no API has all of these scopes, and a token is for one: ask for those of one of", several))
+        }
+    }
+}
+
+/// One grant for each granted API that fits.
+fn apis_with<'a>(grants: &[&'a GrantView], fits: impl Fn(&Id) -> bool) -> Vec<&'a GrantView> {
+    let mut found: Vec<&GrantView> = Vec::new();
+    for grant in grants {
+        if found.iter().all(|known| known.api_id != grant.api_id) && fits(&grant.api_id) {
+            found.push(grant);
+        }
+    }
+    found
+}
+
+fn ambiguous(text: &str, apis: &[&GrantView]) -> Error {
+    let names: Vec<&str> = apis.iter().map(|grant| grant.api.app_id.as_str()).collect();
+    Error::oauth(OAuthCode::InvalidTarget, format!("{text} {}", some_of(&names, ", ")))
+}
+
+/// The first of `names`, so that a description stays short.
+fn some_of(names: &[impl AsRef<str>], separator: &str) -> String {
+    const NAMED_MAX: usize = 10;
+    let named: Vec<&str> = names.iter().take(NAMED_MAX).map(AsRef::as_ref).collect();
+    let more = names.len() - named.len();
+    let rest = if more == 0 { String::new() } else { format!("{separator}and {more} more") };
+    named.join(separator) + &rest
 }
 
 fn is_granted(grants: &[&GrantView], api_id: &Id, scope: &str) -> bool {
@@ -117,7 +142,7 @@ fn default_scopes(grants: &[&GrantView], api: &Api) -> Result<Vec<String>> {
             format!(
                 "scope is missing, and no granted scope of {} is a default one: send scope with one or more of {}",
                 api.app_id,
-                granted_scopes(grants, |_| true).join(" ")
+                some_of(&granted_scopes(grants, |_| true), " ")
             ),
         ));
     }
@@ -140,14 +165,12 @@ fn requested_scopes(
 }
 
 fn not_granted(scopes: &[&String], api: Option<&Api>) -> Error {
-    const NAMED_MAX: usize = 5;
-    let named: Vec<&str> = scopes.iter().take(NAMED_MAX).map(|scope| scope.as_str()).collect();
     let at = api.map_or_else(String::new, |api| format!(" at {}", api.app_id));
     Error::oauth(
         OAuthCode::InvalidScope,
         format!(
             "not granted to the service account of this client{at}: {}; ask for a grant, or leave it out",
-            named.join(" ")
+            some_of(scopes, " ")
         ),
     )
 }

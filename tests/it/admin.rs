@@ -1,1 +1,55 @@
-//! Being written.
+//! The admin API, through the real router: resources, lists, PATCH, bad bodies, secrets, API tokens, the audit trail.
+
+mod api_tokens;
+mod audit;
+mod bodies;
+mod concurrency;
+mod deletes;
+mod errors;
+mod lists;
+mod pages;
+mod patch;
+mod resources;
+mod secrets;
+
+use serde_json::{Value, json};
+
+use crate::app::{Answer, HowTo, TestApp};
+
+/// The four types, singular.
+const TYPES: [&str; 4] = ["ServiceAccount", "MachineToMachine", "Api", "Grant"];
+
+/// A body that makes one more resource of a type, beside what the how-to made.
+fn body_of(resource_type: &str, howto: &HowTo) -> Value {
+    match resource_type {
+        "ServiceAccount" => json!({"userName": "second", "displayName": "Second", "attributes": {"team": "ops"}}),
+        "MachineToMachine" => json!({"displayName": "second", "serviceAccountId": howto.account}),
+        "Api" => json!({"appId": "second", "displayName": "Second", "scopes": [{"identifier": "x"}]}),
+        _ => json!({"serviceAccountId": howto.account, "apiId": howto.api, "scopes": ["read"], "reason": "second"}),
+    }
+}
+
+/// The member of a type that people may write what they like into.
+fn text_member(resource_type: &str) -> &'static str {
+    if resource_type == "Grant" { "reason" } else { "displayName" }
+}
+
+fn path_of(resource_type: &str, id: &Value) -> String {
+    format!("/resources/cid/{resource_type}/{}", id.as_str().unwrap())
+}
+
+/// A list with these parameters.
+fn list(app: &TestApp, path: &str, parameters: &[(&str, &str)]) -> Answer {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    app.admin("GET", &format!("{path}?{query}"), &Value::Null)
+}
+
+/// The `validation` of a refusal, as `path: message` lines.
+fn validation(error: &Value) -> Vec<String> {
+    let all = error["validation"].as_array().expect("validation is an array").iter();
+    all.map(|v| format!("{}: {}", v["propertyPath"].as_str().unwrap(), v["message"].as_str().unwrap())).collect()
+}
+
+fn text<'a>(value: &'a Value, member: &str) -> &'a str {
+    value[member].as_str().unwrap_or_else(|| panic!("{member} of {value} is no text"))
+}

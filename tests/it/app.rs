@@ -228,3 +228,72 @@ pub fn claims(token: &str) -> Value {
     let part = token.split('.').nth(1).unwrap();
     serde_json::from_slice(&base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
 }
+
+impl TestApp {
+    /// A token request by HTTP Basic. `id` and `secret` come as given: encode them first where that matters.
+    pub fn token_by_basic(&self, id: &str, secret: &str, parameters: &[(&str, &str)]) -> Answer {
+        use base64::Engine as _;
+        let credentials = base64::prelude::BASE64_STANDARD.encode(format!("{id}:{secret}"));
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        let authorization = format!("Basic {credentials}");
+        let headers =
+            [("content-type", "application/x-www-form-urlencoded"), ("authorization", authorization.as_str())];
+        self.send("POST", "/oauth2/token", &headers, body.as_bytes())
+    }
+
+    /// Its database file.
+    pub fn database(&self) -> std::path::PathBuf {
+        self.dir.path().join("grantd.db")
+    }
+
+    /// Stops the server; what is left is its directory.
+    pub fn into_dir(mut self) -> TempDir {
+        self.stop();
+        std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap())
+    }
+
+    /// Every file of its directory, by name, as bytes.
+    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
+        files_in(self.dir.path())
+    }
+}
+
+/// Every file of a directory, by name, as bytes.
+pub fn files_in(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
+    let mut files: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), std::fs::read(entry.path()).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+/// The texts in a JSON array.
+pub fn texts(array: &Value) -> Vec<&str> {
+    array.as_array().map(|items| items.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
+}
+
+/// Waits up to 10 s of real time for background work to make `look` answer something.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    for _ in 0..400 {
+        if let Some(found) = look() {
+            return found;
+        }
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    panic!("{what} did not happen within 10 s");
+}
+
+impl TestApp {
+    /// Ends the one secret of a client that ends like `secret`.
+    #[track_caller]
+    pub fn end_secret(&self, client: &str, secret: &str) {
+        let path = format!("/resources/cid/MachineToMachine/{client}/secrets");
+        let list = self.admin("GET", &path, &Value::Null).expect(200);
+        let mut all = list["Resources"].as_array().unwrap().iter();
+        let found = all.find(|one| secret.ends_with(one["last4"].as_str().unwrap())).unwrap();
+        self.admin("DELETE", &format!("{path}/{}", found["id"].as_str().unwrap()), &Value::Null).expect(204);
+    }
+}

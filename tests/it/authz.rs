@@ -1,1 +1,393 @@
-//! Being written.
+//! Who may do what: every route of the admin API, against everyone who may not.
+//!
+//! The routes below are held against the sources: a route that is added there and not here turns this red.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::app::{HowTo, TestApp};
+
+/// A path as the sources write it, as a request writes it, and each method with the least role that it takes.
+struct Route {
+    template: &'static str,
+    path: &'static str,
+    methods: &'static [(&'static str, &'static str)],
+}
+
+const fn route(template: &'static str, path: &'static str, methods: &'static [(&'static str, &'static str)]) -> Route {
+    Route { template, path, methods }
+}
+
+const RESOURCE: &str = "/resources/{app}/{}{plural}";
+const ITEM: &str = "{path}/{{id}}";
+const COLLECTION_METHODS: &[(&str, &str)] = &[("GET", "reader"), ("POST", "editor")];
+const ITEM_METHODS: &[(&str, &str)] =
+    &[("GET", "reader"), ("PUT", "editor"), ("PATCH", "editor"), ("DELETE", "editor")];
+const SECRETS: &str = "/resources/{app}/MachineToMachine{plural}/{{id}}/secrets";
+
+const ROUTES: &[Route] = &[
+    route(RESOURCE, "/resources/cid/ServiceAccount", COLLECTION_METHODS),
+    route(RESOURCE, "/resources/iam/ServiceAccounts", COLLECTION_METHODS),
+    route(ITEM, "/resources/cid/ServiceAccount/{account}", ITEM_METHODS),
+    route(ITEM, "/resources/iam/ServiceAccounts/{account}", ITEM_METHODS),
+    route(RESOURCE, "/resources/cid/MachineToMachine", COLLECTION_METHODS),
+    route(RESOURCE, "/resources/iam/MachineToMachines", COLLECTION_METHODS),
+    route(ITEM, "/resources/cid/MachineToMachine/{client}", ITEM_METHODS),
+    route(ITEM, "/resources/iam/MachineToMachines/{client}", ITEM_METHODS),
+    route(RESOURCE, "/resources/cid/Api", COLLECTION_METHODS),
+    route(RESOURCE, "/resources/iam/Apis", COLLECTION_METHODS),
+    route(ITEM, "/resources/cid/Api/{api}", ITEM_METHODS),
+    route(ITEM, "/resources/iam/Apis/{api}", ITEM_METHODS),
+    route(RESOURCE, "/resources/cid/Grant", COLLECTION_METHODS),
+    route(RESOURCE, "/resources/iam/Grants", COLLECTION_METHODS),
+    route(ITEM, "/resources/cid/Grant/{grant}", ITEM_METHODS),
+    route(ITEM, "/resources/iam/Grants/{grant}", ITEM_METHODS),
+    route(SECRETS, "/resources/cid/MachineToMachine/{client}/secrets", COLLECTION_METHODS),
+    route(SECRETS, "/resources/iam/MachineToMachines/{client}/secrets", COLLECTION_METHODS),
+    route("{path}/{{secret}}", "/resources/cid/MachineToMachine/{client}/secrets/x", &[("DELETE", "editor")]),
+    route("{path}/{{secret}}", "/resources/iam/MachineToMachines/{client}/secrets/x", &[("DELETE", "editor")]),
+    route("/auth/api-tokens", "/auth/api-tokens", &[("GET", "admin"), ("POST", "admin")]),
+    route("/auth/api-tokens/{id}", "/auth/api-tokens/x", &[("GET", "admin"), ("DELETE", "admin")]),
+    route("/keys/rotate", "/keys/rotate", &[("POST", "admin")]),
+    route("/keys", "/keys", &[("GET", "reader")]),
+    route("/audit/commits", "/audit/commits", &[("GET", "reader")]),
+    route("/audit/commits/{id}", "/audit/commits/x", &[("GET", "reader")]),
+    route("/event-logs", "/event-logs", &[("GET", "reader")]),
+    route("/event-logs/{id}", "/event-logs/x", &[("GET", "reader")]),
+];
+
+/// Paths under `/api/v1` that take no token, and the file that has them.
+const OPEN: &[&str] = &["/api/v1/health/alive", "/api/v1/health/ready"];
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const ROLES: [&str; 3] = ["reader", "editor", "admin"];
+
+/// The paths in a source file's string literals.
+fn templates_in(file: &Path) -> BTreeSet<String> {
+    let source = std::fs::read_to_string(file).unwrap();
+    let code = source.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let literals = code.split('"').skip(1).step_by(2);
+    literals
+        .filter(|text| text.len() > 1 && (text.starts_with('/') || text.starts_with("{path}")))
+        .map(str::to_owned)
+        .collect()
+}
+
+#[test]
+fn every_route_in_the_sources_is_in_the_table() {
+    let http = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
+    let mut found = templates_in(&http.join("admin.rs"));
+    for entry in std::fs::read_dir(http.join("admin")).unwrap() {
+        let file = entry.unwrap().path();
+        if file.file_name().is_some_and(|name| name != "query.rs") {
+            found.extend(templates_in(&file));
+        }
+    }
+    // What authorization itself is decided by, and the scope of all of it.
+    for other in ["/api/v1", "/api/v1/auth", "/api/v1/keys"] {
+        found.remove(other);
+    }
+    let known: BTreeSet<String> = ROUTES.iter().map(|route| route.template.to_owned()).collect();
+    assert_eq!(found, known, "src/http/admin and the table of this test differ");
+    // Nothing under /api/v1 is served from elsewhere, but health.
+    for entry in std::fs::read_dir(&http).unwrap() {
+        let file = entry.unwrap().path();
+        if file.is_file()
+            && file.file_name().is_some_and(|name| name != "admin.rs" && name != "health.rs" && name != "error.rs")
+        {
+            let stray: Vec<_> = templates_in(&file).into_iter().filter(|path| path.starts_with("/api")).collect();
+            assert!(stray.is_empty(), "{}: {stray:?}", file.display());
+        }
+    }
+    assert_eq!(templates_in(&http.join("health.rs")), OPEN.iter().map(|path| (*path).to_owned()).collect());
+}
+
+fn path_of(route: &Route, howto: &HowTo) -> String {
+    let names =
+        [("{account}", &howto.account), ("{client}", &howto.client), ("{api}", &howto.api), ("{grant}", &howto.grant)];
+    names.iter().fold(route.path.to_owned(), |path, (name, id)| path.replace(name, id))
+}
+
+/// A bearer with a role; what it is made with goes into the body too.
+fn bearer(app: &TestApp, role: &str, more: &Value) -> (String, String) {
+    let mut body = json!({"displayName": role, "role": role});
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    let made = app.admin("POST", "/auth/api-tokens", &body).expect(201);
+    (made["id"].as_str().unwrap().to_owned(), made["signedToken"].as_str().unwrap().to_owned())
+}
+
+/// How many commits there are, but for those of the server's own keys.
+fn commits(app: &TestApp) -> Value {
+    let path = "/audit/commits?count=0&filter=actor.type%20ne%20%22system%22";
+    app.admin("GET", path, &Value::Null).expect(200)["totalResults"].clone()
+}
+
+#[test]
+fn every_route_and_method_refuses_strangers() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let (_, expired) = bearer(&app, "admin", &json!({"expiresAt": "2027-01-15T10:00:30Z"}));
+    let (_, inactive) = bearer(&app, "admin", &json!({"active": false}));
+    let (id, deleted) = bearer(&app, "admin", &json!({}));
+    assert_eq!(app.admin_as(&deleted, "GET", "/keys", &Value::Null).status, 200);
+    app.advance(30);
+    app.admin("DELETE", &format!("/auth/api-tokens/{id}"), &Value::Null).expect(204);
+    let basic = "Basic Zmlyc3Q6c2VjcmV0".to_owned();
+    let mut strangers: Vec<Option<String>> =
+        vec![None, Some(basic), Some("Bearer".to_owned()), Some(app.admin_token.clone())];
+    let changed = format!("{}x", &app.admin_token[..app.admin_token.len() - 1]);
+    for token in
+        ["", "garbage", "a.b.c", &expired, &inactive, &deleted, &changed, &howto.client_secret, &"x".repeat(9000)]
+    {
+        strangers.push(Some(format!("Bearer {token}")));
+    }
+    let before = commits(&app);
+    for route in ROUTES {
+        let path = format!("/api/v1{}", path_of(route, &howto));
+        for method in METHODS {
+            for stranger in &strangers {
+                let headers: Vec<(&str, &str)> =
+                    stranger.iter().map(|value| ("authorization", value.as_str())).collect();
+                let answer = app.send(method, &path, &headers, b"");
+                assert_eq!(answer.status, 401, "{method} {path} as {stranger:?}");
+                assert!(answer.header("www-authenticate").starts_with("Bearer "), "{method} {path}");
+            }
+        }
+    }
+    assert_eq!(commits(&app), before, "nothing was written");
+}
+
+#[test]
+fn every_route_and_method_needs_its_role() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    for (rank, role) in ROLES.iter().enumerate() {
+        let (_, token) = bearer(&app, role, &json!({}));
+        let before = commits(&app);
+        for route in ROUTES {
+            let path = path_of(route, &howto);
+            for (method, needed) in route.methods {
+                let is_enough = rank >= ROLES.iter().position(|role| role == needed).unwrap();
+                if is_enough && *method == "DELETE" && !path.ends_with("/x") {
+                    // It would be obeyed.
+                    continue;
+                }
+                for path in [path.clone(), format!("{path}/"), disguised(&path)] {
+                    // A body that no route takes: what is let in is refused for that, and changes nothing.
+                    let answer = app.admin_as(&token, method, &path, &json!(["unfit"]));
+                    assert_eq!(answer.status == 403, !is_enough, "{role}: {method} {path}: {}", answer.text);
+                    assert_ne!(answer.status, 401, "{role}: {method} {path}");
+                    assert!(
+                        answer.status != 403 || answer.text.contains(&format!("this needs the role {needed}")),
+                        "{}",
+                        answer.text
+                    );
+                }
+            }
+        }
+        let after = commits(&app);
+        assert_eq!(before, after, "{role} wrote something");
+    }
+}
+
+/// The same path with a letter of each part in percent-encoding: it leads to the same route, and so must
+/// need the same role.
+fn disguised(path: &str) -> String {
+    let part = |part: &str| match part.chars().next() {
+        Some(first) => format!("%{:02x}{}", u32::from(first), &part[1..]),
+        None => String::new(),
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+#[test]
+fn no_spelling_of_a_path_lowers_what_it_takes() {
+    let app = TestApp::start();
+    let (_, editor) = bearer(&app, "editor", &json!({}));
+    let (_, reader) = bearer(&app, "reader", &json!({}));
+    let wanted = json!({"displayName": "mine", "role": "admin"});
+    let authorization = [("authorization", format!("Bearer {editor}"))];
+    for path in [
+        "/api/v1/%61uth/api-tokens",
+        "/api/v1/a%75th/api-tokens",
+        "/api/v1//auth/api-tokens",
+        "//api/v1/auth//api-tokens/",
+        "/api/%761/auth/api-tokens",
+        "/%61pi/v1/auth/api-tokens",
+        "/api/v1/x/../auth/api-tokens",
+        "/api/v1/./auth/api-tokens",
+        "/api/v1/auth%2fapi-tokens",
+        "/api/v1/AUTH/api-tokens",
+        "/api/v1/auth/api-tokens;x",
+        "/api/v1/auth/api-tokens?x=/api/v1/resources",
+        "/api/v1/%6beys/rotate",
+        "/api/v1/k%65ys/rotate/",
+    ] {
+        let headers: Vec<(&str, &str)> = authorization.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let answer = app.send("POST", path, &headers, wanted.to_string().as_bytes());
+        assert!([403, 404].contains(&answer.status), "{path}: {} {}", answer.status, answer.text);
+    }
+    let page = app.admin("GET", "/auth/api-tokens", &Value::Null).expect(200);
+    assert_eq!(page["totalResults"], 3, "nobody made a token");
+    // Headers that some servers obey change nothing.
+    let bearer = format!("Bearer {reader}");
+    for header in ["x-http-method-override", "x-original-url", "x-rewrite-url", "x-forwarded-prefix"] {
+        let headers = [("authorization", bearer.as_str()), (header, "GET"), ("x-real-ip", "127.0.0.1")];
+        assert_eq!(app.send("POST", "/api/v1/resources/cid/Api", &headers, b"{}").status, 403, "{header}");
+    }
+}
+
+#[test]
+fn unknown_paths_say_nothing_to_strangers() {
+    let app = TestApp::start();
+    for path in [
+        "",
+        "/",
+        "/none",
+        "/resources",
+        "/resources/cid",
+        "/resources/cid/None",
+        "/health",
+        "/health/none",
+        "/auth",
+        "/resources/cid/Api/a/b/c",
+    ] {
+        let path = format!("/api/v1{path}");
+        assert_eq!(app.send("GET", &path, &[], b"").status, 401, "{path}");
+        let bearer = format!("Bearer {}", app.admin_token);
+        assert_eq!(app.send("GET", &path, &[("authorization", &bearer)], b"").status, 404, "{path}");
+    }
+}
+
+#[test]
+fn health_needs_no_token_and_minds_none() {
+    let app = TestApp::start();
+    for path in OPEN {
+        assert_eq!(app.send("GET", path, &[], b"").status, 200);
+        assert_eq!(app.send("GET", path, &[("authorization", "Bearer garbage")], b"").status, 200);
+    }
+}
+
+#[test]
+fn the_scheme_of_a_bearer_is_read_in_any_case() {
+    let app = TestApp::start();
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        let value = format!("{scheme} {}", app.admin_token);
+        assert_eq!(app.send("GET", "/api/v1/keys", &[("authorization", &value)], b"").status, 200, "{scheme}");
+    }
+}
+
+/// An account with these scopes at grantd's own API.
+fn machine(app: &TestApp, scopes: &[&str]) -> HowTo {
+    let mut howto = app.howto();
+    let grant = json!({"serviceAccountId": howto.account, "apiId": "grantd", "scopes": scopes});
+    howto.grant = app.create("Grant", &grant)["id"].as_str().unwrap().to_owned();
+    howto
+}
+
+fn token(app: &TestApp, howto: &HowTo, resource: &str, scope: &str) -> String {
+    let answer = app.token_for(howto, &[("resource", resource), ("scope", scope)]).expect(200);
+    answer["access_token"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_token_for_grantds_own_api_does_what_its_scope_says() {
+    let app = TestApp::start();
+    let howto = machine(&app, &["read", "edit", "admin"]);
+    for (scope, reads, writes, administers) in [
+        ("read", true, false, false),
+        ("edit", true, true, false),
+        ("admin", true, true, true),
+        ("read edit", true, true, false),
+    ] {
+        let token = token(&app, &howto, "grantd", scope);
+        let status = |method, path, body: &Value| app.admin_as(&token, method, path, body).status;
+        let body = json!({"userName": format!("made by {scope}")});
+        assert_eq!(status("GET", "/resources/cid/Api", &Value::Null) == 200, reads, "{scope}");
+        assert_eq!(status("POST", "/resources/cid/ServiceAccount", &body), if writes { 201 } else { 403 }, "{scope}");
+        assert_eq!(status("GET", "/auth/api-tokens", &Value::Null), if administers { 200 } else { 403 }, "{scope}");
+    }
+    let commits =
+        app.admin("GET", "/audit/commits?filter=actor.type%20eq%20%22serviceAccount%22", &Value::Null).expect(200);
+    assert_eq!(commits["totalResults"], 3);
+    assert_eq!(commits["Resources"][0]["by"], howto.account.as_str());
+    assert_eq!(commits["Resources"][0]["actor"]["displayName"], "periodicCleanup");
+}
+
+#[test]
+fn such_a_token_stops_with_what_it_stands_on() {
+    let app = TestApp::start();
+    let howto = machine(&app, &["read", "edit"]);
+    let token = token(&app, &howto, "grantd", "read edit");
+    let status = || app.admin_as(&token, "GET", "/resources/cid/Api", &Value::Null).status;
+    assert_eq!(status(), 200);
+    for (kind, id) in [("ServiceAccount", &howto.account), ("MachineToMachine", &howto.client)] {
+        app.set(kind, id, "active", &json!(false));
+        assert_eq!(status(), 401, "{kind} disabled");
+        app.set(kind, id, "active", &json!(true));
+        assert_eq!(status(), 200, "{kind} enabled again");
+    }
+    let built_in = app.admin("GET", "/resources/cid/Api?filter=builtIn%20eq%20true", &Value::Null).expect(200);
+    let built_in = built_in["Resources"][0]["id"].as_str().unwrap().to_owned();
+    app.set("Api", &built_in, "active", &json!(false));
+    assert_eq!(status(), 403, "the API disabled");
+    app.set("Api", &built_in, "active", &json!(true));
+    app.set("Grant", &howto.grant, "scopes", &json!(["read"]));
+    assert_eq!(status(), 200);
+    let write = || app.admin_as(&token, "POST", "/resources/cid/ServiceAccount", &json!({"userName": "x"})).status;
+    assert_eq!(write(), 403, "what the grant lost, the token lost");
+    app.set("Grant", &howto.grant, "expiresAt", &json!("2027-01-15T10:00:01Z"));
+    assert_eq!(status(), 200);
+    app.advance(1);
+    assert_eq!(status(), 403, "the grant expired");
+    app.set("Grant", &howto.grant, "expiresAt", &Value::Null);
+    assert_eq!(status(), 200);
+    app.advance(600);
+    assert_eq!(status(), 401, "the token expired");
+    app.advance(-600);
+    app.admin("DELETE", &format!("/resources/cid/Grant/{}", howto.grant), &Value::Null).expect(204);
+    assert_eq!(status(), 403, "the grant deleted");
+    app.admin("DELETE", &format!("/resources/cid/MachineToMachine/{}", howto.client), &Value::Null).expect(204);
+    assert_eq!(status(), 401, "the client deleted");
+}
+
+#[test]
+fn tokens_for_other_apis_and_made_up_ones_are_refused() {
+    use base64::Engine as _;
+    let app = TestApp::start();
+    let howto = machine(&app, &["read", "edit", "admin"]);
+    // An API that calls its scopes like grantd's own does not open grantd.
+    let api =
+        json!({"appId": "other", "scopes": [{"identifier": "admin"}, {"identifier": "read"}], "signingAlg": "EdDSA"});
+    app.create("Api", &api);
+    app.create("Grant", &json!({"serviceAccountId": howto.account, "apiId": "other", "scopes": ["admin", "read"]}));
+    let other = token(&app, &howto, "other", "admin read");
+    let how_to = token(&app, &howto, "myrestapi", "write");
+    let right = token(&app, &howto, "grantd", "admin");
+    let encode = |text: &str| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(text);
+    let decode = |part: &str| String::from_utf8(base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap();
+    let parts: Vec<&str> = right.split('.').collect();
+    let unsigned = format!("{}.{}.", encode(r#"{"alg":"none","typ":"at+jwt"}"#), parts[1]);
+    let header = decode(parts[0]);
+    let relabelled = format!("{}.{}.{}", encode(&header.replace("EdDSA", "HS256")), parts[1], parts[2]);
+    let widened = format!(
+        "{}.{}.{}",
+        parts[0],
+        encode(&decode(parts[1]).replace("\"scope\":\"admin\"", "\"scope\":\"admin read\"")),
+        parts[2]
+    );
+    assert_eq!(app.admin_as(&right, "GET", "/keys", &Value::Null).status, 200);
+    for (name, token) in
+        [("other", other), ("how-to", how_to), ("unsigned", unsigned), ("relabelled", relabelled), ("widened", widened)]
+    {
+        assert_eq!(app.admin_as(&token, "GET", "/keys", &Value::Null).status, 401, "{name}");
+    }
+    // An API whose audience is the name of grantd's own API would be a way in.
+    let taken = app.admin(
+        "POST",
+        "/resources/cid/Api",
+        &json!({"appId": "sly", "audience": "grantd", "scopes": [{"identifier": "admin"}]}),
+    );
+    assert_eq!(taken.status, 400, "{}", taken.text);
+}

@@ -64,8 +64,7 @@ fn the_readmes_commands_work_as_they_stand() {
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}\n{}", String::from_utf8_lossy(&output.stderr));
     // Every answer is one JSON document; none of them is an error.
-    let answers: Vec<Value> =
-        serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().unwrap();
+    let answers: Vec<Value> = serde_json::Deserializer::from_str(&text).into_iter().collect::<Result<_, _>>().unwrap();
     assert_eq!(answers.len(), 7, "{text}");
     assert!(answers.iter().all(|answer| answer.get("error").is_none() && answer.get("code").is_none()), "{text}");
     let token = claims(answers[4]["access_token"].as_str().unwrap());

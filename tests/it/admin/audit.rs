@@ -1,0 +1,209 @@
+//! The audit trail and the event log: who changed what, when and why.
+
+use serde_json::{Value, json};
+
+use super::{list, path_of, text, validation};
+use crate::app::{Answer, TestApp};
+
+/// A write with a request id, a program's name and a query.
+fn write(app: &TestApp, method: &str, path: &str, body: &Value) -> Answer {
+    let bearer = format!("Bearer {}", app.admin_token);
+    let headers = [("authorization", bearer.as_str()), ("x-request-id", "req-1.A_b"), ("user-agent", "tests/1.0 (x)")];
+    app.send(method, &format!("/api/v1{path}"), &headers, body.to_string().as_bytes())
+}
+
+/// What people did: the server makes signing keys on its own, at a time of its own.
+const BY_PEOPLE: (&str, &str) = ("filter", "actor.type ne \"system\"");
+
+fn newest(app: &TestApp, path: &str) -> Value {
+    let order = [BY_PEOPLE, ("sortBy", "createdAt"), ("sortOrder", "descending"), ("count", "1")];
+    let page = list(app, path, &order).expect(200);
+    page["Resources"][0].clone()
+}
+
+#[test]
+fn a_write_leaves_a_commit_with_who_why_before_and_after() {
+    let app = TestApp::start();
+    app.advance(1);
+    let query = "?reason=ticket%20%2342%3A%20gr%C3%BC%C3%9Fe&correlation=corr-7";
+    let answer = write(&app, "POST", &format!("/resources/cid/ServiceAccount{query}"), &json!({"userName": "a"}));
+    assert_eq!(answer.header("x-request-id"), "req-1.A_b");
+    let id = answer.expect(201)["id"].clone();
+    let commit = newest(&app, "/audit/commits");
+    insta::assert_json_snapshot!(commit, {
+        ".by" => "[id]", ".actor.identifier" => "[id]", ".id" => "[id]", ".changes[].id" => "[id]", ".changes[].after.id" => "[id]",
+        ".sequence" => "[number]", ".sealed" => "[flag]",
+    }, @r##"
+    {
+      "by": "[id]",
+      "actor": {
+        "identifier": "[id]",
+        "displayName": "first",
+        "type": "apiToken"
+      },
+      "createdAt": "2027-01-15T10:00:01.000Z",
+      "reason": "ticket #42: grüße",
+      "correlation": "corr-7",
+      "requestId": "req-1.A_b",
+      "changes": [
+        {
+          "resourceType": "ServiceAccount",
+          "id": "[id]",
+          "before": null,
+          "after": {
+            "id": "[id]",
+            "userName": "a",
+            "displayName": "a",
+            "active": false,
+            "attributes": {},
+            "revision": 1
+          }
+        }
+      ],
+      "sequence": "[number]",
+      "sealed": "[flag]",
+      "meta": {
+        "resourceType": "Commit",
+        "created": "2027-01-15T10:00:01.000Z",
+        "revision": 1
+      },
+      "id": "[id]"
+    }
+    "##);
+    let token = &list(&app, "/auth/api-tokens", &[]).expect(200)["Resources"][0]["id"];
+    assert_eq!((&commit["by"], &commit["changes"][0]["id"]), (token, &id));
+    let read = app.admin("GET", &format!("/audit/commits/{}", text(&commit, "id")), &Value::Null).expect(200);
+    assert_eq!(read["changes"], commit["changes"]);
+
+    app.advance(1);
+    let patch = json!({"Operations": [{"op": "replace", "path": "active", "value": true}]});
+    write(&app, "PATCH", &path_of("ServiceAccount", &id), &patch).expect(200);
+    let commit = newest(&app, "/audit/commits");
+    assert_eq!((&commit["reason"], &commit["correlation"]), (&Value::Null, &Value::Null));
+    let change = &commit["changes"][0];
+    assert_eq!((&change["before"]["active"], &change["after"]["active"]), (&json!(false), &json!(true)));
+    assert_eq!((&change["before"]["revision"], &change["after"]["revision"]), (&json!(1), &json!(2)));
+    app.advance(1);
+    write(&app, "DELETE", &path_of("ServiceAccount", &id), &Value::Null).expect(204);
+    let change = &newest(&app, "/audit/commits")["changes"][0];
+    assert_eq!((&change["before"]["revision"], &change["after"]), (&json!(2), &Value::Null));
+}
+
+#[test]
+fn every_kind_of_write_leaves_one_commit_and_one_event() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let secrets = format!("/resources/cid/MachineToMachine/{}/secrets", howto.client);
+    let secret = text(&app.admin("GET", &secrets, &Value::Null).expect(200)["Resources"][0], "id").to_owned();
+    let token = app.admin("POST", "/auth/api-tokens", &json!({"displayName": "t", "role": "reader"})).expect(201);
+    let token = format!("/auth/api-tokens/{}", text(&token, "id"));
+    let patch = json!({"Operations": [{"op": "replace", "path": "active", "value": false}]});
+    let mut body = app.admin("GET", &path_of("Grant", &json!(howto.grant)), &Value::Null).expect(200);
+    body["scopes"] = json!(["read"]);
+    let api_tokens = json!({"displayName": "u", "role": "reader"});
+    let writes: Vec<(&str, String, Value, &str)> = vec![
+        ("POST", "/resources/cid/ServiceAccount".to_owned(), json!({"userName": "a"}), "ServiceAccount.Created"),
+        ("PATCH", path_of("Api", &json!(howto.api)), patch, "Api.Changed"),
+        ("PUT", path_of("Grant", &json!(howto.grant)), body, "Grant.Changed"),
+        ("POST", secrets.clone(), json!({}), "Credential.Created"),
+        ("DELETE", format!("{secrets}/{secret}"), Value::Null, "Credential.Deleted"),
+        ("POST", "/auth/api-tokens".to_owned(), api_tokens, "ApiToken.Created"),
+        ("DELETE", token, Value::Null, "ApiToken.Deleted"),
+        ("DELETE", path_of("MachineToMachine", &json!(howto.client)), Value::Null, "MachineToMachine.Deleted"),
+    ];
+    let total = |path: &str| list(&app, path, &[BY_PEOPLE]).expect(200)["totalResults"].as_i64().unwrap();
+    for (method, path, body, event) in writes {
+        let before = (total("/audit/commits"), total("/event-logs"));
+        app.advance(1);
+        let answer = write(&app, method, &format!("{path}?reason=why"), &body);
+        assert!(answer.status < 300, "{method} {path}: {}", answer.text);
+        assert_eq!((total("/audit/commits"), total("/event-logs")), (before.0 + 1, before.1 + 1), "{method} {path}");
+        let commit = newest(&app, "/audit/commits");
+        assert_eq!((text(&commit, "reason"), text(&commit, "requestId")), ("why", "req-1.A_b"));
+        assert_eq!(newest(&app, "/event-logs")["type"], event, "{method} {path}");
+        let refused = write(&app, method, &format!("{path}?reason=%00"), &body);
+        assert_eq!(refused.status, 400, "{method} {path}");
+        assert_eq!(validation(&refused.json()), ["/reason: must not contain control characters"]);
+        assert_eq!(total("/audit/commits"), before.0 + 1, "a refused write leaves nothing");
+    }
+    let long = format!("/resources/cid/ServiceAccount?correlation={}", "x".repeat(201));
+    let error = write(&app, "POST", &long, &json!({"userName": "b"})).expect(400);
+    assert_eq!(validation(&error), ["/correlation: must have at most 200 characters"]);
+}
+
+#[test]
+fn an_event_has_the_shape_that_clients_know() {
+    let app = TestApp::start();
+    app.advance(1);
+    write(&app, "POST", "/resources/cid/ServiceAccount", &json!({"userName": "a"})).expect(201);
+    let event = newest(&app, "/event-logs");
+    insta::assert_json_snapshot!(event, {".id" => "[id]", ".actor.identifier" => "[id]"}, @r#"
+    {
+      "id": "[id]",
+      "createdAt": "2027-01-15T10:00:01.000Z",
+      "type": "ServiceAccount.Created",
+      "displayName": "Created ServiceAccount a",
+      "severity": "info",
+      "requestId": "req-1.A_b",
+      "result": {
+        "status": "success"
+      },
+      "actor": {
+        "identifier": "[id]",
+        "displayName": "first",
+        "type": "apiToken"
+      },
+      "client": {
+        "ip": "127.0.0.1",
+        "ips": [
+          "127.0.0.1"
+        ],
+        "userAgent": {
+          "raw": "tests/1.0 (x)"
+        }
+      }
+    }
+    "#);
+    let read = app.admin("GET", &format!("/event-logs/{}", text(&event, "id")), &Value::Null).expect(200);
+    assert_eq!(read, event);
+}
+
+#[test]
+fn the_trail_can_be_searched() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    write(&app, "POST", "/resources/cid/ServiceAccount?reason=Audit%20me&correlation=c1", &json!({"userName": "a"}))
+        .expect(201);
+    for (path, filter, wanted) in [
+        ("/audit/commits", "reason eq \"audit ME\"".to_owned(), 1),
+        ("/audit/commits", "correlation eq \"c1\"".to_owned(), 1),
+        ("/audit/commits", "requestId eq \"req-1.A_b\"".to_owned(), 1),
+        ("/audit/commits", format!("changes.id eq \"{}\"", howto.account), 1),
+        ("/audit/commits", format!("changes[resourceType eq \"Grant\" and id eq \"{}\"]", howto.grant), 1),
+        ("/audit/commits", format!("changes[resourceType eq \"Api\" and id eq \"{}\"]", howto.grant), 0),
+        ("/event-logs", "type eq \"Grant.Created\"".to_owned(), 1),
+        ("/event-logs", "actor.type eq \"apiToken\" and client.ip eq \"127.0.0.1\"".to_owned(), 5),
+        ("/event-logs", "displayName co \"periodicCLEANUP\"".to_owned(), 1),
+        ("/event-logs", "createdAt gt \"2027-01-15T10:00:00Z\"".to_owned(), 0),
+    ] {
+        let page = list(&app, path, &[("filter", &filter)]).expect(200);
+        assert_eq!(page["totalResults"], wanted, "{path} {filter}");
+    }
+}
+
+#[test]
+fn a_request_id_is_passed_through_only_when_it_is_fit_to_be_logged() {
+    let app = TestApp::start();
+    let answered = |sent: &str| {
+        let answer = app.send("GET", "/api/v1/health/alive", &[("x-request-id", sent)], b"");
+        answer.header("x-request-id").to_owned()
+    };
+    for fit in ["a", "0af7651916cd43dd8448eb211c80319c", "A.b-c_D"] {
+        assert_eq!(answered(fit), fit);
+    }
+    for unfit in ["two words", "a;b", "<script>", "{\"a\":1}", &"x".repeat(65)] {
+        let id = answered(unfit);
+        assert!(id.len() == 22 && id.bytes().all(|b| b.is_ascii_alphanumeric()), "{unfit}: {id}");
+    }
+    assert_eq!(app.send("GET", "/api/v1/health/alive", &[], b"").header("x-request-id").len(), 22);
+}

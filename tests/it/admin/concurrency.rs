@@ -1,0 +1,68 @@
+//! Many callers at once: nothing is lost, and of two that saw the same revision one wins.
+
+use serde_json::{Value, json};
+
+use super::{list, path_of};
+use crate::app::TestApp;
+
+#[test]
+fn of_callers_that_saw_the_same_revision_exactly_one_wins() {
+    let app = TestApp::with(|config| config.workers = Some(2));
+    let path = path_of("ServiceAccount", &app.create("ServiceAccount", &json!({"userName": "a"}))["id"]);
+    for revision in 1..=10 {
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let race = |name: usize| {
+                let (app, path) = (&app, &path);
+                let operation =
+                    json!({"op": "replace", "path": "displayName", "value": format!("{revision} by {name}")});
+                scope.spawn(move || {
+                    app.admin("PATCH", path, &json!({"Operations": [operation], "Revision": revision})).status
+                })
+            };
+            let threads: Vec<_> = (0..4).map(race).collect();
+            threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+        });
+        let won = statuses.iter().filter(|status| **status == 200).count();
+        assert!(won == 1 && statuses.iter().all(|status| [200, 412].contains(status)), "{statuses:?}");
+        assert_eq!(app.admin("GET", &path, &Value::Null).expect(200)["meta"]["revision"], revision + 1);
+    }
+}
+
+/// Without a revision, what loses the race is told to repeat; the ones that answer 200 all happened.
+#[test]
+fn blind_patches_are_counted_or_refused() {
+    let app = TestApp::with(|config| config.workers = Some(2));
+    let path = path_of("ServiceAccount", &app.create("ServiceAccount", &json!({"userName": "a"}))["id"]);
+    let won: usize = std::thread::scope(|scope| {
+        let race = |name: usize| {
+            let (app, path) = (&app, &path);
+            scope.spawn(move || {
+                let patch = |round: usize| {
+                    let operation = json!({"op": "add", "path": format!("attributes.t{name}r{round}"), "value": true});
+                    app.admin("PATCH", path, &json!({"Operations": [operation]})).status
+                };
+                (0..10).map(patch).filter(|status| *status == 200).count()
+            })
+        };
+        let threads: Vec<_> = (0..4).map(race).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    let account = app.admin("GET", &path, &Value::Null).expect(200);
+    assert_eq!(account["meta"]["revision"], won + 1);
+    assert_eq!(account["attributes"].as_object().unwrap().len(), won, "no answered change is lost");
+}
+
+#[test]
+fn of_callers_that_want_one_name_exactly_one_gets_it() {
+    let app = TestApp::with(|config| config.workers = Some(2));
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let want =
+            |_| scope.spawn(|| app.admin("POST", "/resources/cid/ServiceAccount", &json!({"userName": "one"})).status);
+        let threads: Vec<_> = (0..8).map(want).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 201).count(), 1, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 409).count(), 7, "{statuses:?}");
+    let page = list(&app, "/resources/cid/ServiceAccount", &[]).expect(200);
+    assert_eq!(page["totalResults"], 1);
+}
