@@ -251,11 +251,6 @@ impl TestApp {
         self.stop();
         std::mem::replace(&mut self.dir, tempfile::tempdir().unwrap())
     }
-
-    /// Every file of its directory, by name, as bytes.
-    pub fn files(&self) -> Vec<(String, Vec<u8>)> {
-        files_in(self.dir.path())
-    }
 }
 
 /// Every file of a directory, by name, as bytes.

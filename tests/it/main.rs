@@ -1,14 +1,13 @@
 //! The integration tests: one binary, through the real router and the real program.
 #![allow(missing_docs, unreachable_pub, reason = "an integration test is a crate that nobody else sees")]
+#![allow(clippy::too_many_lines, reason = "a table of cases is long, not deep")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must panic")]
 
 mod app;
 
 mod admin;
 mod authz;
-mod keys;
-mod process;
 mod readme;
-mod store;
+mod startup;
 mod token;
 mod token_input;
