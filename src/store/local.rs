@@ -223,7 +223,9 @@ fn initialise(connection: &mut Connection) -> Result<(), EngineError> {
     transaction.execute_batch(schema::SCHEMA).map_err(engine_error)?;
     transaction.pragma_update(None, "application_id", schema::APPLICATION_ID).map_err(engine_error)?;
     transaction.pragma_update(None, "user_version", schema::VERSION).map_err(engine_error)?;
-    transaction.commit().map_err(engine_error)
+    transaction.commit().map_err(engine_error)?;
+    // The file's own header must say whose it is, not the log alone: `schema::inspect` reads it at the next start.
+    connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").map_err(engine_error)
 }
 
 /// Looks again through SQLite, since the newest header may still lie in the WAL, then migrates.

@@ -59,7 +59,14 @@ pub fn inspect(path: &Path) -> Result<Found> {
     }
     let word = |at: usize| i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     // Offsets of user_version and application_id: https://sqlite.org/fileformat2.html#the_database_header
-    check_identity(path, word(68), word(60))
+    let (application_id, version) = (word(68), word(60));
+    let mut wal = path.as_os_str().to_owned();
+    wal.push("-wal");
+    // A first start that was cut off has its schema in the log still: the engine asks again through SQLite.
+    if application_id == 0 && version == 0 && std::fs::metadata(&wal).is_ok_and(|meta| meta.len() > 0) {
+        return Ok(Found::Database(VERSION));
+    }
+    check_identity(path, application_id, version)
 }
 
 /// Whether a database with this `application_id` and `user_version` can be used.
