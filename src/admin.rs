@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::error::{Error, Result, Violation};
 use crate::model::api::{Api, ApiScope, BUILT_IN_APP_ID, SigningAlg};
+use crate::model::api_token::Role;
 use crate::model::fields::Fields;
 use crate::model::id::Id;
 use crate::model::{ENVELOPE_MEMBERS, Meta, Record};
@@ -28,6 +29,7 @@ pub(crate) struct Created<E: Entity> {
 pub(crate) fn create<E: Entity>(app: &App, body: &Map<String, Value>, origin: &Origin) -> Result<Created<E>> {
     let mut value = parse::<E>(body, None)?;
     value.resolve(&app.store, None)?;
+    check_admin(app, &value, origin)?;
     let once = value.complete_new(&app.clock, &app.server_keys)?;
     let now = app.clock.now();
     let meta = Meta { created: now, last_modified: now, revision: 1 };
@@ -93,6 +95,8 @@ pub(crate) fn delete<E: Entity>(
 fn update<E: Entity>(app: &App, before: &Record<E>, body: &Map<String, Value>, origin: &Origin) -> Result<Record<E>> {
     let mut value = parse(body, Some(&before.value))?;
     value.resolve(&app.store, Some(&before.value))?;
+    check_admin(app, &before.value, origin)?;
+    check_admin(app, &value, origin)?;
     app.store.resource_update(before, value, &app.clock, origin).map_err(|error| with_sent_value(error, body))
 }
 
@@ -101,6 +105,16 @@ fn parse<E: Entity>(body: &Map<String, Value>, current: Option<&E>) -> Result<E>
     let value = E::parse(&mut fields, current);
     let violations = fields.finish(ENVELOPE_MEMBERS);
     if violations.is_empty() { Ok(value) } else { Err(Error::Invalid(violations)) }
+}
+
+/// What leads into the admin API is for administrators: an editor must not make itself one.
+pub(crate) fn check_admin<E: Entity>(app: &App, value: &E, origin: &Origin) -> Result<()> {
+    if origin.role < Role::Admin && value.leads_to_admin(&app.store)? {
+        return Err(Error::Forbidden {
+            detail: "this leads to the admin API itself, and so needs the role admin".to_owned(),
+        });
+    }
+    Ok(())
 }
 
 fn check_revision<E: Entity>(before: &Record<E>, wanted: Option<i64>) -> Result<()> {

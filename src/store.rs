@@ -35,7 +35,7 @@ pub use signing_key::{KeyRow, KeyState};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result, Violation};
-use crate::model::api_token::ApiToken;
+use crate::model::api_token::{ApiToken, Role};
 use crate::model::id::Id;
 use engine::{Batch, EngineError, Row, Statement};
 use local::LocalEngine;
@@ -71,6 +71,8 @@ pub struct Origin {
     pub actor_name: String,
     /// What kind of actor it is.
     pub actor_type: ActorType,
+    /// What it may do.
+    pub role: Role,
     /// `?reason=` of the request.
     pub reason: Option<String>,
     /// `?correlation=` of the request.
@@ -114,6 +116,7 @@ impl Origin {
             actor_id: "system".to_owned(),
             actor_name: "grantd".to_owned(),
             actor_type: ActorType::System,
+            role: Role::Admin,
             reason: Some(reason.to_owned()),
             correlation: None,
             request_id: "system".to_owned(),

@@ -39,6 +39,7 @@ pub(crate) fn secret_list(app: &App, client_id: &str) -> Result<Vec<Value>> {
 /// Makes a secret, or takes one that the caller brought. The answer shows it, this once.
 pub(crate) fn secret_create(app: &App, client_id: &str, body: &Map<String, Value>, origin: &Origin) -> Result<Value> {
     let client = app.store.resource_by_id::<MachineToMachine>(client_id)?;
+    super::check_admin(app, &client.value, origin)?;
     let mut fields = Fields::new(body, "");
     let brought = fields.raw("clientSecret").map(|sent| {
         let text = sent.as_str().unwrap_or_default();

@@ -97,6 +97,10 @@ impl Entity for Grant {
         if violations.is_empty() { Ok(()) } else { Err(Error::Invalid(violations)) }
     }
 
+    fn leads_to_admin(&self, store: &Store) -> Result<bool> {
+        Ok(store.resource_by_id::<Api>(&self.api_id)?.value.built_in)
+    }
+
     fn dependents(_: &Store, _: &Id) -> Result<Vec<Dependent>> {
         Ok(Vec::new())
     }

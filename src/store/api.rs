@@ -123,6 +123,10 @@ impl Entity for Api {
         })
     }
 
+    fn leads_to_admin(&self, _: &Store) -> Result<bool> {
+        Ok(self.built_in)
+    }
+
     fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>> {
         let api = store.resource_by_id::<Self>(id.as_str())?;
         if api.value.built_in {

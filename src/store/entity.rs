@@ -42,6 +42,10 @@ pub(crate) trait Entity: Resource {
     fn complete_new(&mut self, _clock: &Clock, _keys: &ServerKeys) -> Result<Map<String, Value>> {
         Ok(Map::new())
     }
+    /// Whether it leads into the admin API itself: then writing it takes the role admin.
+    fn leads_to_admin(&self, _store: &Store) -> Result<bool> {
+        Ok(false)
+    }
     /// What would break without it.
     fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>>;
 }

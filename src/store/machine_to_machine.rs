@@ -11,6 +11,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result, Violation};
 use crate::model::Record;
 use crate::model::credential::{Credential, SecretHash};
+use crate::model::grant::Grant;
 use crate::model::id::{Id, new_client_id};
 use crate::model::machine_to_machine::{AuthMethod, CREDENTIALS_MAX, MachineToMachine};
 use crate::secret::ServerKeys;
@@ -131,6 +132,13 @@ impl Entity for MachineToMachine {
             once.insert("clientSecret".to_owned(), secret.expose().into());
         }
         Ok(once)
+    }
+
+    fn leads_to_admin(&self, store: &Store) -> Result<bool> {
+        const AT_BUILT_IN: &str =
+            "t.service_account_id = ?1 AND EXISTS (SELECT 1 FROM api WHERE id = t.api_id AND built_in = 1)";
+        let grants = store.resources_where::<Grant>(AT_BUILT_IN, params![self.service_account_id.as_str()])?;
+        Ok(!grants.is_empty())
     }
 
     fn dependents(_: &Store, _: &Id) -> Result<Vec<Dependent>> {

@@ -53,3 +53,17 @@ fn validation(error: &Value) -> Vec<String> {
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
     value[member].as_str().unwrap_or_else(|| panic!("{member} of {value} is no text"))
 }
+
+#[test]
+fn an_editor_cannot_make_itself_an_administrator() {
+    let app = crate::app::TestApp::start();
+    let howto = app.howto();
+    let token = serde_json::json!({"displayName": "editor", "role": "editor"});
+    let editor = app.admin("POST", "/auth/api-tokens", &token).expect(201);
+    let editor = editor["signedToken"].as_str().unwrap();
+    let grant = serde_json::json!({"serviceAccountId": howto.account, "apiId": "grantd", "scopes": ["admin"]});
+    assert_eq!(app.admin_as(editor, "POST", "/resources/cid/Grant", &grant).status, 403);
+    app.create("Grant", &grant);
+    let secrets = format!("/resources/cid/MachineToMachine/{}/secrets", howto.client);
+    assert_eq!(app.admin_as(editor, "POST", &secrets, &serde_json::json!({})).status, 403);
+}

@@ -61,6 +61,7 @@ fn origin(request: &HttpRequest) -> Result<Origin> {
         actor_id: actor.id,
         actor_name: actor.name,
         actor_type: actor.actor_type,
+        role: actor.role,
         reason: None,
         correlation: None,
         request_id: context.request_id,
