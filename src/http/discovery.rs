@@ -1,7 +1,7 @@
 //! Metadata: RFC 8414, OpenID Connect Discovery for the clients that look there, and the JWKS.
 
 use actix_web::http::header;
-use actix_web::{HttpResponse, Route, guard, web};
+use actix_web::{HttpResponse, web};
 use serde_json::{Value, json};
 
 use super::error::wrong_method;
@@ -19,23 +19,18 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         "/.well-known/openid-configuration",
         "/.well-known/openid-configuration/oauth2",
     ] {
-        config.service(web::resource(path).route(read().to(openid)).default_service(wrong_method("GET, HEAD")));
+        config.service(web::resource(path).route(web::get().to(openid)).default_service(wrong_method("GET")));
     }
     for path in [
         "/.well-known/oauth-authorization-server",
         "/.well-known/oauth-authorization-server/oauth2",
         "/oauth2/.well-known/oauth-authorization-server",
     ] {
-        config.service(web::resource(path).route(read().to(oauth)).default_service(wrong_method("GET, HEAD")));
+        config.service(web::resource(path).route(web::get().to(oauth)).default_service(wrong_method("GET")));
     }
     for path in ["/oauth2/.well-known/jwks.json", "/.well-known/jwks.json"] {
-        config.service(web::resource(path).route(read().to(jwks)).default_service(wrong_method("GET, HEAD")));
+        config.service(web::resource(path).route(web::get().to(jwks)).default_service(wrong_method("GET")));
     }
-}
-
-/// RFC 9110 9.1: where GET is answered, HEAD is too.
-fn read() -> Route {
-    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 fn metadata(app: &App) -> Value {
