@@ -56,14 +56,14 @@ fn text<'a>(value: &'a Value, member: &str) -> &'a str {
 
 #[test]
 fn an_editor_cannot_make_itself_an_administrator() {
-    let app = crate::app::TestApp::start();
+    let app = TestApp::start();
     let howto = app.howto();
-    let token = serde_json::json!({"displayName": "editor", "role": "editor"});
+    let token = json!({"displayName": "editor", "role": "editor"});
     let editor = app.admin("POST", "/auth/api-tokens", &token).expect(201);
     let editor = editor["signedToken"].as_str().unwrap();
-    let grant = serde_json::json!({"serviceAccountId": howto.account, "apiId": "grantd", "scopes": ["admin"]});
+    let grant = json!({"serviceAccountId": howto.account, "apiId": "grantd", "scopes": ["admin"]});
     assert_eq!(app.admin_as(editor, "POST", "/resources/cid/Grant", &grant).status, 403);
     app.create("Grant", &grant);
     let secrets = format!("/resources/cid/MachineToMachine/{}/secrets", howto.client);
-    assert_eq!(app.admin_as(editor, "POST", &secrets, &serde_json::json!({})).status, 403);
+    assert_eq!(app.admin_as(editor, "POST", &secrets, &json!({})).status, 403);
 }
