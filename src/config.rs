@@ -2,6 +2,8 @@
 //!
 //! An unknown key is an error that names the nearest known one. `examples/grantd.toml` lists them all.
 
+mod policies;
+
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::model::fields::nearest;
 use crate::secret::master::MASTER_KEY_VARIABLE;
+
+pub use policies::PoliciesConfig;
 
 /// The file that is read when it is there and no other is named.
 pub const FILE_DEFAULT: &str = "grantd.toml";
@@ -48,6 +52,8 @@ pub struct Config {
     pub keys: KeysConfig,
     /// Bounds.
     pub limits: LimitsConfig,
+    /// The policy sandbox.
+    pub policies: PoliciesConfig,
     /// Ways of other servers.
     pub compat: CompatConfig,
     /// Logs.
@@ -143,6 +149,7 @@ impl Default for Config {
             token: TokenConfig::default(),
             keys: KeysConfig::default(),
             limits: LimitsConfig::default(),
+            policies: PoliciesConfig::default(),
             compat: CompatConfig::default(),
             log: LogConfig::default(),
         }
@@ -222,6 +229,7 @@ impl Config {
             public_url: Some(String::new()),
             master_key_file: Some(PathBuf::new()),
             workers: Some(1),
+            policies: PoliciesConfig { concurrent: Some(1), ..PoliciesConfig::default() },
             ..Self::default()
         };
         Value::serialize(full).ok().and_then(Value::into_dict).unwrap_or_default()
@@ -254,6 +262,9 @@ impl Config {
         ];
         if let Some((key, _)) = zero.iter().find(|(_, is_zero)| *is_zero) {
             return Err(Error::Setup(format!("{key} must be at least 1")));
+        }
+        if let Some(misfit) = self.policies.misfit() {
+            return Err(Error::Setup(misfit));
         }
         if self.keys.announce_hours >= self.keys.rotate_days.saturating_mul(24) {
             return Err(Error::Setup("keys.announce_hours must be less than keys.rotate_days".to_owned()));

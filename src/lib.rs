@@ -34,6 +34,7 @@ mod admin;
 mod app;
 pub mod clock;
 pub mod config;
+pub mod decision;
 pub mod dev;
 mod error;
 pub mod filter;

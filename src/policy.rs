@@ -1,5 +1,12 @@
 //! Step 4 of the pipeline: where policies will stand. None can be attached yet, so what was offered is decided.
 
+pub mod abi;
+mod failure;
+mod sandbox;
+
+pub use failure::{Failure, FailureKind};
+pub use sandbox::CONTRACT;
+
 use crate::error::Result;
 use crate::token::resolve::Resolved;
 

@@ -1,0 +1,212 @@
+//! The decision record: why one token request ended as it did, complete enough to be explained and repeated.
+//!
+//! Plain data. `token.rs` and `policy/chain.rs` fill it, the recorder writes it behind the request, the admin API and
+//! the command line show it. In a database and on the wire it has one JSON form, that of [`Decision::to_json`].
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::clock::Timestamp;
+use crate::model::id::Id;
+use crate::policy::abi;
+
+/// How a token request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// With a token.
+    Issued,
+    /// Refused: the caller has to change something, or may not have it.
+    Refused,
+    /// The server or a policy failed, and so no token was issued.
+    Failed,
+}
+
+impl Outcome {
+    /// As stored and on the wire.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Issued => "issued",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Why one token request ended as it did.
+#[derive(Clone, Debug)]
+pub struct Decision {
+    /// Its id, told to the caller on refusal.
+    pub id: Id,
+    /// When.
+    pub at: Timestamp,
+    /// The request's `X-Request-Id`.
+    pub request_id: String,
+    /// The `client_id`: an authenticated client's, or what a stranger claimed, bounded and printable.
+    pub client_id: Option<String>,
+    /// The `sub`, once the client is authenticated.
+    pub service_account_id: Option<Id>,
+    /// The API, once it is resolved.
+    pub api_id: Option<Id>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The error: an RFC 6749 code, or a policy's failure by name.
+    pub error: Option<String>,
+    /// What the caller was told, or the operator's text of a failure.
+    pub reason: Option<String>,
+    /// The token's `jti`.
+    pub jti: Option<Id>,
+    /// What the caller asked for; empty when it named no scope.
+    pub requested: Vec<String>,
+    /// What the grants offered of it.
+    pub granted: Vec<String>,
+    /// What the token says.
+    pub issued: Vec<String>,
+    /// The token's lifetime.
+    pub lifetime_seconds: Option<i64>,
+    /// The rest.
+    pub detail: Detail,
+}
+
+/// What a decision holds beside what lists filter by.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Detail {
+    /// How the client authenticated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auth_method: Option<String>,
+    /// The lifetime that the API and the grants offered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offered_ttl_seconds: Option<i64>,
+    /// Claims that policies added.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub claims: Map<String, Value>,
+    /// What every policy of this request was given; none when no policy was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given: Option<Given>,
+    /// Each policy in the order in which they were asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<Step>,
+}
+
+/// The part of a policy's request that is the same for every policy of one token request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the WIT documents them")]
+pub struct Given {
+    pub account: abi::Account,
+    pub client: abi::Client,
+    pub api: abi::Api,
+    pub grant_type: String,
+}
+
+/// What one policy said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verdict {
+    /// It permitted some of what it was offered.
+    Permit,
+    /// It denied, or left nothing.
+    Deny,
+    /// It failed, which denies.
+    Failed,
+}
+
+/// One policy's part in a decision.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    /// The policy's id.
+    pub policy_id: String,
+    /// Its name.
+    pub policy: String,
+    /// Where it is attached: `server`, `api`, `client` or `account`.
+    pub level: String,
+    /// `enforce` or `shadow`: a shadow's answer was not applied.
+    pub mode: String,
+    /// SHA-256 of the module, in hex.
+    pub module_digest: String,
+    /// The module's own name and version; empty when it could not be loaded.
+    pub module: String,
+    /// SHA-256 of the settings' text, in hex: under this digest they are kept.
+    pub settings_digest: String,
+    /// The policy's revision, which counts its settings.
+    pub revision: i64,
+    /// The scopes that it was offered.
+    pub offered: Vec<String>,
+    /// The lifetime that it was offered.
+    pub offered_ttl_seconds: u32,
+    /// The changing inputs that it was given.
+    pub context: abi::Context,
+    /// What it said.
+    pub verdict: Verdict,
+    /// The scopes that it left (a shadow: would have left).
+    pub left: Vec<String>,
+    /// The lifetime that it left.
+    pub ttl_seconds: u32,
+    /// The claims that it added.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub claims: Map<String, Value>,
+    /// Its remark.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    /// The code of a denial, or the name of a failure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The reason of a denial, or what failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// Whether an earlier answer to the same question was reused.
+    pub reused: bool,
+    /// Fuel that the evaluation burned, now or when the answer was first given.
+    pub fuel: u64,
+    /// Microseconds that it took, now or when the answer was first given.
+    pub micros: u64,
+}
+
+impl Decision {
+    /// The JSON form, on the wire and in records.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut all = json!({
+            "id": self.id.as_str(),
+            "at": self.at.to_string(),
+            "requestId": self.request_id,
+            "clientId": self.client_id,
+            "serviceAccountId": self.service_account_id.as_ref().map(Id::as_str),
+            "apiId": self.api_id.as_ref().map(Id::as_str),
+            "outcome": self.outcome.as_str(),
+            "error": self.error,
+            "reason": self.reason,
+            "jti": self.jti.as_ref().map(Id::as_str),
+            "requested": self.requested,
+            "granted": self.granted,
+            "issued": self.issued,
+            "lifetimeSeconds": self.lifetime_seconds,
+        });
+        if let (Value::Object(members), Ok(Value::Object(detail))) = (&mut all, serde_json::to_value(&self.detail)) {
+            members.extend(detail);
+        }
+        all
+    }
+}
+
+impl Step {
+    /// What the policy was asked, word for word. `settings` are those of `settings_digest`.
+    #[must_use]
+    pub fn request(&self, given: &Given, requested: &[String], settings: Value) -> abi::Request {
+        abi::Request {
+            account: given.account.clone(),
+            client: given.client.clone(),
+            api: given.api.clone(),
+            grant_type: given.grant_type.clone(),
+            requested: requested.to_vec(),
+            offered: self.offered.clone(),
+            ttl_seconds: self.offered_ttl_seconds,
+            context: self.context.clone(),
+            settings,
+            extra: Map::new(),
+        }
+    }
+}

@@ -1,0 +1,402 @@
+//! The sandbox: one wasmtime engine, its limits, and the three calls that cross its wall.
+//!
+//! Every call gets a fresh instance, so a policy cannot remember anything between two. Fuel is the limit, since it
+//! is the same on every machine; the epoch is the backstop for what fuel does not count. What goes wrong comes back
+//! as a [`Failure`] that names the module, the export and the limit. Nothing here knows the database or a request.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store, Trap};
+
+use super::abi::bindings::{self, PolicyPre};
+use super::abi::{Decision, Manifest, Request};
+use super::failure::{Failure, FailureKind};
+use crate::clock::Clock;
+use crate::config::PoliciesConfig;
+use crate::error::{Error, Result};
+
+/// What a module exports, up to its version.
+const EXPORT: &str = "grantd:policy/evaluator@";
+/// The types that the export speaks of: the one import, which holds no function.
+const TYPES: &str = "grantd:policy/types@";
+/// The contract that this server speaks.
+pub const CONTRACT: &str = "1.0.0";
+/// How often the epoch moves while anything runs.
+const TICK: Duration = Duration::from_millis(10);
+/// Guard pages behind every memory: bounds that are checked by the code need no gigabytes.
+const GUARD_BYTES: u64 = 64 * 1024;
+/// A slot's first pages are zeroed by hand instead of being given back: cheaper than a system call.
+const KEEP_RESIDENT_BYTES: usize = 256 * 1024;
+/// Elements of one table.
+const TABLE_ELEMENTS_MAX: usize = 20_000;
+
+/// One engine with its limits.
+pub(super) struct Sandbox {
+    engine: Engine,
+    linker: Linker<Guest>,
+    limits: PoliciesConfig,
+    clock: Clock,
+    ticker: Ticker,
+}
+
+/// A module that can be called.
+pub(super) struct Loaded {
+    pre: PolicyPre<Guest>,
+    /// What it said of itself when it was admitted.
+    pub(super) manifest: Manifest,
+}
+
+/// What a call answered and what it cost.
+#[derive(Clone, Debug)]
+pub(super) struct Run<T> {
+    pub(super) answer: T,
+    /// Units of fuel burned; the same for the same module and request.
+    pub(super) fuel: u64,
+    /// How long it took, instantiation included.
+    pub(super) elapsed: Duration,
+    /// Linear memory at the end, which is its peak: it never shrinks.
+    pub(super) memory_bytes: usize,
+}
+
+/// What the store keeps for a running guest: the bounds of its resources.
+pub(super) struct Guest {
+    memory_bytes: usize,
+    limits: PoliciesConfig,
+}
+
+/// A component's memories together count, so that eight of them are not eight times the limit.
+impl ResourceLimiter for Guest {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let all = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+        if all > self.limits.memory_bytes() {
+            return Err(OverMemory.into());
+        }
+        self.memory_bytes = all;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS_MAX)
+    }
+
+    fn instances(&self) -> usize {
+        self.limits.core_instances as usize
+    }
+
+    fn tables(&self) -> usize {
+        self.limits.tables as usize
+    }
+
+    fn memories(&self) -> usize {
+        self.limits.memories as usize
+    }
+}
+
+/// A guest asked for more memory than it may have.
+#[derive(Debug, thiserror::Error)]
+#[error("more memory than it may have")]
+struct OverMemory;
+
+impl Sandbox {
+    /// Starts an engine. Where the address space is too small for the pool, instances are made on demand.
+    pub(super) fn new(limits: &PoliciesConfig, clock: &Clock) -> Result<Self> {
+        let failed = |error: wasmtime::Error| Error::Setup(format!("the policy engine cannot start: {error:#}"));
+        let pooled = Engine::new(&engine_config(limits, Some(pool(limits))));
+        let engine = match pooled {
+            Ok(engine) => engine,
+            Err(error) => {
+                tracing::warn!(
+                    cause = format!("{error:#}"),
+                    "no room for the pool of policy instances: each is made on demand"
+                );
+                Engine::new(&engine_config(limits, None)).map_err(failed)?
+            }
+        };
+        let linker = Linker::new(&engine);
+        let ticker = Ticker::start(engine.clone())?;
+        Ok(Self { engine, linker, limits: limits.clone(), clock: clock.clone(), ticker })
+    }
+
+    /// Compiles a module's bytes, which the caller has bounded. Takes 50 ms for a small one, seconds for a hostile one.
+    #[cfg(feature = "compiler")]
+    pub(super) fn compile(&self, bytes: &[u8]) -> Result<Component, Failure> {
+        check_header(bytes)?;
+        Component::new(&self.engine, bytes)
+            .map_err(|error| Failure::refused(format!("it is not a valid component: {}", root(&error))))
+    }
+
+    /// The compiled form, to be loaded again by [`Sandbox::revive`].
+    #[cfg(feature = "compiler")]
+    pub(super) fn freeze(component: &Component) -> Result<Vec<u8>, Failure> {
+        component.serialize().map_err(|error| Failure::refused(format!("it cannot be kept compiled: {}", root(&error))))
+    }
+
+    /// Loads a compiled form that this server made: `frozen` was authenticated by the caller. `None` when it was made
+    /// for another engine.
+    #[expect(unsafe_code, reason = "machine code is loaded, which only grantd itself wrote and sealed with its key")]
+    pub(super) fn revive(&self, frozen: &[u8]) -> Option<Component> {
+        // SAFETY: the caller has checked the seal over these bytes, and only `freeze` writes sealed ones.
+        let revived = unsafe { Component::deserialize(&self.engine, frozen) };
+        revived.inspect_err(|error| tracing::info!(cause = %error, "a compiled module is of another engine")).ok()
+    }
+
+    /// Checks that a component is a policy of this contract, and makes it ready to be called.
+    pub(super) fn link(&self, component: &Component) -> Result<PolicyPre<Guest>, Failure> {
+        self.check_surface(component)?;
+        let mismatch = |error: wasmtime::Error| {
+            Failure::refused(format!("its exports are not those of grantd:policy@{CONTRACT}: {}", root(&error)))
+        };
+        let pre = self.linker.instantiate_pre(component).map_err(mismatch)?;
+        PolicyPre::new(pre).map_err(mismatch)
+    }
+
+    /// Makes a module ready to be called.
+    pub(super) fn load(&self, component: &Component, manifest: Manifest) -> Result<Loaded, Failure> {
+        Ok(Loaded { pre: self.link(component)?, manifest })
+    }
+
+    /// Asks a module what it is.
+    pub(super) fn describe(&self, pre: &PolicyPre<Guest>) -> Result<Manifest, Failure> {
+        let run = self.call(pre, "describe", |policy, store| policy.grantd_policy_evaluator().call_describe(store))?;
+        Manifest::from_wit(run.answer).map_err(|why| Failure::output("describe", why))
+    }
+
+    /// Asks a module whether settings fit.
+    pub(super) fn validate_settings(&self, loaded: &Loaded, settings: &str) -> Result<Result<(), String>, Failure> {
+        let run = self.call(&loaded.pre, "validate-settings", |policy, store| {
+            policy.grantd_policy_evaluator().call_validate_settings(store, &settings.to_owned())
+        })?;
+        Ok(run.answer)
+    }
+
+    /// Asks a module for its decision.
+    pub(super) fn evaluate(&self, loaded: &Loaded, request: &Request) -> Result<Run<Decision>, Failure> {
+        let request = request.to_wit();
+        let run = self.call(&loaded.pre, "evaluate", |policy, store| {
+            policy.grantd_policy_evaluator().call_evaluate(store, &request)
+        })?;
+        let answer = Decision::from_wit(run.answer).map_err(|why| Failure::output("evaluate", why))?;
+        Ok(Run { answer, fuel: run.fuel, elapsed: run.elapsed, memory_bytes: run.memory_bytes })
+    }
+
+    /// One call into a fresh instance, under every limit.
+    fn call<T>(
+        &self,
+        pre: &PolicyPre<Guest>,
+        export: &'static str,
+        call: impl FnOnce(&bindings::Policy, &mut Store<Guest>) -> wasmtime::Result<T>,
+    ) -> Result<Run<T>, Failure> {
+        let watch = self.clock.stopwatch();
+        let _ticking = self.ticker.run();
+        let mut store = Store::new(&self.engine, Guest { memory_bytes: 0, limits: self.limits.clone() });
+        store.limiter(|guest| guest);
+        store.set_hostcall_fuel(self.limits.boundary_kib as usize * 1024);
+        // One more tick: the first may come at once.
+        store.set_epoch_deadline(self.limits.deadline_ms.div_ceil(TICK.as_millis() as u64) + 1);
+        let answer = store
+            .set_fuel(self.limits.fuel)
+            .and_then(|()| pre.instantiate(&mut store))
+            .and_then(|policy| call(&policy, &mut store))
+            .map_err(|error| self.failure(export, &error))?;
+        let fuel = self.limits.fuel - store.get_fuel().unwrap_or_default();
+        Ok(Run { answer, fuel, elapsed: watch.elapsed(), memory_bytes: store.data().memory_bytes })
+    }
+
+    /// What went wrong in a call, in words that name the export and the limit.
+    fn failure(&self, export: &'static str, error: &wasmtime::Error) -> Failure {
+        let limits = &self.limits;
+        if error.is::<OverMemory>() {
+            let what = format!("it asked for more than its {} MiB of memory (policies.memory_mib)", limits.memory_mib);
+            return Failure::at(FailureKind::Trap, export, what);
+        }
+        if error.is::<wasmtime::PoolConcurrencyLimitError>() {
+            return Failure::at(FailureKind::Busy, export, "every place for a policy is taken".to_owned());
+        }
+        let Some(trap) = error.downcast_ref::<Trap>() else {
+            return Failure::output(export, root(error));
+        };
+        let (kind, what) = match trap {
+            Trap::OutOfFuel => {
+                (FailureKind::Timeout, format!("it burned its {} units of fuel (policies.fuel)", limits.fuel))
+            }
+            Trap::Interrupt => {
+                (FailureKind::Timeout, format!("it ran longer than {} ms (policies.deadline_ms)", limits.deadline_ms))
+            }
+            Trap::StackOverflow => (
+                FailureKind::Trap,
+                format!("it used more than its {} KiB of stack (policies.stack_kib)", limits.stack_kib),
+            ),
+            Trap::UnreachableCodeReached => {
+                (FailureKind::Trap, "it gave up (unreachable): a panic or a failed allocation, most likely".to_owned())
+            }
+            Trap::StringOutOfBounds | Trap::ListOutOfBounds | Trap::InvalidDiscriminant | Trap::UnalignedPointer => {
+                (FailureKind::Output, format!("its answer is not of the contract's form: {trap}"))
+            }
+            other => (FailureKind::Trap, format!("it trapped: {other}")),
+        };
+        let backtrace = error.downcast_ref::<wasmtime::WasmBacktrace>().map(ToString::to_string);
+        Failure { backtrace, ..Failure::at(kind, export, what) }
+    }
+
+    /// No import but the contract's types, and the contract's export.
+    fn check_surface(&self, component: &Component) -> Result<(), Failure> {
+        let surface = component.component_type();
+        let is_types = |name: &str, item: &ComponentItem| {
+            let ComponentItem::ComponentInstance(instance) = item else { return false };
+            let mut exports = instance.exports(&self.engine);
+            name.starts_with(TYPES) && exports.all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
+        };
+        let imports: Vec<&str> = surface
+            .imports(&self.engine)
+            .filter(|(name, import)| !is_types(name, &import.ty))
+            .map(|(name, _)| name)
+            .collect();
+        if !imports.is_empty() {
+            return Err(Failure::refused(format!(
+                "it imports {}; a policy imports nothing: build it without WASI, or with its stubs",
+                imports.join(", ")
+            )));
+        }
+        let mut versions = surface.exports(&self.engine).filter_map(|(name, _)| name.strip_prefix(EXPORT));
+        match versions.next() {
+            Some(CONTRACT) => Ok(()),
+            Some(other) => Err(Failure::refused(format!(
+                "it is a policy of grantd:policy@{other}, and this server speaks {CONTRACT}: build it against that"
+            ))),
+            None => Err(Failure::refused(format!("it does not export {EXPORT}{CONTRACT}: it is no policy"))),
+        }
+    }
+}
+
+/// The innermost cause, which says most.
+fn root(error: &wasmtime::Error) -> String {
+    error.root_cause().to_string()
+}
+
+/// Tells apart what people upload by mistake.
+#[cfg(feature = "compiler")]
+fn check_header(bytes: &[u8]) -> Result<(), Failure> {
+    match bytes {
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => Ok(()),
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => Err(Failure::refused(
+            "it is a core WebAssembly module, and a policy is a component: wrap it with `wasm-tools component new`"
+                .to_owned(),
+        )),
+        [0, b'a', b's', b'm', ..] => {
+            Err(Failure::refused("it is WebAssembly of a version that this server does not know".to_owned()))
+        }
+        _ => Err(Failure::refused("it is not WebAssembly".to_owned())),
+    }
+}
+
+fn engine_config(limits: &PoliciesConfig, pool: Option<PoolingAllocationConfig>) -> Config {
+    let mut config = Config::new();
+    config
+        .concurrency_support(false)
+        .consume_fuel(true)
+        .epoch_interruption(true)
+        .max_wasm_stack(limits.stack_kib as usize * 1024)
+        .wasm_memory64(false)
+        .wasm_relaxed_simd(false)
+        .memory_reservation(limits.memory_bytes() as u64)
+        .memory_reservation_for_growth(0)
+        .memory_guard_size(GUARD_BYTES);
+    // The same answer on every machine. Only the compiler can be told.
+    #[cfg(feature = "compiler")]
+    config.cranelift_nan_canonicalization(true);
+    if let Some(pool) = pool {
+        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+    }
+    config
+}
+
+fn pool(limits: &PoliciesConfig) -> PoolingAllocationConfig {
+    let slots = u32::try_from(limits.slots()).unwrap_or(u32::MAX);
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(slots)
+        .total_core_instances(slots.saturating_mul(limits.core_instances))
+        .total_memories(slots.saturating_mul(limits.memories))
+        .total_tables(slots.saturating_mul(limits.tables))
+        .max_core_instances_per_component(limits.core_instances)
+        .max_memories_per_component(limits.memories)
+        .max_tables_per_component(limits.tables)
+        .max_memories_per_module(limits.memories)
+        .max_tables_per_module(limits.tables)
+        .table_elements(TABLE_ELEMENTS_MAX)
+        .max_memory_size(limits.memory_bytes())
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(KEEP_RESIDENT_BYTES);
+    pool
+}
+
+/// Moves the epoch while anything runs, and sleeps otherwise.
+struct Ticker {
+    shared: Arc<(Mutex<Running>, Condvar)>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Running {
+    calls: usize,
+    stop: bool,
+}
+
+/// Ends its call's part in the ticking.
+struct Ticking<'a>(&'a Ticker);
+
+impl Ticker {
+    fn start(engine: Engine) -> Result<Self> {
+        let shared = Arc::new((Mutex::new(Running::default()), Condvar::new()));
+        let theirs = Arc::clone(&shared);
+        let tick = move || {
+            let (running, changed) = &*theirs;
+            let mut guard = running.lock().unwrap_or_else(PoisonError::into_inner);
+            while !guard.stop {
+                if guard.calls == 0 {
+                    guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
+                    continue;
+                }
+                drop(guard);
+                std::thread::sleep(TICK);
+                engine.increment_epoch();
+                guard = running.lock().unwrap_or_else(PoisonError::into_inner);
+            }
+        };
+        let thread = std::thread::Builder::new()
+            .name("grantd-epoch".to_owned())
+            .spawn(tick)
+            .map_err(|error| Error::Setup(format!("the policy engine's clock cannot start: {error}")))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    fn run(&self) -> Ticking<'_> {
+        let (running, changed) = &*self.shared;
+        let mut guard = running.lock().unwrap_or_else(PoisonError::into_inner);
+        guard.calls += 1;
+        if guard.calls == 1 {
+            changed.notify_one();
+        }
+        Ticking(self)
+    }
+}
+
+impl Drop for Ticking<'_> {
+    fn drop(&mut self) {
+        self.0.shared.0.lock().unwrap_or_else(PoisonError::into_inner).calls -= 1;
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
+        self.shared.1.notify_one();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the policy engine's clock ended in a panic");
+        }
+    }
+}
