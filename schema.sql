@@ -1,4 +1,4 @@
--- The whole schema of a grantd database (user_version 1).
+-- The whole schema of a grantd database (user_version 2).
 --
 -- Rules (a test holds them): every table is STRICT; no clock and no randomness in SQL, both come in as
 -- parameters; every admin write carries one row of audit_commit, whose `guard` fails when the write's
@@ -258,6 +258,17 @@ CREATE TABLE api_token (
     expires_at_ms   INTEGER,
     last_used_at_ms INTEGER
 ) STRICT;
+
+-- Access tokens that their clients revoked (RFC 7009), until some time after they would have expired. They move
+-- no generation: no cached answer depends on them, since each look at a token asks here.
+CREATE TABLE revoked_token (
+    jti           TEXT PRIMARY KEY CHECK (length(jti) = 22),
+    client_id     TEXT NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    revoked_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX revoked_token_client ON revoked_token (client_id);
+CREATE INDEX revoked_token_expiry ON revoked_token (expires_at_ms);
 
 -- The triggers that move `generation`. `last_used_at_ms` is left out: it changes no answer.
 CREATE TRIGGER service_account_ins AFTER INSERT ON service_account BEGIN UPDATE generation SET value = value + 1; END;

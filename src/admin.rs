@@ -162,28 +162,25 @@ fn patch_error(error: PatchError) -> Error {
     Error::Invalid(vec![Violation::new(error.property_path, error.invalid_value.unwrap_or_default(), error.message)])
 }
 
-/// The API that guards the admin API, made with the database: a grant at it lets a service account in.
+/// The API that guards the admin API, made with the database: a grant at it lets a service account in. One that an
+/// older grantd made gets the scopes that it lacks.
 pub(crate) fn make_built_in(store: &Store, clock: &Clock) -> Result<()> {
-    if !store.resources_where::<Api>("t.built_in = 1", Vec::new())?.is_empty() {
-        return Ok(());
+    let origin = Origin::system("the API of grantd itself");
+    let wanted = built_in_scopes();
+    if let Some(existing) = store.resources_where::<Api>("t.built_in = 1", Vec::new())?.into_iter().next() {
+        let is_there =
+            |scope: &ApiScope| existing.value.scopes.iter().any(|known| known.identifier == scope.identifier);
+        let missing = wanted.into_iter().filter(|scope| !is_there(scope));
+        let mut value = existing.value.clone();
+        value.scopes.extend(missing);
+        return store.resource_update(&existing, value, clock, &origin).map(drop);
     }
-    let scope = |identifier: &str, display_name: &str, description: &str, sensitivity: &str| ApiScope {
-        identifier: identifier.to_owned(),
-        display_name: display_name.to_owned(),
-        description: description.to_owned(),
-        sensitivity: sensitivity.to_owned(),
-        default: false,
-    };
     let api = Api {
         app_id: BUILT_IN_APP_ID.to_owned(),
         audience: None,
         display_name: "grantd admin API".to_owned(),
         active: true,
-        scopes: vec![
-            scope("read", "Read", "Read every resource, the audit trail and the keys", "medium"),
-            scope("edit", "Edit", "Also write resources and client secrets", "high"),
-            scope("admin", "Administer", "Also handle API tokens and rotate keys", "high"),
-        ],
+        scopes: wanted,
         signing_alg: SigningAlg::EdDsa,
         token_lifetime_seconds: 600,
         claims: std::collections::BTreeMap::new(),
@@ -193,5 +190,21 @@ pub(crate) fn make_built_in(store: &Store, clock: &Clock) -> Result<()> {
     let now = clock.now();
     let meta = Meta { created: now, last_modified: now, revision: 1 };
     let record = Record { id: Id::new(clock, now), meta, value: api };
-    store.resource_insert(&record, clock, &Origin::system("the API of grantd itself"))
+    store.resource_insert(&record, clock, &origin)
+}
+
+fn built_in_scopes() -> Vec<ApiScope> {
+    let scope = |identifier: &str, display_name: &str, description: &str, sensitivity: &str| ApiScope {
+        identifier: identifier.to_owned(),
+        display_name: display_name.to_owned(),
+        description: description.to_owned(),
+        sensitivity: sensitivity.to_owned(),
+        default: false,
+    };
+    vec![
+        scope("read", "Read", "Read every resource, the audit trail and the keys", "medium"),
+        scope("edit", "Edit", "Also write resources and client secrets", "high"),
+        scope("admin", "Administer", "Also handle API tokens and rotate keys", "high"),
+        scope("introspect", "Introspect", "Ask of every token whether it is active: for resource servers", "medium"),
+    ]
 }

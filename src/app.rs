@@ -221,6 +221,7 @@ fn keep_house(store: &Store, keys: &ServerKeys, signer: &Signer, usage: &Usage, 
     report("sealing the audit chain failed", store.audit_seal(keys).map(|_| ()));
     if keys_due {
         report("looking after the signing keys failed", signer.maintain(store, keys, clock));
+        report("forgetting revoked tokens that expired failed", store.revoked_token_prune(clock.now()));
     }
 }
 

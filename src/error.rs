@@ -85,7 +85,8 @@ impl Error {
     }
 }
 
-/// The error codes of the token endpoint: RFC 6749 5.2, and `invalid_target` of RFC 8707 2.
+/// The error codes of the OAuth endpoints: RFC 6749 5.2, `invalid_target` of RFC 8707 2, and
+/// `unsupported_token_type` of RFC 7009 2.2.1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names are the RFC's")]
 pub enum OAuthCode {
@@ -95,6 +96,8 @@ pub enum OAuthCode {
     UnsupportedGrantType,
     InvalidScope,
     InvalidTarget,
+    InvalidGrant,
+    UnsupportedTokenType,
     AccessDenied,
 }
 
@@ -109,6 +112,8 @@ impl OAuthCode {
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidTarget => "invalid_target",
+            Self::InvalidGrant => "invalid_grant",
+            Self::UnsupportedTokenType => "unsupported_token_type",
             Self::AccessDenied => "access_denied",
         }
     }

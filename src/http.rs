@@ -2,6 +2,7 @@
 
 mod admin;
 mod basic;
+mod bearer;
 mod body;
 mod context;
 mod discovery;

@@ -39,6 +39,7 @@ pub mod dev;
 mod error;
 pub mod filter;
 mod http;
+pub mod introspection;
 pub mod model;
 pub mod patch;
 pub mod policy;

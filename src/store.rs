@@ -16,6 +16,7 @@ mod entity;
 mod list;
 mod local;
 mod machine_to_machine;
+mod revoked_token;
 mod service_account;
 mod setting;
 mod signing_key;
@@ -31,6 +32,7 @@ pub use client::{ClientView, GrantView};
 pub(crate) use entity::Entity;
 pub use entity::{Page, Query};
 pub use local::Opened;
+pub(crate) use revoked_token::RevokedToken;
 pub use signing_key::{KeyRow, KeyState};
 
 use crate::clock::Timestamp;

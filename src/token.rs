@@ -3,10 +3,12 @@
 //! `http/oauth.rs` calls [`issue`]; below stand `client_auth`, `resolve`, `policy` and `signer`, and under them
 //! the store. A second grant type would fill hooks here; there is one pipeline, and no step can be skipped.
 
+pub(crate) mod active;
 pub mod claims;
 pub mod client_auth;
 pub mod request;
 pub mod resolve;
+pub mod revoke;
 pub mod scope;
 
 use crate::app::App;
@@ -34,7 +36,7 @@ pub struct Issued {
 /// now; `Internal` when it failed. No error leaves a token behind.
 pub async fn issue(app: &App, request: &TokenRequest) -> Result<Issued> {
     // 2. Authenticate the client: from here on it is known who asks.
-    let client = client_auth::authenticate(app, request).await?;
+    let client = client_auth::authenticate(app, &request.unverified_clients).await?;
     let now = app.clock.now();
 
     // 3. Resolve the API and the scopes: what grants allow is the ceiling of all that follows.

@@ -10,10 +10,11 @@ mod write;
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
+use super::bearer;
 use super::error::{admin_response, no_such_path};
 use crate::admin::actor::{self, Actor};
 use crate::app::App;
@@ -68,11 +69,8 @@ async fn admit(
 
 fn caller(request: &ServiceRequest) -> Result<Actor> {
     let app = request.app_data::<web::Data<App>>().ok_or_else(|| Error::Internal("no application".to_owned()))?;
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer =
-        header.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let (_, token) = bearer.ok_or(Error::Unauthenticated)?;
-    let actor = actor::authenticate(app, token.trim())?;
+    let token = bearer::token(request.headers()).ok_or(Error::Unauthenticated)?;
+    let actor = actor::authenticate(app, token)?;
     // The path that the routes are matched by: `request.path()` may hide a letter of it in percent-encoding.
     actor.must_be(needed_role(request.method(), request.match_info().as_str()))?;
     Ok(actor)

@@ -36,6 +36,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 fn metadata(app: &App) -> Value {
     let issuer = app.issuer();
     let methods: Vec<&str> = AuthMethod::ALL.iter().map(|method| method.as_str()).collect();
+    // RFC 8414 2: of access token types too, under the name that is registered for them.
+    let with_bearer: Vec<&str> = methods.iter().copied().chain(["Bearer"]).collect();
     json!({
         "issuer": issuer,
         "token_endpoint": format!("{issuer}token"),
@@ -43,6 +45,10 @@ fn metadata(app: &App) -> Value {
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],
         "token_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint": format!("{issuer}introspect"),
+        "introspection_endpoint_auth_methods_supported": with_bearer,
+        "revocation_endpoint": format!("{issuer}revoke"),
+        "revocation_endpoint_auth_methods_supported": methods,
     })
 }
 

@@ -21,16 +21,27 @@ pub(super) fn oauth_response(request: &HttpRequest, failure: &Error) -> HttpResp
         Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
         Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
         Error::Malformed(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
+        // Bearers may ask about tokens: RFC 6750 3.1.
+        Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "invalid_token"),
+        Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "insufficient_scope"),
         _ => (StatusCode::INTERNAL_SERVER_ERROR, "server_error"),
     };
     let description = match failure {
         Error::OAuth { description, .. } => description.clone(),
+        Error::Unauthenticated => "this bearer token is not one that is valid now".to_owned(),
+        Error::Forbidden { detail } => detail.clone(),
         other => other.to_string(),
     };
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::PRAGMA, "no-cache"));
-    if status == StatusCode::UNAUTHORIZED {
-        response.insert_header((header::WWW_AUTHENTICATE, r#"Basic realm="grantd", charset="UTF-8""#));
+    let challenge = match code {
+        "invalid_client" => Some(r#"Basic realm="grantd", charset="UTF-8""#),
+        "invalid_token" => Some(r#"Bearer realm="grantd", error="invalid_token""#),
+        "insufficient_scope" => Some(r#"Bearer realm="grantd", error="insufficient_scope""#),
+        _ => None,
+    };
+    if let Some(challenge) = challenge {
+        response.insert_header((header::WWW_AUTHENTICATE, challenge));
     }
     if status == StatusCode::SERVICE_UNAVAILABLE {
         response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));

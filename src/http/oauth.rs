@@ -5,10 +5,13 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::error::{oauth_response, wrong_oauth_method};
-use super::{basic, body, form};
+use super::{basic, bearer, body, form};
 use crate::app::App;
 use crate::error::{Error, Result};
-use crate::token::{self, Issued, request::TokenRequest};
+use crate::introspection;
+use crate::secret::Secret;
+use crate::token::request::{TokenInquiry, TokenRequest};
+use crate::token::{self, Issued};
 
 /// Largest body of a token request.
 const FORM_BYTES_MAX: usize = 64 * 1024;
@@ -19,6 +22,16 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::resource("/oauth2/token")
             .route(web::post().to(token_endpoint))
+            .default_service(wrong_oauth_method("POST")),
+    );
+    config.service(
+        web::resource("/oauth2/introspect")
+            .route(web::post().to(introspection_endpoint))
+            .default_service(wrong_oauth_method("POST")),
+    );
+    config.service(
+        web::resource("/oauth2/revoke")
+            .route(web::post().to(revocation_endpoint))
             .default_service(wrong_oauth_method("POST")),
     );
     // OpenID discovery must name these; there is no person here to send to them.
@@ -64,6 +77,35 @@ fn token_response(app: &App, issued: &Issued) -> HttpResponse {
             scope: &issued.scope,
             token_type: "bearer",
         })
+}
+
+async fn introspection_endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let answer = async { introspection::introspect(&app, &inquiry(&request, payload).await?).await };
+    match answer.await {
+        Ok(members) => HttpResponse::Ok()
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .insert_header((header::PRAGMA, "no-cache"))
+            .json(members),
+        Err(error) => oauth_response(&request, &error),
+    }
+}
+
+async fn revocation_endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    let answer = async { token::revoke::revoke(&app, &inquiry(&request, payload).await?).await };
+    match answer.await {
+        // RFC 7009 2.2: the status says it all.
+        Ok(()) => HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).finish(),
+        Err(error) => oauth_response(&request, &error),
+    }
+}
+
+/// Step 1 of both pipelines that are about a token.
+async fn inquiry(request: &HttpRequest, payload: web::Payload) -> Result<TokenInquiry> {
+    let body = body::read(request, payload, FORM_BYTES_MAX).await?;
+    let parameters = form::parameters(request, body).await?;
+    let bearer = bearer::token(request.headers()).map(|token| Secret::new(token.to_owned()));
+    let basic = if bearer.is_some() { Vec::new() } else { basic::unverified_clients(request)? };
+    TokenInquiry::from_parameters(parameters, basic, bearer)
 }
 
 async fn no_sign_in(request: HttpRequest) -> HttpResponse {

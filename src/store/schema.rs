@@ -10,12 +10,23 @@ use crate::error::{Error, Result};
 /// The whole schema, as a fresh database gets it.
 pub const SCHEMA: &str = include_str!("../../schema.sql");
 /// `user_version` of [`SCHEMA`].
-pub const VERSION: i32 = 1;
+pub const VERSION: i32 = 2;
 /// `application_id` in the file's header: "grnt".
 pub const APPLICATION_ID: i32 = 0x6772_6e74;
 
 /// Step `n` makes version `n + 2` out of version `n + 1`. A test holds a migrated database equal to a fresh one.
-pub const MIGRATIONS: &[&str] = &[];
+pub const MIGRATIONS: &[&str] = &[REVOKED_TOKEN];
+
+const REVOKED_TOKEN: &str = "
+CREATE TABLE revoked_token (
+    jti           TEXT PRIMARY KEY CHECK (length(jti) = 22),
+    client_id     TEXT NOT NULL,
+    expires_at_ms INTEGER NOT NULL,
+    revoked_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX revoked_token_client ON revoked_token (client_id);
+CREATE INDEX revoked_token_expiry ON revoked_token (expires_at_ms);
+";
 
 const HEADER_BYTES: usize = 100;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";

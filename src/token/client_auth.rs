@@ -10,7 +10,7 @@ use std::time::Duration;
 use quick_cache::sync::Cache;
 use tokio::sync::Semaphore;
 
-use super::request::{TokenRequest, UnverifiedClient};
+use super::request::UnverifiedClient;
 use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::{Error, OAuthCode, Result};
@@ -40,14 +40,15 @@ impl SlowHashes {
     }
 }
 
-/// The client that the request's credentials prove, ready to be asked what it may.
+/// The client that the credentials of a request prove, ready to be asked what it may. `readings` are one pair of
+/// credentials, in each way in which it can be read.
 ///
 /// # Errors
 /// `OAuth` `invalid_client` or `unauthorized_client`; `Unavailable` when too many slow hashes wait.
-pub(crate) async fn authenticate(app: &App, request: &TokenRequest) -> Result<Arc<ClientView>> {
+pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient]) -> Result<Arc<ClientView>> {
     let watch = app.clock.stopwatch();
     let now = app.clock.now();
-    for shown in &request.unverified_clients {
+    for shown in readings {
         let client = app.store.client_by_client_id(&shown.client_id)?;
         let proof = find_credential(app, shown, client.as_deref(), now).await?;
         if let (Some(client), Some(credential)) = (client, proof) {

@@ -54,6 +54,52 @@ impl TokenRequest {
     }
 }
 
+/// A request about a token (RFC 7662 2.1, RFC 7009 2.1), parsed. A `token_type_hint` is only that: the token
+/// itself says what it is.
+#[derive(Debug)]
+pub struct TokenInquiry {
+    /// Who asks.
+    pub caller: UnverifiedCaller,
+    /// The token that is asked about.
+    pub token: Secret,
+}
+
+/// Who asks about a token, not yet checked.
+#[derive(Debug)]
+pub enum UnverifiedCaller {
+    /// A client, in the readings of its credentials, as in [`TokenRequest::unverified_clients`].
+    Client(Vec<UnverifiedClient>),
+    /// Whoever bears this token (RFC 6750 2.1).
+    Bearer(Secret),
+}
+
+impl TokenInquiry {
+    /// Reads the parameters, each at most once. The `Authorization` header has been read before: `bearer` where it
+    /// held one, `basic` otherwise.
+    ///
+    /// # Errors
+    /// `OAuth`: `invalid_request` or `invalid_client`, each with what to change.
+    pub fn from_parameters(
+        parameters: Vec<(String, String)>,
+        basic: Vec<UnverifiedClient>,
+        bearer: Option<Secret>,
+    ) -> Result<Self> {
+        let mut parameters = Parameters::new(parameters)?;
+        let token = parameters.take("token").map(Secret::new);
+        let token = token.ok_or_else(|| invalid("token is missing: send the token that you ask about as token"))?;
+        let caller = match bearer {
+            Some(_) if parameters.has("client_secret") => {
+                return Err(invalid(
+                    "two credentials at once: send a bearer token in the Authorization header or a client secret in the body, not both",
+                ));
+            }
+            Some(bearer) => UnverifiedCaller::Bearer(bearer),
+            None => UnverifiedCaller::Client(take_clients(&mut parameters, basic)?),
+        };
+        Ok(Self { caller, token })
+    }
+}
+
 fn check_grant_type(grant_type: Option<&str>) -> Result<()> {
     match grant_type {
         Some("client_credentials") => Ok(()),
@@ -95,7 +141,7 @@ struct Parameters(Vec<(String, String)>);
 impl Parameters {
     fn new(all: Vec<(String, String)>) -> Result<Self> {
         if all.len() > PARAMETERS_MAX {
-            return Err(invalid(format!("a token request has at most {PARAMETERS_MAX} parameters")));
+            return Err(invalid(format!("a request has at most {PARAMETERS_MAX} parameters")));
         }
         for (index, (name, value)) in all.iter().enumerate() {
             if name.chars().chain(value.chars()).any(char::is_control) {

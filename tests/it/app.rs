@@ -253,6 +253,31 @@ impl TestApp {
     }
 }
 
+impl TestApp {
+    /// A form to an OAuth endpoint, with an `Authorization` header unless it is empty.
+    pub fn form(&self, path: &str, authorization: &str, parameters: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        let mut headers = vec![("content-type", "application/x-www-form-urlencoded")];
+        headers.extend((!authorization.is_empty()).then_some(("authorization", authorization)));
+        self.send("POST", path, &headers, body.as_bytes())
+    }
+
+    /// An access token of the how-to's client.
+    #[track_caller]
+    pub fn access_token(&self, howto: &HowTo, more: &[(&str, &str)]) -> String {
+        self.token_for(howto, more).expect(200)["access_token"].as_str().unwrap().to_owned()
+    }
+}
+
+impl HowTo {
+    /// The client's credentials as an `Authorization` header.
+    pub fn basic(&self) -> String {
+        use base64::Engine as _;
+        let text = format!("{}:{}", self.client_id, self.client_secret);
+        format!("Basic {}", base64::prelude::BASE64_STANDARD.encode(text))
+    }
+}
+
 /// Every file of a directory, by name, as bytes.
 pub fn files_in(dir: &std::path::Path) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = std::fs::read_dir(dir)

@@ -269,6 +269,28 @@ fn health_needs_no_token_and_minds_none() {
     }
 }
 
+/// The OAuth endpoints: none answers anything of a token before it knows who asks.
+const OAUTH: &[&str] = &["/oauth2/token", "/oauth2/introspect", "/oauth2/revoke"];
+
+#[test]
+fn every_oauth_endpoint_refuses_strangers() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let token = app.access_token(&howto, &[("scope", "write")]);
+    let form = [("grant_type", "client_credentials"), ("scope", "write"), ("token", token.as_str())];
+    let wrong = howto.basic().replace("Basic ", "Basic x");
+    for path in OAUTH {
+        let bearers = ["garbage", &token, &howto.client_secret, "", "a b"].map(|token| format!("Bearer {token}"));
+        for authorization in
+            ["", "Basic", "Basic e30=", "Digest x", &wrong].into_iter().chain(bearers.iter().map(String::as_str))
+        {
+            let answer = app.form(path, authorization, &form);
+            assert_eq!(answer.status, 401, "{path} as {authorization:?}: {}", answer.text);
+            assert!(!answer.header("www-authenticate").is_empty(), "{path} as {authorization:?}");
+        }
+    }
+}
+
 #[test]
 fn the_scheme_of_a_bearer_is_read_in_any_case() {
     let app = TestApp::start();

@@ -7,7 +7,10 @@ mod app;
 
 mod admin;
 mod authz;
+mod introspection;
+mod migration;
 mod readme;
+mod revocation;
 mod startup;
 mod token;
 mod token_input;
