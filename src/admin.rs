@@ -89,6 +89,9 @@ pub(crate) fn delete<E: Entity>(
 ) -> Result<()> {
     let before = app.store.resource_by_id::<E>(id)?;
     check_revision(&before, revision)?;
+    if E::DELETING_WIDENS {
+        check_admin(app, &before.value, origin)?;
+    }
     app.store.resource_delete(&before, cascade, &app.clock, origin)
 }
 

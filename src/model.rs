@@ -5,10 +5,12 @@
 pub mod api;
 pub mod api_token;
 pub mod credential;
+pub mod digest;
 pub mod fields;
 pub mod grant;
 pub mod id;
 pub mod machine_to_machine;
+pub mod policy;
 pub mod service_account;
 
 use serde_json::{Map, Value, json};

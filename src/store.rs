@@ -16,6 +16,8 @@ mod entity;
 mod list;
 mod local;
 mod machine_to_machine;
+mod policy;
+mod policy_module;
 mod revoked_token;
 mod service_account;
 mod setting;
@@ -32,6 +34,8 @@ pub use client::{ClientView, GrantView};
 pub(crate) use entity::Entity;
 pub use entity::{Page, Query};
 pub use local::Opened;
+pub use policy::PolicyView;
+pub use policy_module::{ModuleRow, StoredArtifact};
 pub(crate) use revoked_token::RevokedToken;
 pub use signing_key::{KeyRow, KeyState};
 
@@ -53,6 +57,8 @@ pub struct StoreLimits {
 
 /// API tokens whose lookup is kept in memory.
 const API_TOKENS_CACHED: usize = 256;
+/// Policies that are kept in memory to be shared between the clients that they apply to.
+const POLICIES_CACHED: usize = 1024;
 
 /// A cached answer and the generation it was read in.
 type Stamped<T> = (i64, Arc<T>);
@@ -62,6 +68,7 @@ pub struct Store {
     engine: LocalEngine,
     clients: Cache<String, Stamped<ClientView>>,
     api_tokens: Cache<[u8; 32], Stamped<ApiToken>>,
+    policies: Cache<Id, Arc<PolicyView>>,
 }
 
 /// Who writes, and why: what the audit commit and the event of a write are made from.
@@ -161,8 +168,12 @@ impl Store {
     /// `Setup`: one line that names the file and the way out.
     pub fn open(path: &Path, create: bool, limits: StoreLimits) -> Result<(Self, Opened)> {
         let (engine, opened) = LocalEngine::open(path, create, limits.page_cache_kib)?;
-        let store =
-            Self { engine, clients: Cache::new(limits.clients_cached), api_tokens: Cache::new(API_TOKENS_CACHED) };
+        let store = Self {
+            engine,
+            clients: Cache::new(limits.clients_cached),
+            api_tokens: Cache::new(API_TOKENS_CACHED),
+            policies: Cache::new(POLICIES_CACHED),
+        };
         Ok((store, opened))
     }
 
@@ -235,6 +246,7 @@ fn taken_member(column: &str) -> Option<&'static str> {
         "machine_to_machine.client_id" => Some("clientId"),
         "api.app_id" => Some("appId"),
         "api.audience" => Some("audience"),
+        "policy.name" => Some("name"),
         _ => None,
     }
 }

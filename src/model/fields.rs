@@ -132,11 +132,29 @@ impl<'a> Fields<'a> {
 
     /// A JSON object of free form, bounded in size.
     pub fn free_object(&mut self, name: &'static str) -> Map<String, Value> {
+        self.free_object_of(name, ATTRIBUTES_BYTES_MAX)
+    }
+
+    /// As [`Fields::free_object`], with a bound of its own.
+    pub fn free_object_of(&mut self, name: &'static str, bytes_max: usize) -> Map<String, Value> {
         let Some(object) = self.typed(name, "an object", Value::as_object) else { return Map::new() };
-        if Value::from(object.clone()).to_string().len() > ATTRIBUTES_BYTES_MAX {
-            self.violate(name, format!("must be at most {ATTRIBUTES_BYTES_MAX} bytes of JSON"));
+        if Value::from(object.clone()).to_string().len() > bytes_max {
+            self.violate(name, format!("must be at most {bytes_max} bytes of JSON"));
         }
         object.clone()
+    }
+
+    /// An object with members of its own, read by `read`. It must be there; `None` after a violation.
+    pub fn object<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {
+        if self.raw(name).is_none() {
+            self.violate(name, "this member is required");
+            return None;
+        }
+        let object = self.typed(name, "an object", Value::as_object)?;
+        let mut inner = Fields::new(object, format!("{}/{name}", self.path));
+        let found = read(&mut inner);
+        self.violations.append(&mut inner.finish(&[]));
+        Some(found)
     }
 
     /// A list of texts without repeats.

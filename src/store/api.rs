@@ -136,7 +136,9 @@ impl Entity for Api {
                         .to_owned(),
             });
         }
-        Ok(as_dependents(&store.resources_where::<Grant>("t.api_id = ?1", params![id])?))
+        let mut found = as_dependents(&store.resources_where::<Grant>("t.api_id = ?1", params![id])?);
+        found.extend(store.policies_on("t.api_id = ?1", id)?);
+        Ok(found)
     }
 }
 

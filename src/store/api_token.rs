@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::audit::{guarded_commit, unguarded, write_of};
 use super::engine::{EngineError, Row, Statement, params};
 use super::entity::{Page, Query};
-use super::list::{Attribute, Kind};
+use super::list::{Attribute, Kind, Listing};
 use super::{Change, Origin, Store, plain_error};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -14,13 +14,19 @@ use crate::secret::Hash;
 
 const SELECT: &str = "SELECT t.id, t.display_name, t.role, t.active, t.last4, t.issued_at_ms, t.expires_at_ms, \
     t.last_used_at_ms FROM api_token AS t";
-const COUNT: &str = "SELECT COUNT(*) FROM api_token AS t";
+static API_TOKENS: Listing = Listing {
+    count: "SELECT COUNT(*) FROM api_token AS t",
+    select: SELECT,
+    key: "t.id",
+    attributes: ATTRIBUTES,
+    has_meta: false,
+};
 const INSERT: &str = "INSERT INTO api_token (id, display_name, role, active, hash, last4, issued_at_ms, expires_at_ms) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const GUARD: &str = guarded_commit!("(SELECT 1 FROM api_token WHERE id = ?10)");
 pub(super) const TOUCH: &str = "UPDATE api_token SET last_used_at_ms = ?2 WHERE id = ?1 \
     AND (last_used_at_ms IS NULL OR last_used_at_ms < ?2)";
-const ATTRIBUTES: &[Attribute] = &[
+static ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
     Attribute { name: "displayName", expr: "t.display_name", kind: Kind::Text },
     Attribute { name: "role", expr: "t.role", kind: Kind::Exact },
@@ -83,7 +89,7 @@ impl Store {
 
     /// One page of tokens.
     pub(crate) fn api_token_list(&self, query: &Query) -> Result<Page<ApiToken>> {
-        self.page(COUNT, SELECT, ATTRIBUTES, query, from_row)
+        self.page(&API_TOKENS, query, from_row)
     }
 
     /// Stores a new token under its hash.

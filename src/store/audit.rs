@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::engine::{Row, Statement, params};
 use super::entity::{Page, Query};
-use super::list::{self, Attribute, Kind};
+use super::list::{self, Attribute, Kind, Listing};
 use super::{Origin, Store, Write, plain_error};
 use crate::error::{Error, Result};
 use crate::model::id::Id;
@@ -102,8 +102,14 @@ impl EventRow {
 
 const SELECT_COMMIT: &str = "SELECT t.id, t.at_ms, t.actor_id, t.actor_name, t.actor_type, t.reason, t.correlation, \
     t.request_id, t.changes, t.seq, s.hash IS NOT NULL FROM audit_commit AS t LEFT JOIN audit_seal AS s ON s.seq = t.seq";
-const COUNT_COMMIT: &str = "SELECT COUNT(*) FROM audit_commit AS t";
-const COMMIT_ATTRIBUTES: &[Attribute] = &[
+static COMMITS: Listing = Listing {
+    count: "SELECT COUNT(*) FROM audit_commit AS t",
+    select: SELECT_COMMIT,
+    key: "t.id",
+    attributes: COMMIT_ATTRIBUTES,
+    has_meta: false,
+};
+static COMMIT_ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
     Attribute { name: "createdAt", expr: "t.at_ms", kind: Kind::Time },
     Attribute { name: "by", expr: "t.actor_id", kind: Kind::Exact },
@@ -124,8 +130,14 @@ const COMMIT_ATTRIBUTES: &[Attribute] = &[
 
 const SELECT_EVENT: &str = "SELECT t.id, t.at_ms, t.type, t.display_name, t.severity, t.request_id, t.status, \
     t.actor_id, t.actor_name, t.actor_type, t.client_ip, t.user_agent FROM event_log AS t";
-const COUNT_EVENT: &str = "SELECT COUNT(*) FROM event_log AS t";
-const EVENT_ATTRIBUTES: &[Attribute] = &[
+static EVENTS: Listing = Listing {
+    count: "SELECT COUNT(*) FROM event_log AS t",
+    select: SELECT_EVENT,
+    key: "t.id",
+    attributes: EVENT_ATTRIBUTES,
+    has_meta: false,
+};
+static EVENT_ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
     Attribute { name: "createdAt", expr: "t.at_ms", kind: Kind::Time },
     Attribute { name: "type", expr: "t.type", kind: Kind::Exact },
@@ -270,7 +282,7 @@ impl Store {
 
     /// One page of commits, newest first unless sorted otherwise.
     pub(crate) fn commit_list(&self, query: &Query) -> Result<Page<CommitRow>> {
-        self.page(COUNT_COMMIT, SELECT_COMMIT, COMMIT_ATTRIBUTES, query, commit_from_row)
+        self.page(&COMMITS, query, commit_from_row)
     }
 
     /// One event.
@@ -283,19 +295,17 @@ impl Store {
 
     /// One page of events.
     pub(crate) fn event_list(&self, query: &Query) -> Result<Page<EventRow>> {
-        self.page(COUNT_EVENT, SELECT_EVENT, EVENT_ATTRIBUTES, query, event_from_row)
+        self.page(&EVENTS, query, event_from_row)
     }
 
     /// One page of anything, and how many there are, as of one moment.
     pub(super) fn page<T>(
         &self,
-        count: &'static str,
-        select: &'static str,
-        attributes: &'static [Attribute],
+        listing: &Listing,
         query: &Query,
         item: impl Fn(&Row) -> Result<T, super::engine::EngineError>,
     ) -> Result<Page<T>> {
-        let (count, page) = list::statements(count, select, attributes, query)?;
+        let (count, page) = list::statements(listing, query)?;
         let (_, answers) = self.engine.read_together(&[count, page]).map_err(plain_error)?;
         let [total, rows] = answers.as_slice() else {
             return Err(Error::Internal("two statements have two answers".to_owned()));

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::engine::{EngineError, Row, Statement, params};
 use super::machine_to_machine::credential_from_row;
+use super::policy::{APPLYING, PolicyView};
 use super::{Store, plain_error};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -64,6 +65,9 @@ pub struct ClientView {
     pub credentials: Vec<Credential>,
     /// Every grant at an active API, whether valid now or not.
     pub grants: Vec<GrantView>,
+    /// The policies that may apply, in the order in which they are asked: those of the server, of every granted
+    /// API, of the client, of the account. Of those with an `api_id`, only the ones of the token's API do.
+    pub policies: Vec<Arc<PolicyView>>,
 }
 
 /// A grant with the API it is at.
@@ -103,9 +107,9 @@ impl Store {
         {
             return Ok(Some(view));
         }
-        let statements = [CLIENT, CREDENTIALS, GRANTS, APIS].map(|sql| Statement::new(sql, params![client_id]));
+        let statements = [CLIENT, CREDENTIALS, GRANTS, APIS, APPLYING].map(|sql| Statement::new(sql, params![client_id]));
         let (generation, answers) = self.engine.read_together(&statements).map_err(plain_error)?;
-        let Some(view) = client_from_rows(&answers).map_err(plain_error)? else {
+        let Some(view) = self.client_from_rows(&answers).map_err(plain_error)? else {
             // Not remembered: guesses at client ids must not push real clients out.
             return Ok(None);
         };
@@ -122,29 +126,30 @@ impl Store {
         let row = self.read_one(&Statement::new(IMPORTED, Vec::new()))?;
         row.map_or(Ok(false), |row| row.flag(0)).map_err(plain_error)
     }
-}
 
-fn client_from_rows(answers: &[Vec<Row>]) -> Result<Option<ClientView>, EngineError> {
-    let [client, credentials, grants, apis] = answers else {
-        return Err(EngineError::Sql("four statements have four answers".to_owned()));
-    };
-    let Some(row) = client.first() else { return Ok(None) };
-    let methods: Vec<String> = row.parsed(4)?;
-    Ok(Some(ClientView {
-        id: row.id(0)?,
-        client_id: row.text(1)?,
-        display_name: row.text(2)?,
-        active: row.flag(3)?,
-        allowed_auth_methods: methods.iter().filter_map(|method| AuthMethod::parse(method)).collect(),
-        attributes: row.object(5)?,
-        account_id: row.id(6)?,
-        account_user_name: row.text(7)?,
-        account_display_name: row.text(8)?,
-        account_active: row.flag(9)?,
-        account_attributes: row.object(10)?,
-        credentials: credentials.iter().map(credential_from_row).collect::<Result<_, _>>()?,
-        grants: grants_from_rows(grants, apis)?,
-    }))
+    fn client_from_rows(&self, answers: &[Vec<Row>]) -> Result<Option<ClientView>, EngineError> {
+        let [client, credentials, grants, apis, policies] = answers else {
+            return Err(EngineError::Sql("five statements have five answers".to_owned()));
+        };
+        let Some(row) = client.first() else { return Ok(None) };
+        let methods: Vec<String> = row.parsed(4)?;
+        Ok(Some(ClientView {
+            id: row.id(0)?,
+            client_id: row.text(1)?,
+            display_name: row.text(2)?,
+            active: row.flag(3)?,
+            allowed_auth_methods: methods.iter().filter_map(|method| AuthMethod::parse(method)).collect(),
+            attributes: row.object(5)?,
+            account_id: row.id(6)?,
+            account_user_name: row.text(7)?,
+            account_display_name: row.text(8)?,
+            account_active: row.flag(9)?,
+            account_attributes: row.object(10)?,
+            credentials: credentials.iter().map(credential_from_row).collect::<Result<_, _>>()?,
+            grants: grants_from_rows(grants, apis)?,
+            policies: self.policies_from_rows(policies)?,
+        }))
+    }
 }
 
 fn grants_from_rows(rows: &[Row], apis: &[Row]) -> Result<Vec<GrantView>, EngineError> {

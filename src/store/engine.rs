@@ -159,6 +159,12 @@ impl Row {
         Id::parse(&self.text(column)?).ok_or_else(|| unfit(column, "id"))
     }
 
+    /// An id column that may be NULL.
+    pub(crate) fn optional_id(&self, column: usize) -> Result<Option<Id>, EngineError> {
+        let text = self.optional_text(column)?;
+        text.map(|text| Id::parse(&text).ok_or_else(|| unfit(column, "id"))).transpose()
+    }
+
     /// A blob column.
     pub(crate) fn blob(&self, column: usize) -> Result<Vec<u8>, EngineError> {
         match self.value(column) {

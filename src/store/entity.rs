@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 
 use super::engine::{Batch, EngineError, Row, Statement, params};
-use super::list::Attribute;
+use super::list::{Attribute, Listing};
 use super::{Change, Origin, Store, audit, plain_error};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -29,6 +29,8 @@ pub(crate) trait Entity: Resource {
     const GUARD: &'static str;
     /// What lists can filter and sort by.
     const ATTRIBUTES: &'static [Attribute];
+    /// Whether others may do more when it is gone: then deleting what leads to the admin API takes the role admin.
+    const DELETING_WIDENS: bool = false;
 
     fn value_from_row(row: &Row) -> Result<Self, EngineError>;
     fn insert(record: &Record<Self>) -> Batch;
@@ -45,6 +47,10 @@ pub(crate) trait Entity: Resource {
     /// Whether it leads into the admin API itself: then writing it takes the role admin.
     fn leads_to_admin(&self, _store: &Store) -> Result<bool> {
         Ok(false)
+    }
+    /// The module that must accept its settings, and the settings.
+    fn module_settings(&self) -> Option<(&str, String)> {
+        None
     }
     /// What would break without it.
     fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>>;
@@ -130,7 +136,9 @@ impl Store {
 
     /// One page of a list, and how many there are, as of one moment.
     pub(crate) fn resource_list<E: Entity>(&self, query: &Query) -> Result<Page<Record<E>>> {
-        self.page(E::COUNT, E::SELECT, E::ATTRIBUTES, query, record_from_row)
+        let listing =
+            Listing { count: E::COUNT, select: E::SELECT, key: "t.id", attributes: E::ATTRIBUTES, has_meta: true };
+        self.page(&listing, query, record_from_row)
     }
 
     /// Stores a new resource.

@@ -37,28 +37,36 @@ pub(crate) enum Kind {
 }
 
 /// Attributes that every resource has.
-pub(crate) const META: [Attribute; 4] = [
+pub(crate) static META: [Attribute; 4] = [
     Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
     Attribute { name: "meta.created", expr: "t.created_at_ms", kind: Kind::Time },
     Attribute { name: "meta.lastModified", expr: "t.modified_at_ms", kind: Kind::Time },
     Attribute { name: "meta.revision", expr: "t.revision", kind: Kind::Integer },
 ];
 
+/// What can be listed, over `t`.
+#[derive(Clone, Copy)]
+pub(crate) struct Listing {
+    pub(crate) count: &'static str,
+    pub(crate) select: &'static str,
+    /// The column that tells rows apart, and orders those that are otherwise alike.
+    pub(crate) key: &'static str,
+    pub(crate) attributes: &'static [Attribute],
+    /// Whether `t` also has the columns of [`META`].
+    pub(crate) has_meta: bool,
+}
+
 /// The statement that counts and the one that reads a page.
-pub(crate) fn statements(
-    count: &'static str,
-    select: &'static str,
-    attributes: &'static [Attribute],
-    query: &Query,
-) -> Result<(Statement, Statement)> {
+pub(crate) fn statements(listing: &Listing, query: &Query) -> Result<(Statement, Statement)> {
     let mut text = Assembly { sql: String::new(), params: Vec::new() };
+    let scope = Scope { attributes: listing.attributes, common: if listing.has_meta { &META } else { &[] } };
     if let Some(filter) = &query.filter {
         text.sql.push_str(" WHERE ");
-        text.condition(filter, Scope { attributes, inside: false }).map_err(|message| invalid("filter", message))?;
+        text.condition(filter, scope).map_err(|message| invalid("filter", message))?;
     }
-    let count = Statement { sql: [count, &text.sql].concat().into(), params: text.params.clone() };
-    text.sql.insert_str(0, select);
-    text.order(attributes, query)?;
+    let count = Statement { sql: [listing.count, &text.sql].concat().into(), params: text.params.clone() };
+    text.sql.insert_str(0, listing.select);
+    text.order(listing.key, scope, query)?;
     text.sql.push_str(" LIMIT ");
     text.param(Value::Integer(query.count.into()));
     text.sql.push_str(" OFFSET ");
@@ -74,8 +82,8 @@ fn invalid(parameter: &str, message: String) -> Error {
 #[derive(Clone, Copy)]
 struct Scope {
     attributes: &'static [Attribute],
-    /// Whether this is inside a [`Kind::Many`], where the common attributes do not exist.
-    inside: bool,
+    /// Those that every resource has: none inside a [`Kind::Many`].
+    common: &'static [Attribute],
 }
 
 struct Assembly {
@@ -109,7 +117,7 @@ impl Assembly {
                 if !rest.is_empty() {
                     return Err(format!("{path}: put the member inside the brackets"));
                 }
-                self.exists(attribute, |text| text.condition(filter, Scope { attributes: inner, inside: true }))
+                self.exists(attribute, |text| text.condition(filter, Scope { attributes: inner, common: &[] }))
             }
             Filter::Present(path) => self.leaf(path, scope, |text, attribute, rest| text.present(attribute, rest)),
             Filter::Compare { path, op, value } => {
@@ -299,11 +307,10 @@ impl Assembly {
         Ok(())
     }
 
-    fn order(&mut self, attributes: &'static [Attribute], query: &Query) -> Result<()> {
+    fn order(&mut self, key: &'static str, scope: Scope, query: &Query) -> Result<()> {
         let direction = if query.descending { " DESC" } else { " ASC" };
         self.sql.push_str(" ORDER BY ");
         if let Some(sort_by) = &query.sort_by {
-            let scope = Scope { attributes, inside: false };
             let path = AttributePath::parse(sort_by).map_err(|error| invalid("sortBy", error.to_string()))?;
             let (attribute, rest) = find(&path, scope).map_err(|message| invalid("sortBy", message))?;
             if matches!(attribute.kind, Kind::Many(_)) {
@@ -319,7 +326,7 @@ impl Assembly {
             self.sql.push_str(direction);
             self.sql.push_str(", ");
         }
-        self.sql.push_str("t.id");
+        self.sql.push_str(key);
         self.sql.push_str(direction);
         Ok(())
     }
@@ -327,10 +334,8 @@ impl Assembly {
 
 /// The attribute that a path names, and what of the path is left inside it.
 fn find(path: &AttributePath, scope: Scope) -> Result<(&'static Attribute, &[String]), String> {
-    static COMMON: &[Attribute] = &META;
-    let common = if scope.inside { &[] } else { COMMON };
     let names = path.names();
-    let all = || scope.attributes.iter().chain(common);
+    let all = || scope.attributes.iter().chain(scope.common);
     for attribute in all() {
         let parts: Vec<&str> = attribute.name.split('.').collect();
         let (Some(head), Some(rest)) = (names.get(..parts.len()), names.get(parts.len()..)) else { continue };

@@ -141,8 +141,8 @@ impl Entity for MachineToMachine {
         Ok(!grants.is_empty())
     }
 
-    fn dependents(_: &Store, _: &Id) -> Result<Vec<Dependent>> {
-        Ok(Vec::new())
+    fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>> {
+        store.policies_on("t.machine_to_machine_id = ?1", id)
     }
 }
 
@@ -231,6 +231,11 @@ fn credential_change(client: &Record<MachineToMachine>, credential: &Credential,
 }
 
 impl Store {
+    /// The id of the client that a caller names by id or clientId.
+    pub(super) fn client_named(&self, name: &str) -> Result<Option<Id>> {
+        self.id_where::<MachineToMachine>("t.id = ?1 OR t.client_id = ?1", name)
+    }
+
     /// The secrets of a client, oldest first.
     pub(crate) fn credential_list_of(&self, client: &Id) -> Result<Vec<Credential>> {
         let rows = self.read(&Statement::new(CREDENTIAL_COLUMNS, params![client]))?;

@@ -10,12 +10,12 @@ use crate::error::{Error, Result};
 /// The whole schema, as a fresh database gets it.
 pub const SCHEMA: &str = include_str!("../../schema.sql");
 /// `user_version` of [`SCHEMA`].
-pub const VERSION: i32 = 2;
+pub const VERSION: i32 = 3;
 /// `application_id` in the file's header: "grnt".
 pub const APPLICATION_ID: i32 = 0x6772_6e74;
 
 /// Step `n` makes version `n + 2` out of version `n + 1`. A test holds a migrated database equal to a fresh one.
-pub const MIGRATIONS: &[&str] = &[REVOKED_TOKEN];
+pub const MIGRATIONS: &[&str] = &[REVOKED_TOKEN, include_str!("migrations/3.sql")];
 
 const REVOKED_TOKEN: &str = "
 CREATE TABLE revoked_token (

@@ -58,8 +58,13 @@ impl Entity for ServiceAccount {
     }
 
     fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>> {
-        let mut found =
-            as_dependents(&store.resources_where::<MachineToMachine>("t.service_account_id = ?1", params![id])?);
+        const THEIR_POLICIES: &str = "t.service_account_id = ?1 OR t.machine_to_machine_id IN \
+            (SELECT id FROM machine_to_machine WHERE service_account_id = ?1)";
+        // Before the clients that some of them are attached to.
+        let mut found = store.policies_on(THEIR_POLICIES, id)?;
+        found.extend(as_dependents(
+            &store.resources_where::<MachineToMachine>("t.service_account_id = ?1", params![id])?,
+        ));
         found.extend(as_dependents(&store.resources_where::<Grant>("t.service_account_id = ?1", params![id])?));
         Ok(found)
     }
