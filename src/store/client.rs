@@ -107,7 +107,8 @@ impl Store {
         {
             return Ok(Some(view));
         }
-        let statements = [CLIENT, CREDENTIALS, GRANTS, APIS, APPLYING].map(|sql| Statement::new(sql, params![client_id]));
+        let statements =
+            [CLIENT, CREDENTIALS, GRANTS, APIS, APPLYING].map(|sql| Statement::new(sql, params![client_id]));
         let (generation, answers) = self.engine.read_together(&statements).map_err(plain_error)?;
         let Some(view) = self.client_from_rows(&answers).map_err(plain_error)? else {
             // Not remembered: guesses at client ids must not push real clients out.

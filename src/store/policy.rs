@@ -140,9 +140,7 @@ impl Entity for Policy {
         if let Some(named) = &self.attached_to.id {
             let (found, missing) = match self.attached_to.level {
                 Level::Api => (store.api_named(named)?, "there is no Api with this id or appId"),
-                Level::Client => {
-                    (store.client_named(named)?, "there is no MachineToMachine with this id or clientId")
-                }
+                Level::Client => (store.client_named(named)?, "there is no MachineToMachine with this id or clientId"),
                 Level::Account | Level::Server => {
                     (store.service_account_named(named)?, "there is no ServiceAccount with this id or userName")
                 }

@@ -149,7 +149,10 @@ impl Store {
                 let names: Vec<String> = several.iter().take(NAMED_MAX).map(ModuleRow::full_name).collect();
                 let more = several.len() - names.len();
                 let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
-                Err(format!("several policy modules are called this, so name one by its digest: {}{rest}", names.join(", ")))
+                Err(format!(
+                    "several policy modules are called this, so name one by its digest: {}{rest}",
+                    names.join(", ")
+                ))
             }
         })
     }
@@ -173,7 +176,8 @@ impl Store {
     /// # Errors
     /// `Unavailable` or `Internal` from the database.
     pub fn policy_module_wasm(&self, digest: &str) -> Result<Option<Vec<u8>>> {
-        let row = self.read_one(&Statement::new("SELECT wasm FROM policy_module WHERE digest = ?1", params![digest]))?;
+        let row =
+            self.read_one(&Statement::new("SELECT wasm FROM policy_module WHERE digest = ?1", params![digest]))?;
         row.map(|row| row.blob(0)).transpose().map_err(plain_error)
     }
 
