@@ -140,6 +140,7 @@ const ARGON2_PASSES: u32 = 2;
 pub struct ServerKeys {
     secret_hash: hmac::Key,
     audit: hmac::Key,
+    artifact: hmac::Key,
     argon2_pepper: PepperKey,
     seal: RandomizedNonceKey,
     dev: hmac::Key,
@@ -174,6 +175,7 @@ impl ServerKeys {
         Ok(Self {
             secret_hash: mac("secret hash")?,
             audit: mac("audit chain")?,
+            artifact: mac("policy artifact")?,
             argon2_pepper: PepperKey(derive("argon2 pepper")?),
             seal: RandomizedNonceKey::new(&AES_256_GCM, &derive("seal")?)
                 .map_err(|_| Error::Internal("AES-256-GCM key refused".to_owned()))?,
@@ -198,6 +200,12 @@ impl ServerKeys {
     #[must_use]
     pub fn audit_hash(&self, parts: &[&[u8]]) -> Hash {
         tag(&self.audit, parts)
+    }
+
+    /// The seal over a compiled policy module: machine code that is loaded only if this server wrote it.
+    #[must_use]
+    pub fn artifact_mac(&self, parts: &[&[u8]]) -> Hash {
+        tag(&self.artifact, parts)
     }
 
     /// The stored form of a secret that a person chose, under a salt of its client's own. All secrets of

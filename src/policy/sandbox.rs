@@ -122,10 +122,12 @@ impl Sandbox {
 
     /// Compiles a module's bytes, which the caller has bounded. Takes 50 ms for a small one, seconds for a hostile one.
     #[cfg(feature = "compiler")]
-    pub(super) fn compile(&self, bytes: &[u8]) -> Result<Component, Failure> {
+    pub(super) fn compile(&self, bytes: &[u8]) -> Result<(Component, Duration), Failure> {
         check_header(bytes)?;
-        Component::new(&self.engine, bytes)
-            .map_err(|error| Failure::refused(format!("it is not a valid component: {}", root(&error))))
+        let watch = self.clock.stopwatch();
+        let component = Component::new(&self.engine, bytes)
+            .map_err(|error| Failure::refused(format!("it is not a valid component: {}", root(&error))))?;
+        Ok((component, watch.elapsed()))
     }
 
     /// The compiled form, to be loaded again by [`Sandbox::revive`].

@@ -228,6 +228,18 @@ impl Store {
         self.write_audited(write, origin).map_err(plain_error)
     }
 
+    /// Modules that have no compiled form for an engine: all of them, or those that active policies use.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn policy_modules_uncompiled(&self, engine: &str, in_use: bool) -> Result<Vec<String>> {
+        const UNCOMPILED: &str = "SELECT m.digest FROM policy_module AS m WHERE NOT EXISTS (SELECT 1 \
+            FROM policy_artifact AS a WHERE a.digest = m.digest AND a.engine = ?1) AND (?2 = 0 OR EXISTS (SELECT 1 \
+            FROM policy AS p WHERE p.module_digest = m.digest AND p.active = 1 AND p.mode <> 'off')) ORDER BY m.digest";
+        let rows = self.read(&Statement::new(UNCOMPILED, params![engine, in_use]))?;
+        rows.iter().map(|row| row.text(0).map_err(plain_error)).collect()
+    }
+
     /// The compiled form of a module for one build of the engine.
     ///
     /// # Errors

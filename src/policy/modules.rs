@@ -1,0 +1,217 @@
+//! Modules: admitted once, kept by digest, compiled once for this engine, loaded when they are first needed.
+//!
+//! The compiled form lies in grantd's own database under a seal of the server's key; one that is missing, of another
+//! engine or was touched is made anew out of the module's bytes, which their digest proves. Nobody hands one in.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::Duration;
+
+use quick_cache::sync::Cache;
+
+use super::abi::Manifest;
+use super::failure::{Failure, FailureKind};
+use super::sandbox::{Loaded, Sandbox};
+use crate::config::PoliciesConfig;
+use crate::error::{Error, Result, Violation};
+use crate::clock::Clock;
+use crate::model::digest::sha256_hex;
+use crate::secret::{Hash, ServerKeys, hashes_equal};
+use crate::store::{Store, StoredArtifact};
+
+/// The engine's line; a compiled form of another one is refused by the engine itself.
+const ENGINE: &str = "wasmtime 48";
+
+/// A module that was found fit to be kept.
+#[derive(Debug)]
+pub struct Admitted {
+    /// SHA-256 of its bytes, in lower-case hex: its name for good.
+    pub digest: String,
+    /// What it says of itself.
+    pub manifest: Manifest,
+    /// Its size.
+    pub size_bytes: usize,
+    /// How long it took to compile.
+    pub compiled_in: Duration,
+    /// The engine that it was compiled for.
+    pub engine: String,
+    /// Its compiled form, sealed by the server's key.
+    pub artifact: StoredArtifact,
+}
+
+/// The modules of one server.
+pub(super) struct Modules {
+    store: Arc<Store>,
+    keys: Arc<ServerKeys>,
+    clock: Clock,
+    engine: String,
+    module_bytes_max: usize,
+    /// By digest. A refusal is remembered too: the bytes will not get better.
+    loaded: Cache<String, Result<Arc<Loaded>, Failure>>,
+    /// Compiling takes a core and much memory: one at a time.
+    compiling: Mutex<()>,
+}
+
+impl Modules {
+    pub(super) fn new(store: Arc<Store>, keys: Arc<ServerKeys>, clock: Clock, limits: &PoliciesConfig) -> Self {
+        let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);
+        Self {
+            store,
+            keys,
+            clock,
+            engine: format!("{ENGINE}, {arch}-{os}, {} MiB", limits.memory_mib),
+            module_bytes_max: limits.module_kib as usize * 1024,
+            loaded: Cache::new(limits.modules_loaded),
+            compiling: Mutex::new(()),
+        }
+    }
+
+    /// What compiled forms must be made for.
+    pub(super) fn engine(&self) -> &str {
+        &self.engine
+    }
+
+    /// Looks a module over: size, form, contract, manifest. Nothing is stored.
+    pub(super) fn admit(&self, sandbox: &Sandbox, bytes: &[u8]) -> Result<Admitted> {
+        let digest = sha256_hex(bytes);
+        let refuse = |failure: &Failure| {
+            let message = format!("the module {} is refused: {failure}", &digest[..12]);
+            Error::Invalid(vec![Violation::new("", serde_json::Value::Null, message)])
+        };
+        if bytes.len() > self.module_bytes_max {
+            let (kib, most) = (bytes.len().div_ceil(1024), self.module_bytes_max / 1024);
+            let what = format!("it has {kib} KiB, and may have {most} (policies.module_kib)");
+            return Err(refuse(&Failure::refused(what)));
+        }
+        let turn = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = self.make(sandbox, &digest, bytes, &turn);
+        let (loaded, artifact, compiled_in) = made.map_err(|failure| refuse(&failure))?;
+        let manifest = loaded.manifest.clone();
+        self.loaded.insert(digest.clone(), Ok(Arc::new(loaded)));
+        let engine = self.engine.clone();
+        Ok(Admitted { digest, manifest, size_bytes: bytes.len(), compiled_in, engine, artifact })
+    }
+
+    /// The module if it is loaded, without touching the database.
+    pub(super) fn at_hand(&self, digest: &str) -> Option<Result<Arc<Loaded>, Failure>> {
+        self.loaded.get(digest)
+    }
+
+    /// The module, loaded now if it must be. Takes some 0.3 ms then, and far more where it has to be compiled.
+    pub(super) fn load(&self, sandbox: &Sandbox, digest: &str) -> Result<Arc<Loaded>, Failure> {
+        if let Some(known) = self.at_hand(digest) {
+            return known;
+        }
+        let loaded = match self.revive(sandbox, digest)? {
+            Some(loaded) => Ok(Arc::new(loaded)),
+            None => self.remake(sandbox, digest, false).map(Arc::new),
+        };
+        if !loaded.as_ref().is_err_and(|failure| failure.kind != FailureKind::Refused) {
+            self.loaded.insert(digest.to_owned(), loaded.clone());
+        }
+        loaded
+    }
+
+    /// Compiles a stored module for this engine if that was not done; answers whether it was.
+    pub(super) fn prepare(&self, sandbox: &Sandbox, digest: &str) -> Result<bool, Failure> {
+        if self.revive(sandbox, digest)?.is_some() {
+            return Ok(false);
+        }
+        self.remake(sandbox, digest, true).map(|_| true)
+    }
+
+    /// Out of the compiled form in the database; `None` when there is none that can be trusted and used.
+    fn revive(&self, sandbox: &Sandbox, digest: &str) -> Result<Option<Loaded>, Failure> {
+        let unreadable = |error: Error| Failure::unavailable(format!("the database cannot be read: {error}"));
+        let Some(kept) = self.store.policy_artifact(digest, &self.engine).map_err(unreadable)? else { return Ok(None) };
+        if !hashes_equal(&kept.mac, &self.mac(digest, &kept.artifact)) {
+            tracing::error!(digest, "the compiled form of a policy module was changed in the database: it is made anew");
+            return Ok(None);
+        }
+        let Some(component) = sandbox.revive(&kept.artifact) else { return Ok(None) };
+        let manifest = self.manifest(digest)?;
+        sandbox.load(&component, manifest).map(Some)
+    }
+
+    /// What the module said of itself when it was admitted.
+    fn manifest(&self, digest: &str) -> Result<Manifest, Failure> {
+        let unreadable = |error: Error| Failure::unavailable(format!("the database cannot be read: {error}"));
+        let row = self.store.policy_module_by_digest(digest).map_err(unreadable)?;
+        let row = row.ok_or_else(|| Failure::unavailable("the module is not in the database any more".to_owned()))?;
+        serde_json::from_value(serde_json::Value::Object(row.manifest))
+            .map_err(|error| Failure::unavailable(format!("its stored manifest cannot be read: {error}")))
+    }
+
+    /// Out of the module's bytes in the database; what was compiled is kept for the next time. Unless it may `wait`,
+    /// a request does not queue behind another compilation.
+    fn remake(&self, sandbox: &Sandbox, digest: &str, wait: bool) -> Result<Loaded, Failure> {
+        let turn = if wait {
+            self.compiling.lock().unwrap_or_else(PoisonError::into_inner)
+        } else {
+            match self.compiling.try_lock() {
+                Ok(turn) => turn,
+                Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+                Err(TryLockError::WouldBlock) => {
+                    let what = "it is being compiled for this server, or waits for that".to_owned();
+                    return Err(Failure { kind: FailureKind::Busy, ..Failure::unavailable(what) });
+                }
+            }
+        };
+        let unreadable = |error: Error| Failure::unavailable(format!("the database cannot be read: {error}"));
+        let bytes = self.store.policy_module_wasm(digest).map_err(unreadable)?;
+        let bytes = bytes.ok_or_else(|| Failure::unavailable("the module is not in the database any more".to_owned()))?;
+        if sha256_hex(&bytes) != digest {
+            return Err(Failure::unavailable("its bytes were changed in the database: upload it again".to_owned()));
+        }
+        let (loaded, artifact, compiled_in) = self.make(sandbox, digest, &bytes, &turn)?;
+        let known = self.manifest(digest)?;
+        if known != loaded.manifest {
+            return Err(Failure::refused("it describes itself otherwise than when it was admitted".to_owned()));
+        }
+        tracing::info!(digest, ms = compiled_in.as_millis(), "a policy module was compiled for this engine");
+        if let Err(error) = self.store.policy_artifact_upsert(digest, &self.engine, &artifact, self.clock.now()) {
+            tracing::warn!(digest, "a compiled policy module cannot be kept, and will be compiled again: {error}");
+        }
+        Ok(loaded)
+    }
+
+    /// Compiles, links and asks what it is, twice over, since a policy says the same every time.
+    #[cfg(feature = "compiler")]
+    fn make(
+        &self,
+        sandbox: &Sandbox,
+        digest: &str,
+        bytes: &[u8],
+        _turn: &MutexGuard<'_, ()>,
+    ) -> Result<(Loaded, StoredArtifact, Duration), Failure> {
+        let (component, compiled_in) = sandbox.compile(bytes)?;
+        let pre = sandbox.link(&component)?;
+        let manifest = sandbox.describe(&pre)?;
+        if sandbox.describe(&pre)? != manifest {
+            return Err(Failure::output("describe", "it describes itself otherwise each time".to_owned()));
+        }
+        let code = Sandbox::freeze(&component)?;
+        let mac = self.mac(digest, &code).to_vec();
+        let artifact = StoredArtifact { artifact: code, mac };
+        Ok((sandbox.load(&component, manifest)?, artifact, compiled_in))
+    }
+
+    /// This build has no compiler.
+    #[cfg(not(feature = "compiler"))]
+    fn make(
+        &self,
+        _sandbox: &Sandbox,
+        _digest: &str,
+        _bytes: &[u8],
+        _turn: &MutexGuard<'_, ()>,
+    ) -> Result<(Loaded, StoredArtifact, Duration), Failure> {
+        Err(Failure::unavailable(format!(
+            "it is not compiled for {}, and this grantd has no compiler: run `grantd policy precompile` on this \
+             database with one that has",
+            self.engine
+        )))
+    }
+
+    fn mac(&self, digest: &str, code: &[u8]) -> Hash {
+        self.keys.artifact_mac(&[self.engine.as_bytes(), digest.as_bytes(), code])
+    }
+}
