@@ -1,14 +1,41 @@
-//! Step 4 of the pipeline: where policies will stand. None can be attached yet, so what was offered is decided.
+//! Step 4 of the pipeline: policies narrow what the grants offer, in a sandbox, at a cost that nobody notices.
+//!
+//! In reading order: `chain.rs` asks the policies of one request one after another; `answers.rs` knows what was
+//! answered before; `modules.rs` keeps modules compiled and loads them; `sandbox.rs` runs them under every limit;
+//! `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong. Nothing here names an HTTP type, and
+//! nothing here can widen a grant.
 
 pub mod abi;
+mod answers;
+mod chain;
 mod failure;
+mod modules;
 mod sandbox;
 
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+pub use answers::Reuse;
+pub use chain::Offer;
+pub(crate) use chain::given;
 pub use failure::{Failure, FailureKind};
+pub use modules::Admitted;
 pub use sandbox::CONTRACT;
 
-use crate::error::Result;
-use crate::token::resolve::Resolved;
+use crate::clock::Clock;
+use crate::config::PoliciesConfig;
+use crate::decision::Step;
+use crate::error::{Error, Result};
+use crate::secret::ServerKeys;
+use crate::store::Store;
+use abi::{Decision, Manifest, Request};
+use answers::Answers;
+use chain::{Chain, Progress, Room};
+use modules::Modules;
+use sandbox::{Loaded, Run, Sandbox};
 
 /// What is left of an offer when every policy has spoken.
 #[derive(Debug)]
@@ -17,12 +44,171 @@ pub struct Decided {
     pub scopes: Vec<String>,
     /// The token's lifetime: at most what was offered.
     pub lifetime_seconds: i64,
+    /// Claims that policies add.
+    pub claims: Map<String, Value>,
 }
 
-/// Asks the policies of the server, the API, the client and the account, in that order.
-///
-/// # Errors
-/// None while there are no policies.
-pub fn decide(resolved: &Resolved) -> Result<Decided> {
-    Ok(Decided { scopes: resolved.offered.clone(), lifetime_seconds: resolved.lifetime_seconds })
+/// What a module answered to one request, and what that cost.
+#[derive(Clone, Debug)]
+pub struct Evaluation {
+    /// Its decision, as it gave it: not yet held against what was offered.
+    pub decision: Decision,
+    /// Units of fuel burned.
+    pub fuel: u64,
+    /// How long it took, instantiation included.
+    pub elapsed: Duration,
+    /// The peak of its memory.
+    pub memory_bytes: usize,
+}
+
+/// The policy engine of one server.
+pub struct Policies {
+    limits: PoliciesConfig,
+    clock: Clock,
+    store: Arc<Store>,
+    /// Started when the first policy needs it: a server without policies pays nothing.
+    sandbox: OnceLock<Result<Sandbox, String>>,
+    modules: Modules,
+    answers: Answers,
+    turns: Arc<Semaphore>,
+}
+
+impl Policies {
+    pub(crate) fn new(store: &Arc<Store>, keys: &Arc<ServerKeys>, clock: &Clock, limits: &PoliciesConfig) -> Self {
+        Self {
+            limits: limits.clone(),
+            clock: clock.clone(),
+            store: Arc::clone(store),
+            sandbox: OnceLock::new(),
+            modules: Modules::new(Arc::clone(store), Arc::clone(keys), clock.clone(), limits),
+            answers: Answers::new(limits.answers_kib),
+            turns: Arc::new(Semaphore::new(limits.turns())),
+        }
+    }
+
+    /// Asks the policies of the server, the API, the client and the account, in that order. The steps say what each
+    /// was given and what it said, also when the outcome is an error.
+    ///
+    /// # Errors
+    /// `OAuth` `access_denied` when a policy said no, `server_error` when one failed; `Unavailable` when there was no
+    /// room to ask.
+    pub async fn decide(self: &Arc<Self>, offer: Offer) -> (Result<Decided>, Vec<Step>) {
+        let mut chain = Chain::new(offer);
+        while chain.advance(self, Room::AtHand) == Progress::NeedsSandbox {
+            match self.turn().await {
+                Ok(turn) => {
+                    let policies = Arc::clone(self);
+                    let rest = tokio::task::spawn_blocking(move || {
+                        chain.advance(&policies, Room::Sandbox);
+                        drop(turn);
+                        chain
+                    });
+                    match rest.await {
+                        Ok(rest) => chain = rest,
+                        Err(error) => return (Err(Error::Internal(format!("a policy's thread ended: {error}"))), Vec::new()),
+                    }
+                }
+                Err(failure) => chain.fail(failure),
+            }
+        }
+        chain.finish()
+    }
+
+    /// Looks a module over without storing it: size, form, contract, manifest; compiles it. Blocks, up to seconds.
+    ///
+    /// # Errors
+    /// `Invalid` with the reason, in an author's words; `Setup` when the engine cannot start.
+    pub fn admit(&self, bytes: &[u8]) -> Result<Admitted> {
+        let sandbox = self.sandbox().map_err(|failure| Error::Setup(failure.to_string()))?;
+        self.modules.admit(sandbox, bytes)
+    }
+
+    /// Asks a stored module whether settings fit; the inner error is the module's own. Blocks.
+    ///
+    /// # Errors
+    /// How the module failed.
+    pub fn validate_settings(&self, digest: &str, settings: &str) -> Result<Result<(), String>, Failure> {
+        let loaded = self.load(digest)?;
+        self.sandbox()?.validate_settings(&loaded, settings)
+    }
+
+    /// Asks a stored module once, afresh: nothing is reused, and nothing is remembered. Blocks.
+    ///
+    /// # Errors
+    /// How the module failed.
+    pub fn evaluate(&self, digest: &str, request: &Request, settings: &str) -> Result<Evaluation, Failure> {
+        let loaded = self.load(digest)?;
+        let Run { answer, fuel, elapsed, memory_bytes } = self.run(&loaded, request, settings)?;
+        Ok(Evaluation { decision: answer, fuel, elapsed, memory_bytes })
+    }
+
+    /// What a stored module says of itself. Blocks.
+    ///
+    /// # Errors
+    /// How the module failed.
+    pub fn manifest(&self, digest: &str) -> Result<Manifest, Failure> {
+        self.load(digest).map(|loaded| loaded.manifest.clone())
+    }
+
+    /// Compiles stored modules for this engine, those `in_use` or all, and tells `each` how it went. Blocks.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database; `Setup` when the engine cannot start.
+    pub fn prepare(&self, in_use: bool, mut each: impl FnMut(&str, Result<bool, Failure>)) -> Result<()> {
+        let digests = self.store.policy_modules_uncompiled(self.modules.engine(), in_use)?;
+        if digests.is_empty() {
+            return Ok(());
+        }
+        let sandbox = self.sandbox().map_err(|failure| Error::Setup(failure.to_string()))?;
+        for digest in digests {
+            each(&digest, self.modules.prepare(sandbox, &digest));
+        }
+        Ok(())
+    }
+
+    /// Waits for a turn at the sandbox, as a request does. Whoever evaluates off a request's path takes one too.
+    ///
+    /// # Errors
+    /// `Busy` when none came in time.
+    pub async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        let wait = Duration::from_millis(self.limits.wait_ms);
+        match tokio::time::timeout(wait, Arc::clone(&self.turns).acquire_owned()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            _ => {
+                let what = format!("no turn at the sandbox within {} ms (policies.wait_ms)", self.limits.wait_ms);
+                Err(Failure { kind: FailureKind::Busy, ..Failure::unavailable(what) })
+            }
+        }
+    }
+
+    /// The bounds in force.
+    #[must_use]
+    pub fn limits(&self) -> &PoliciesConfig {
+        &self.limits
+    }
+
+    /// How often answers were reused.
+    #[must_use]
+    pub fn reuse(&self) -> Reuse {
+        self.answers.reuse()
+    }
+
+    fn load(&self, digest: &str) -> Result<Arc<Loaded>, Failure> {
+        self.modules.load(self.sandbox()?, digest)
+    }
+
+    fn run(&self, loaded: &Loaded, request: &Request, settings: &str) -> Result<Run<Decision>, Failure> {
+        self.sandbox()?.evaluate(loaded, request, settings)
+    }
+
+    fn sandbox(&self) -> Result<&Sandbox, Failure> {
+        let started = self.sandbox.get_or_init(|| Sandbox::new(&self.limits, &self.clock).map_err(|error| error.to_string()));
+        started.as_ref().map_err(|why| Failure::unavailable(why.clone()))
+    }
+}
+
+impl std::fmt::Debug for Policies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Policies").field("limits", &self.limits).finish_non_exhaustive()
+    }
 }

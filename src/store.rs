@@ -30,7 +30,7 @@ use quick_cache::sync::Cache;
 use serde_json::Value;
 
 pub use audit::{AuditVerdict, CommitRow, EventRow};
-pub use client::{ClientView, GrantView};
+pub use client::{ApiView, ClientView, GrantView};
 pub(crate) use entity::Entity;
 pub use entity::{Page, Query};
 pub use local::Opened;

@@ -220,8 +220,8 @@ fn text_of(object: &Map<String, Value>) -> String {
 }
 
 impl Request {
-    /// The request in the form of the bindings.
-    pub(super) fn to_wit(&self) -> wit::Request {
+    /// The request in the form of the bindings, with the settings' own text.
+    pub(super) fn to_wit(&self, settings: &str) -> wit::Request {
         wit::Request {
             account: wit::Account {
                 id: self.account.id.clone(),
@@ -246,7 +246,7 @@ impl Request {
             offered: self.offered.clone(),
             ttl_seconds: self.ttl_seconds,
             context: self.context.to_wit(),
-            settings: self.settings.to_string(),
+            settings: settings.to_owned(),
             extra: text_of(&self.extra),
         }
     }

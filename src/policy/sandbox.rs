@@ -175,8 +175,8 @@ impl Sandbox {
     }
 
     /// Asks a module for its decision.
-    pub(super) fn evaluate(&self, loaded: &Loaded, request: &Request) -> Result<Run<Decision>, Failure> {
-        let request = request.to_wit();
+    pub(super) fn evaluate(&self, loaded: &Loaded, request: &Request, settings: &str) -> Result<Run<Decision>, Failure> {
+        let request = request.to_wit(settings);
         let run = self.call(&loaded.pre, "evaluate", |policy, store| {
             policy.grantd_policy_evaluator().call_evaluate(store, &request)
         })?;

@@ -2,6 +2,7 @@
 //! anything is committed that could change it.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use super::engine::{EngineError, Row, Statement, params};
@@ -14,6 +15,7 @@ use crate::model::api::{Api, SigningAlg};
 use crate::model::credential::Credential;
 use crate::model::id::Id;
 use crate::model::machine_to_machine::AuthMethod;
+use crate::secret::Hash;
 
 const CLIENT: &str = "SELECT m.id, m.client_id, m.display_name, m.active, m.allowed_auth_methods, m.attributes, \
     a.id, a.user_name, a.display_name, a.active, a.attributes \
@@ -30,7 +32,8 @@ const GRANTS: &str = "SELECT g.id, g.not_before_ms, g.expires_at_ms, s.scope, d.
     JOIN api_scope AS d ON d.api_id = g.api_id AND d.identifier = s.scope \
     WHERE m.client_id = ?1 AND p.active = 1 ORDER BY g.id, d.position";
 const APIS: &str = "SELECT DISTINCT p.id, p.app_id, p.audience, p.display_name, p.active, p.signing_alg, \
-    p.token_lifetime_seconds, p.claims, p.attributes, p.built_in \
+    p.token_lifetime_seconds, p.claims, p.attributes, p.built_in, \
+    (SELECT json_group_array(identifier ORDER BY position) FROM api_scope WHERE api_id = p.id) \
     FROM machine_to_machine AS m \
     JOIN access_grant AS g ON g.service_account_id = m.service_account_id \
     JOIN api AS p ON p.id = g.api_id WHERE m.client_id = ?1 AND p.active = 1";
@@ -68,6 +71,29 @@ pub struct ClientView {
     /// The policies that may apply, in the order in which they are asked: those of the server, of every granted
     /// API, of the client, of the account. Of those with an `api_id`, only the ones of the token's API do.
     pub policies: Vec<Arc<PolicyView>>,
+    /// Digest of the client's and the account's rows: the same as long as nothing about them changes.
+    pub digest: Hash,
+}
+
+/// An API as a token request sees it.
+#[derive(Debug)]
+pub struct ApiView {
+    /// Its id.
+    pub id: Id,
+    /// Its members. `scopes` are left empty: a request needs no more of them than stands beside.
+    pub api: Api,
+    /// The identifiers of all scopes that it defines.
+    pub scopes: Vec<String>,
+    /// Digest of its row and its scopes: the same as long as nothing about it changes.
+    pub digest: Hash,
+}
+
+impl Deref for ApiView {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
 }
 
 /// A grant with the API it is at.
@@ -75,10 +101,8 @@ pub struct ClientView {
 pub struct GrantView {
     /// The grant's id.
     pub id: Id,
-    /// The API. Its `scopes` are left empty: what the grant holds stands beside.
-    pub api: Arc<Api>,
-    /// The API's id.
-    pub api_id: Id,
+    /// The API.
+    pub api: Arc<ApiView>,
     /// Not before this.
     pub not_before: Option<Timestamp>,
     /// Not from this on.
@@ -149,6 +173,7 @@ impl Store {
             credentials: credentials.iter().map(credential_from_row).collect::<Result<_, _>>()?,
             grants: grants_from_rows(grants, apis)?,
             policies: self.policies_from_rows(policies)?,
+            digest: row.digest(),
         }))
     }
 }
@@ -156,7 +181,9 @@ impl Store {
 fn grants_from_rows(rows: &[Row], apis: &[Row]) -> Result<Vec<GrantView>, EngineError> {
     let mut by_id = HashMap::with_capacity(apis.len());
     for row in apis {
-        by_id.insert(row.id(0)?, Arc::new(api_from_row(row)?));
+        let id = row.id(0)?;
+        let view = ApiView { id: id.clone(), api: api_from_row(row)?, scopes: row.parsed(10)?, digest: row.digest() };
+        by_id.insert(id, Arc::new(view));
     }
     let mut grants: Vec<GrantView> = Vec::new();
     for row in rows {
@@ -166,7 +193,7 @@ fn grants_from_rows(rows: &[Row], apis: &[Row]) -> Result<Vec<GrantView>, Engine
             let api = by_id.get(&api_id).cloned();
             let api = api.ok_or_else(|| EngineError::Damaged(format!("grant {id} is at no API")))?;
             let (not_before, expires_at) = (row.optional_time(1)?, row.optional_time(2)?);
-            grants.push(GrantView { id, api, api_id, not_before, expires_at, scopes: Vec::new() });
+            grants.push(GrantView { id, api, not_before, expires_at, scopes: Vec::new() });
         }
         if let Some(grant) = grants.last_mut() {
             grant.scopes.push((row.text(3)?, row.flag(4)?));

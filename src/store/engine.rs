@@ -6,8 +6,11 @@
 
 use std::borrow::Cow;
 
+use aws_lc_rs::digest::{Context, SHA256};
+
 use crate::clock::Timestamp;
 use crate::model::id::Id;
+use crate::secret::Hash;
 
 /// A value of SQLite, for parameters and rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -109,6 +112,28 @@ fn unfit(column: usize, wanted: &str) -> EngineError {
 impl Row {
     fn value(&self, column: usize) -> &Value {
         self.0.get(column).unwrap_or(&Value::Null)
+    }
+
+    /// SHA-256 over every column: two rows have the same one only if they hold the same values.
+    pub(crate) fn digest(&self) -> Hash {
+        let mut context = Context::new(&SHA256);
+        let mut part = |kind: u8, bytes: &[u8]| {
+            context.update(&[kind]);
+            context.update(&(bytes.len() as u64).to_le_bytes());
+            context.update(bytes);
+        };
+        for value in &self.0 {
+            match value {
+                Value::Null => part(0, &[]),
+                Value::Integer(number) => part(1, &number.to_le_bytes()),
+                Value::Real(number) => part(2, &number.to_le_bytes()),
+                Value::Text(text) => part(3, text.as_bytes()),
+                Value::Blob(bytes) => part(4, bytes),
+            }
+        }
+        let mut hash = Hash::default();
+        hash.copy_from_slice(context.finish().as_ref());
+        hash
     }
 
     /// A text column.

@@ -11,15 +11,13 @@ use crate::config::ExcessScope;
 use crate::error::{Error, OAuthCode, Result};
 use crate::model::api::Api;
 use crate::model::id::Id;
-use crate::store::{ClientView, GrantView};
+use crate::store::{ApiView, ClientView, GrantView};
 
 /// What grants offer to a request: the ceiling of its token.
 #[derive(Debug)]
 pub struct Resolved {
     /// The one API of the token.
-    pub api: Arc<Api>,
-    /// Its id.
-    pub api_id: Id,
+    pub api: Arc<ApiView>,
     /// Scopes that were asked for, or given by default, and are granted. Never empty.
     pub offered: Vec<String>,
     /// The longest lifetime: the API's, or what is left of the grants.
@@ -32,27 +30,24 @@ pub struct Resolved {
 /// `OAuth`: `invalid_target` or `invalid_scope`, naming what does not fit.
 pub fn resolve(client: &ClientView, request: &TokenRequest, now: Timestamp, excess: ExcessScope) -> Result<Resolved> {
     let grants: Vec<&GrantView> = client.grants.iter().filter(|grant| grant.is_valid_at(now)).collect();
-    let api_id = match &request.target {
+    let api = match &request.target {
         Some(target) => named_api(&grants, target)?,
         None => implied_api(&grants, &request.scopes, excess)?,
     };
-    let at_api: Vec<&GrantView> = grants.into_iter().filter(|grant| grant.api_id == api_id).collect();
-    let Some(api) = at_api.first().map(|grant| Arc::clone(&grant.api)) else {
-        return Err(Error::Internal(format!("no grant is at the API {api_id} that was resolved")));
-    };
+    let at_api: Vec<&GrantView> = grants.into_iter().filter(|grant| grant.api.id == api.id).collect();
     let offered = if request.scopes.is_empty() {
         default_scopes(&at_api, &api)?
     } else {
         requested_scopes(&at_api, &request.scopes, &api, excess)?
     };
     let lifetime_seconds = lifetime_seconds(&at_api, &offered, &api, now);
-    Ok(Resolved { api, api_id, offered, lifetime_seconds })
+    Ok(Resolved { api, offered, lifetime_seconds })
 }
 
 /// The granted API that `resource` or `audience` names. One that is not granted looks like one that does not exist.
-fn named_api(grants: &[&GrantView], target: &str) -> Result<Id> {
+fn named_api(grants: &[&GrantView], target: &str) -> Result<Arc<ApiView>> {
     let is_named = |api: &Api| api.app_id == target || api.audience.as_deref() == Some(target);
-    grants.iter().find(|grant| is_named(&grant.api)).map(|grant| grant.api_id.clone()).ok_or_else(|| {
+    grants.iter().find(|grant| is_named(&grant.api)).map(|grant| Arc::clone(&grant.api)).ok_or_else(|| {
         Error::oauth(
             OAuthCode::InvalidTarget,
             format!(
@@ -64,10 +59,10 @@ fn named_api(grants: &[&GrantView], target: &str) -> Result<Id> {
 }
 
 /// Without a name, the one granted API that holds every requested scope; when narrowing, the one that holds some.
-fn implied_api(grants: &[&GrantView], scopes: &[String], excess: ExcessScope) -> Result<Id> {
+fn implied_api(grants: &[&GrantView], scopes: &[String], excess: ExcessScope) -> Result<Arc<ApiView>> {
     let fitting = apis_with(grants, |api_id| scopes.iter().all(|scope| is_granted(grants, api_id, scope)));
     match fitting.as_slice() {
-        [only] => return Ok(only.api_id.clone()),
+        [only] => return Ok(Arc::clone(&only.api)),
         [] if scopes.is_empty() => {
             return Err(Error::oauth(
                 OAuthCode::InvalidScope,
@@ -80,14 +75,14 @@ fn implied_api(grants: &[&GrantView], scopes: &[String], excess: ExcessScope) ->
         }
     }
     let partly = apis_with(grants, |api_id| scopes.iter().any(|scope| is_granted(grants, api_id, scope)));
-    let is_anywhere = |scope: &String| partly.iter().any(|grant| is_granted(grants, &grant.api_id, scope));
+    let is_anywhere = |scope: &String| partly.iter().any(|grant| is_granted(grants, &grant.api.id, scope));
     let nowhere: Vec<&String> = scopes.iter().filter(|scope| !is_anywhere(scope)).collect();
     match partly.as_slice() {
         _ if partly.is_empty() || (excess == ExcessScope::Reject && !nowhere.is_empty()) => {
             let apis = apis_with(grants, |_| true);
             Err(not_granted(&nowhere, if let [only] = apis.as_slice() { Some(&only.api) } else { None }))
         }
-        [only] => Ok(only.api_id.clone()),
+        [only] => Ok(Arc::clone(&only.api)),
         several => {
             Err(ambiguous("no API has all of these scopes, and a token is for one: ask for those of one of", several))
         }
@@ -98,7 +93,7 @@ fn implied_api(grants: &[&GrantView], scopes: &[String], excess: ExcessScope) ->
 fn apis_with<'a>(grants: &[&'a GrantView], fits: impl Fn(&Id) -> bool) -> Vec<&'a GrantView> {
     let mut found: Vec<&GrantView> = Vec::new();
     for grant in grants {
-        if found.iter().all(|known| known.api_id != grant.api_id) && fits(&grant.api_id) {
+        if found.iter().all(|known| known.api.id != grant.api.id) && fits(&grant.api.id) {
             found.push(grant);
         }
     }
@@ -120,7 +115,7 @@ fn some_of(names: &[impl AsRef<str>], separator: &str) -> String {
 }
 
 fn is_granted(grants: &[&GrantView], api_id: &Id, scope: &str) -> bool {
-    grants.iter().any(|grant| grant.api_id == *api_id && grant.scopes.iter().any(|(granted, _)| granted == scope))
+    grants.iter().any(|grant| grant.api.id == *api_id && grant.scopes.iter().any(|(granted, _)| granted == scope))
 }
 
 /// Every scope that the grants hold, once, in the order in which the API defines them within each grant.

@@ -1,0 +1,331 @@
+//! The policies of one token request, asked one after another: each sees what the one before left, and none can
+//! raise it. The host intersects and takes minima itself, whatever a policy answers.
+//!
+//! A chain runs in two rooms. With the answers that are at hand it runs where the request runs; at the first question
+//! that has to be asked it stops, and goes on where it may block.
+
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::abi::{self, Circumstances, Context, Decision, Denial, Permit};
+use super::answers::{Answer, Question};
+use super::failure::{Failure, FailureKind};
+use super::{Decided, Policies};
+use crate::clock::Timestamp;
+use crate::decision::{Given, Step, Verdict};
+use crate::error::{Error, OAuthCode, Result};
+use crate::model::machine_to_machine::AuthMethod;
+use crate::model::policy::Mode;
+use crate::store::{ApiView, ClientView, PolicyView};
+use crate::token::scope::intersect;
+
+/// The one grant type there is.
+const GRANT_TYPE: &str = "client_credentials";
+
+/// What the grants offer to one token request, and what is known of it.
+#[derive(Debug)]
+pub struct Offer {
+    /// Who asks, and for whom.
+    pub client: Arc<ClientView>,
+    /// How the client authenticated.
+    pub auth_method: AuthMethod,
+    /// What the token is for.
+    pub api: Arc<ApiView>,
+    /// What was asked for; empty when no scope was named.
+    pub requested: Vec<String>,
+    /// What the grants allow of it.
+    pub scopes: Vec<String>,
+    /// The longest lifetime.
+    pub lifetime_seconds: i64,
+    /// The time of the request.
+    pub now: Timestamp,
+    /// Where the changing inputs come from.
+    pub circumstances: Circumstances,
+}
+
+/// Where a chain runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Room {
+    /// On the request's thread: answers at hand only.
+    AtHand,
+    /// On a thread that may block: modules are loaded and run.
+    Sandbox,
+}
+
+/// How far a chain came.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// Every policy spoke, or one ended it.
+    Done,
+    /// The next one has to be asked in the sandbox.
+    NeedsSandbox,
+}
+
+/// One request's way through its policies.
+pub(super) struct Chain {
+    offer: Offer,
+    next: usize,
+    scopes: Vec<String>,
+    ttl_seconds: u32,
+    claims: Map<String, Value>,
+    steps: Vec<Step>,
+    ended: Option<Error>,
+}
+
+/// What one policy said: its decision and what it cost, or how it failed.
+struct Said {
+    outcome: Result<Arc<Answer>, Failure>,
+    reused: bool,
+    module: String,
+    context: Context,
+}
+
+impl Chain {
+    pub(super) fn new(offer: Offer) -> Self {
+        let ttl_seconds = u32::try_from(offer.lifetime_seconds).unwrap_or(u32::MAX);
+        let scopes = offer.scopes.clone();
+        Self { offer, next: 0, scopes, ttl_seconds, claims: Map::new(), steps: Vec::new(), ended: None }
+    }
+
+    /// The outcome, and the record of every policy that was asked.
+    pub(super) fn finish(self) -> (Result<Decided>, Vec<Step>) {
+        let decided = Decided {
+            scopes: self.scopes,
+            lifetime_seconds: self.offer.lifetime_seconds.min(i64::from(self.ttl_seconds)),
+            claims: self.claims,
+        };
+        (self.ended.map_or(Ok(decided), Err), self.steps)
+    }
+
+    /// Asks one policy after another, as far as this room allows.
+    pub(super) fn advance(&mut self, policies: &Policies, room: Room) -> Progress {
+        while self.ended.is_none() {
+            let Some(policy) = self.offer.client.policies.get(self.next).cloned() else { break };
+            if policy.api_id.as_ref().is_none_or(|api| *api == self.offer.api.id) {
+                let Some(said) = self.ask(policies, &policy, room) else { return Progress::NeedsSandbox };
+                self.hear(&policy, said);
+            }
+            self.next += 1;
+        }
+        Progress::Done
+    }
+
+    /// The policy at which the chain stands cannot be asked at all.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        if let Some(policy) = self.offer.client.policies.get(self.next).cloned() {
+            let said = Said { outcome: Err(failure), reused: false, module: String::new(), context: Context::default() };
+            self.hear(&policy, said);
+            self.next += 1;
+        }
+    }
+
+    /// `None` when it takes the sandbox and this is not the room for it.
+    fn ask(&self, policies: &Policies, policy: &PolicyView, room: Room) -> Option<Said> {
+        let loaded = match (policies.modules.at_hand(&policy.module_digest), room) {
+            (Some(known), _) => known,
+            (None, Room::AtHand) => return None,
+            (None, Room::Sandbox) => policies.load(&policy.module_digest),
+        };
+        let loaded = match loaded {
+            Ok(loaded) => loaded,
+            Err(failure) => {
+                let context = Context::default();
+                return Some(Said { outcome: Err(failure), reused: false, module: String::new(), context });
+            }
+        };
+        let offer = &self.offer;
+        let context = Context::restricted_to(&loaded.manifest.inputs, offer.now, &offer.circumstances);
+        let key = self.question(policy, &context).key();
+        let module = format!("{}@{}", loaded.manifest.name, loaded.manifest.version);
+        if let Some(answer) = policies.answers.get(&key) {
+            return Some(Said { outcome: Ok(answer), reused: true, module, context });
+        }
+        if room == Room::AtHand {
+            return None;
+        }
+        let request = self.request(&context);
+        let outcome = policies.run(&loaded, &request, &policy.settings).map(|run| {
+            let micros = u64::try_from(run.elapsed.as_micros()).unwrap_or(u64::MAX);
+            let answer = Arc::new(Answer { decision: run.answer, fuel: run.fuel, micros });
+            policies.answers.put(key, Arc::clone(&answer));
+            answer
+        });
+        Some(Said { outcome, reused: false, module, context })
+    }
+
+    fn question<'a>(&'a self, policy: &'a PolicyView, context: &'a Context) -> Question<'a> {
+        Question {
+            module_digest: &policy.module_digest,
+            settings_digest: &policy.settings_digest,
+            subject: &self.offer.client.digest,
+            auth_method: self.offer.auth_method.as_str(),
+            api: &self.offer.api.digest,
+            requested: &self.offer.requested,
+            offered: &self.scopes,
+            ttl_seconds: self.ttl_seconds,
+            context,
+        }
+    }
+
+    /// What the policy is asked. Its settings go in as text, beside this.
+    fn request(&self, context: &Context) -> abi::Request {
+        let Given { account, client, api, grant_type } =
+            given(&self.offer.client, &self.offer.api, self.offer.auth_method.as_str());
+        abi::Request {
+            account,
+            client,
+            api,
+            grant_type,
+            requested: self.offer.requested.clone(),
+            offered: self.scopes.clone(),
+            ttl_seconds: self.ttl_seconds,
+            context: context.clone(),
+            settings: Value::Null,
+            extra: Map::new(),
+        }
+    }
+
+    /// Records what a policy said, and unless it stands in the shadow, applies it.
+    fn hear(&mut self, policy: &PolicyView, said: Said) {
+        let effect = self.effect(said.outcome.as_ref().map(|answer| &answer.decision));
+        let (fuel, micros) = said.outcome.as_ref().map_or((0, 0), |answer| (answer.fuel, answer.micros));
+        let mut step = Step {
+            policy_id: policy.id.to_string(),
+            policy: policy.name.clone(),
+            level: policy.level.as_str().to_owned(),
+            mode: policy.mode.as_str().to_owned(),
+            module_digest: policy.module_digest.clone(),
+            module: said.module,
+            settings_digest: policy.settings_digest.clone(),
+            revision: policy.revision,
+            offered: self.scopes.clone(),
+            offered_ttl_seconds: self.ttl_seconds,
+            context: said.context,
+            verdict: Verdict::Deny,
+            left: Vec::new(),
+            ttl_seconds: 0,
+            claims: Map::new(),
+            note: None,
+            code: None,
+            reason: None,
+            reused: said.reused,
+            fuel,
+            micros,
+        };
+        let enforced = policy.mode == Mode::Enforce;
+        match effect {
+            Ok(left) => {
+                step.verdict = Verdict::Permit;
+                step.left.clone_from(&left.scopes);
+                step.ttl_seconds = left.ttl_seconds;
+                step.claims.clone_from(&left.claims);
+                step.note = left.note;
+                if enforced {
+                    self.scopes = left.scopes;
+                    self.ttl_seconds = left.ttl_seconds;
+                    self.claims.extend(left.claims);
+                }
+            }
+            Err(Stop::Denied(denial)) => {
+                step.code = Some(denial.code.clone());
+                step.reason = Some(denial.reason.clone());
+                if enforced {
+                    self.ended = Some(denied(policy, &denial));
+                }
+            }
+            Err(Stop::Failed(failure)) => {
+                step.verdict = Verdict::Failed;
+                step.code = Some(failure.kind.as_str().to_owned());
+                step.reason = Some(failure.to_string());
+                if enforced {
+                    tracing::warn!(policy = policy.name, kind = failure.kind.as_str(), "a policy failed, which denies: {failure}");
+                    self.ended = Some(failed(policy, &failure));
+                }
+            }
+        }
+        self.steps.push(step);
+    }
+
+    /// What is left when an answer is held against what was offered: never more than that.
+    fn effect(&self, outcome: Result<&Decision, &Failure>) -> Result<Left, Stop> {
+        let permit: &Permit = match outcome {
+            Ok(Decision::Permit(permit)) => permit,
+            Ok(Decision::Deny(denial)) => return Err(Stop::Denied(denial.clone())),
+            Err(failure) => return Err(Stop::Failed(failure.clone())),
+        };
+        let stop = |code: &str, reason: String| Err(Stop::Denied(Denial { code: code.to_owned(), reason }));
+        let scopes: Vec<String> = intersect(&self.scopes, &permit.scopes).into_iter().cloned().collect();
+        if scopes.is_empty() {
+            return stop("no-scope-left", "it leaves none of the scopes".to_owned());
+        }
+        let ttl_seconds = permit.ttl_seconds.map_or(self.ttl_seconds, |ttl| ttl.min(self.ttl_seconds));
+        if ttl_seconds == 0 {
+            return stop("no-lifetime-left", "it leaves no lifetime".to_owned());
+        }
+        let is_other = |name: &String, value: &Value| {
+            self.offer.api.claims.contains_key(name) || self.claims.get(name).is_some_and(|set| set != value)
+        };
+        if let Some((name, _)) = permit.claims.iter().find(|(name, value)| is_other(name, value)) {
+            return stop("claim-conflict", format!("the claim {name} is set by the API, or by another policy to something else"));
+        }
+        Ok(Left { scopes, ttl_seconds, claims: permit.claims.clone(), note: permit.note.clone() })
+    }
+}
+
+/// What a permit leaves.
+struct Left {
+    scopes: Vec<String>,
+    ttl_seconds: u32,
+    claims: Map<String, Value>,
+    note: Option<String>,
+}
+
+/// Why a policy ends the request.
+enum Stop {
+    Denied(Denial),
+    Failed(Failure),
+}
+
+fn denied(policy: &PolicyView, denial: &Denial) -> Error {
+    let text = format!("denied by the policy {}: {} ({})", policy.name, denial.reason, denial.code);
+    Error::oauth(OAuthCode::AccessDenied, text)
+}
+
+fn failed(policy: &PolicyView, failure: &Failure) -> Error {
+    let kind = failure.kind;
+    if kind == FailureKind::Busy {
+        return Error::Unavailable {
+            detail: format!("{}: the policy {} cannot be asked at this moment: try again", kind.as_str(), policy.name),
+            cause: format!("the policy {}: {failure}", policy.name),
+        };
+    }
+    // A caller is told which policy failed and how, not what its author left in a panic.
+    let text = format!("{}: the policy {} failed, and so nothing is issued", kind.as_str(), policy.name);
+    Error::oauth(OAuthCode::ServerError, text)
+}
+
+/// What every policy of a request is given, out of what the database holds of client, account and API.
+pub(crate) fn given(client: &ClientView, api: &ApiView, auth_method: &str) -> Given {
+    Given {
+        account: abi::Account {
+            id: client.account_id.to_string(),
+            user_name: client.account_user_name.clone(),
+            display_name: client.account_display_name.clone(),
+            attributes: client.account_attributes.clone(),
+        },
+        client: abi::Client {
+            client_id: client.client_id.clone(),
+            display_name: client.display_name.clone(),
+            auth_method: auth_method.to_owned(),
+            attributes: client.attributes.clone(),
+        },
+        api: abi::Api {
+            app_id: api.app_id.clone(),
+            audience: api.aud().to_owned(),
+            scopes: api.scopes.clone(),
+            attributes: api.attributes.clone(),
+        },
+        grant_type: GRANT_TYPE.to_owned(),
+    }
+}
