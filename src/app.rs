@@ -9,6 +9,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::api_token::Role;
+use crate::policy::Policies;
 use crate::secret::master::{self, KeySource};
 use crate::secret::{self, Secret, SecretKind, ServerKeys};
 use crate::signer::Signer;
@@ -39,6 +40,7 @@ pub struct App {
     pub(crate) store: Arc<Store>,
     pub(crate) server_keys: Arc<ServerKeys>,
     pub(crate) signer: Arc<Signer>,
+    pub(crate) policies: Arc<Policies>,
     pub(crate) slow_hashes: SlowHashes,
     pub(crate) usage: Arc<Usage>,
     pub(crate) stopping: AtomicBool,
@@ -81,10 +83,14 @@ impl App {
         let server_keys = open_master_key(&store, opened, &key_source, &clock)?;
         let signer = Signer::open(&store, &server_keys, &clock, config.keys.clone()).map_err(at_start)?;
         crate::admin::make_built_in(&store, &clock).map_err(at_start)?;
+        let (store, server_keys) = (Arc::new(store), Arc::new(server_keys));
+        let policies = Arc::new(Policies::new(&store, &server_keys, &clock, &config.policies));
+        prepare(&policies).map_err(at_start)?;
         let app = Self {
             slow_hashes: SlowHashes::new(config.limits.slow_hashes),
-            store: Arc::new(store),
-            server_keys: Arc::new(server_keys),
+            store,
+            server_keys,
+            policies,
             signer: Arc::new(signer),
             usage: Arc::new(Usage::default()),
             stopping: AtomicBool::new(false),
@@ -256,6 +262,17 @@ fn open_master_key(store: &Store, opened: Opened, source: &KeySource, clock: &Cl
         }
     }
     Ok(keys)
+}
+
+/// Compiles the policy modules in use that are not compiled for this engine: after an upgrade, mostly. A module that
+/// fails keeps no server from starting; what it is attached to denies.
+fn prepare(policies: &Policies) -> Result<()> {
+    policies.prepare(true, |digest, outcome| match outcome {
+        Ok(_) => {}
+        Err(failure) => {
+            tracing::error!(digest, "a policy module cannot be used, and what it is attached to denies: {failure}")
+        }
+    })
 }
 
 /// An error of the running server, told as one line at start.

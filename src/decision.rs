@@ -7,8 +7,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::clock::Timestamp;
+use crate::error::Error;
 use crate::model::id::Id;
-use crate::policy::abi;
+use crate::model::machine_to_machine::AuthMethod;
+use crate::policy::abi::{self, Circumstances};
+use crate::policy::{self, Decided};
+use crate::store::{ApiView, ClientView};
+use crate::token::request::{TokenRequest, printable};
+use crate::token::resolve::Resolved;
 
 /// How a token request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,6 +172,98 @@ pub struct Step {
 }
 
 impl Decision {
+    /// The record of a request that has just come in. It is a refusal until it is something else.
+    pub(crate) fn begin(id: Id, at: Timestamp, circumstances: &Circumstances) -> Self {
+        Self {
+            id,
+            at,
+            request_id: circumstances.request_id.clone(),
+            client_id: None,
+            service_account_id: None,
+            api_id: None,
+            outcome: Outcome::Refused,
+            error: None,
+            reason: None,
+            jti: None,
+            requested: Vec::new(),
+            granted: Vec::new(),
+            issued: Vec::new(),
+            lifetime_seconds: None,
+            detail: Detail::default(),
+        }
+    }
+
+    /// What a stranger says of itself, as far as it is safe to keep.
+    pub(crate) fn asked(&mut self, request: &TokenRequest) {
+        self.client_id = request.unverified_clients.first().map(|client| printable(&client.client_id));
+        self.requested.clone_from(&request.scopes);
+    }
+
+    /// It is known who asks.
+    pub(crate) fn authenticated(&mut self, client: &ClientView, method: AuthMethod) {
+        self.client_id = Some(client.client_id.clone());
+        self.service_account_id = Some(client.account_id.clone());
+        self.detail.auth_method = Some(method.as_str().to_owned());
+    }
+
+    /// It is known what the grants offer.
+    pub(crate) fn resolved(&mut self, resolved: &Resolved) {
+        self.api_id = Some(resolved.api.id.clone());
+        self.granted.clone_from(&resolved.offered);
+        self.detail.offered_ttl_seconds = Some(resolved.lifetime_seconds);
+    }
+
+    /// The policies have spoken. What they were given is kept only if there were any.
+    pub(crate) fn policies_spoke(&mut self, steps: Vec<Step>, client: &ClientView, api: &ApiView) {
+        if !steps.is_empty() {
+            let method = self.detail.auth_method.as_deref().unwrap_or_default();
+            self.detail.given = Some(policy::given(client, api, method));
+            self.detail.steps = steps;
+        }
+    }
+
+    /// A token was signed. Its `jti` is the decision's id.
+    pub(crate) fn issued(&mut self, decided: Decided) {
+        self.outcome = Outcome::Issued;
+        self.jti = Some(self.id.clone());
+        self.issued = decided.scopes;
+        self.lifetime_seconds = Some(decided.lifetime_seconds);
+        self.detail.claims = decided.claims;
+    }
+
+    /// How it ended.
+    pub(crate) fn end(&mut self, error: Option<&Error>) {
+        let Some(error) = error else { return };
+        let last = self.detail.steps.last().filter(|step| step.verdict == Verdict::Failed && step.mode == "enforce");
+        let (outcome, code) = match (error, last.and_then(|step| step.code.as_deref())) {
+            (_, Some(failure)) => (Outcome::Failed, failure),
+            (Error::OAuth { code, .. }, None) => (Outcome::Refused, code.as_str()),
+            (Error::TooLarge(_) | Error::Malformed(_), None) => (Outcome::Refused, "invalid_request"),
+            (Error::Unavailable { .. }, None) => (Outcome::Failed, "temporarily_unavailable"),
+            _ => (Outcome::Failed, "server_error"),
+        };
+        self.outcome = outcome;
+        self.error = Some(code.to_owned());
+        self.reason = Some(match error {
+            Error::OAuth { description, .. } => description.clone(),
+            other => other.cause().map_or_else(|| other.to_string(), str::to_owned),
+        });
+    }
+
+    /// The error as its caller sees it: once it is known who asks, it names the decision that explains it.
+    pub(crate) fn named_in(&self, error: Error) -> Error {
+        if self.service_account_id.is_none() {
+            return error;
+        }
+        match error {
+            Error::OAuth { code, description } => Error::oauth(code, format!("{description}; decision {}", self.id)),
+            Error::Unavailable { detail, cause } => {
+                Error::Unavailable { detail: format!("{detail}; decision {}", self.id), cause }
+            }
+            other => other,
+        }
+    }
+
     /// The JSON form, on the wire and in records.
     #[must_use]
     pub fn to_json(&self) -> Value {

@@ -99,6 +99,7 @@ pub enum OAuthCode {
     InvalidGrant,
     UnsupportedTokenType,
     AccessDenied,
+    ServerError,
 }
 
 impl OAuthCode {
@@ -115,6 +116,7 @@ impl OAuthCode {
             Self::InvalidGrant => "invalid_grant",
             Self::UnsupportedTokenType => "unsupported_token_type",
             Self::AccessDenied => "access_denied",
+            Self::ServerError => "server_error",
         }
     }
 }

@@ -76,7 +76,9 @@ enum Caller {
 
 async fn authenticate(app: &App, unverified: &UnverifiedCaller) -> Result<Caller> {
     match unverified {
-        UnverifiedCaller::Client(readings) => Ok(Caller::Client(client_auth::authenticate(app, readings).await?)),
+        UnverifiedCaller::Client(readings) => {
+            Ok(Caller::Client(client_auth::authenticate(app, readings).await?.client))
+        }
         UnverifiedCaller::Bearer(bearer) => {
             actor::authenticate_for_introspection(app, bearer.expose())?;
             Ok(Caller::Trusted)

@@ -105,7 +105,9 @@ impl Policies {
                     });
                     match rest.await {
                         Ok(rest) => chain = rest,
-                        Err(error) => return (Err(Error::Internal(format!("a policy's thread ended: {error}"))), Vec::new()),
+                        Err(error) => {
+                            return (Err(Error::Internal(format!("a policy's thread ended: {error}"))), Vec::new());
+                        }
                     }
                 }
                 Err(failure) => chain.fail(failure),
@@ -202,7 +204,8 @@ impl Policies {
     }
 
     fn sandbox(&self) -> Result<&Sandbox, Failure> {
-        let started = self.sandbox.get_or_init(|| Sandbox::new(&self.limits, &self.clock).map_err(|error| error.to_string()));
+        let started =
+            self.sandbox.get_or_init(|| Sandbox::new(&self.limits, &self.clock).map_err(|error| error.to_string()));
         started.as_ref().map_err(|why| Failure::unavailable(why.clone()))
     }
 }

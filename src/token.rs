@@ -11,11 +11,16 @@ pub mod resolve;
 pub mod revoke;
 pub mod scope;
 
+use std::sync::Arc;
+
 use crate::app::App;
+use crate::decision::Decision;
 use crate::error::Result;
 use crate::model::id::Id;
-use crate::policy;
+use crate::policy::Offer;
+use crate::policy::abi::Circumstances;
 use claims::Claims;
+use client_auth::Authenticated;
 use request::TokenRequest;
 
 /// A token and what its answer says of it.
@@ -29,34 +34,72 @@ pub struct Issued {
     pub scope: String,
 }
 
-/// Answers a token request (RFC 6749 4.4). Step 1, parsing, has made `request`.
+/// Answers a token request (RFC 6749 4.4), and records why it was answered so. Step 1, parsing, has made `parsed`.
 ///
 /// # Errors
 /// `OAuth` with the code of RFC 6749 5.2 and what to change; `Unavailable` when the server cannot answer
 /// now; `Internal` when it failed. No error leaves a token behind.
-pub async fn issue(app: &App, request: &TokenRequest) -> Result<Issued> {
+pub async fn issue(app: &App, parsed: Result<TokenRequest>, circumstances: Circumstances) -> Result<Issued> {
+    let now = app.clock.now();
+    let mut decision = Decision::begin(Id::new(&app.clock, now), now, &circumstances);
+    let outcome = decide_and_sign(app, parsed, circumstances, &mut decision).await;
+
+    // 6. Record: what became of the request, whatever it was.
+    decision.end(outcome.as_ref().err());
+    let outcome = outcome.map_err(|error| decision.named_in(error));
+    drop(decision);
+    outcome
+}
+
+/// Steps 2 to 5. What is found out on the way goes into `decision`.
+async fn decide_and_sign(
+    app: &App,
+    parsed: Result<TokenRequest>,
+    mut circumstances: Circumstances,
+    decision: &mut Decision,
+) -> Result<Issued> {
+    let request = parsed?;
+    decision.asked(&request);
+
     // 2. Authenticate the client: from here on it is known who asks.
-    let client = client_auth::authenticate(app, &request.unverified_clients).await?;
+    let Authenticated { client, method } = client_auth::authenticate(app, &request.unverified_clients).await?;
+    decision.authenticated(&client, method);
     let now = app.clock.now();
 
     // 3. Resolve the API and the scopes: what grants allow is the ceiling of all that follows.
-    let resolved = resolve::resolve(&client, request, now, app.config.token.excess_scope)?;
+    let resolved = resolve::resolve(&client, &request, now, app.config.token.excess_scope)?;
+    decision.resolved(&resolved);
 
     // 4. Decide: policies may lower the ceiling, and never raise it.
-    let decided = policy::decide(&resolved)?;
+    circumstances.parameters = request.extensions;
+    let offer = Offer {
+        client: Arc::clone(&client),
+        auth_method: method,
+        api: Arc::clone(&resolved.api),
+        requested: request.scopes,
+        scopes: resolved.offered,
+        lifetime_seconds: resolved.lifetime_seconds,
+        now,
+        circumstances,
+    };
+    let (decided, steps) = app.policies.decide(offer).await;
+    decision.policies_spoke(steps, &client, &resolved.api);
+    let decided = decided?;
 
-    // 5. Sign.
+    // 5. Sign. The token's id is that of the decision, which explains it.
     let claims = Claims {
         issuer: app.issuer(),
-        jti: &Id::new(&app.clock, now),
+        jti: &decision.id,
         issued_at: now,
         client: &client,
         api: &resolved.api,
         scopes: &decided.scopes,
         lifetime_seconds: decided.lifetime_seconds,
+        added: &decided.claims,
     };
     let access_token = app.signer.sign(resolved.api.signing_alg, &claims.to_json()?)?;
-
-    // 6. Answer.
-    Ok(Issued { access_token, expires_in_seconds: decided.lifetime_seconds, scope: decided.scopes.join(" ") })
+    let scope = decided.scopes.join(" ");
+    let expires_in_seconds = decided.lifetime_seconds;
+    decision.issued(decided);
+    Ok(Issued { access_token, expires_in_seconds, scope })
 }

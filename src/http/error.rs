@@ -17,6 +17,7 @@ pub(super) fn oauth_response(request: &HttpRequest, failure: &Error) -> HttpResp
     log(request, failure);
     let (status, code) = match failure {
         Error::OAuth { code: code @ OAuthCode::InvalidClient, .. } => (StatusCode::UNAUTHORIZED, code.as_str()),
+        Error::OAuth { code: code @ OAuthCode::ServerError, .. } => (StatusCode::INTERNAL_SERVER_ERROR, code.as_str()),
         Error::OAuth { code, .. } => (StatusCode::BAD_REQUEST, code.as_str()),
         Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
         Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),

@@ -4,11 +4,13 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
+use super::context::{self, RequestContext};
 use super::error::{oauth_response, wrong_oauth_method};
 use super::{basic, bearer, body, form};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::introspection;
+use crate::policy::abi::Circumstances;
 use crate::secret::Secret;
 use crate::token::request::{TokenInquiry, TokenRequest};
 use crate::token::{self, Issued};
@@ -49,10 +51,16 @@ async fn token_endpoint(app: web::Data<App>, request: HttpRequest, payload: web:
 
 /// Step 1 of the pipeline, up to where HTTP ends; `token::issue` does the rest.
 async fn answer(app: &App, request: &HttpRequest, payload: web::Payload) -> Result<Issued> {
+    let parsed = parse(request, payload).await;
+    let RequestContext { request_id, remote_address, user_agent } = context::of(request);
+    let circumstances = Circumstances { request_id, remote_address, user_agent, parameters: Vec::new() };
+    token::issue(app, parsed, circumstances).await
+}
+
+async fn parse(request: &HttpRequest, payload: web::Payload) -> Result<TokenRequest> {
     let body = body::read(request, payload, FORM_BYTES_MAX).await?;
     let parameters = form::parameters(request, body).await?;
-    let token_request = TokenRequest::from_parameters(parameters, basic::unverified_clients(request)?)?;
-    token::issue(app, &token_request).await
+    TokenRequest::from_parameters(parameters, basic::unverified_clients(request)?)
 }
 
 /// RFC 6749 5.1, with the member that Crossid adds.

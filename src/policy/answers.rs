@@ -139,8 +139,6 @@ struct Evictions(Arc<AtomicU64>);
 impl Lifecycle<Box<[u8]>, Arc<Answer>> for Evictions {
     type RequestState = ();
 
-    fn begin_request(&self) {}
-
     fn on_evict(&self, (): &mut (), _: Box<[u8]>, _: Arc<Answer>) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -233,7 +231,14 @@ mod tests {
                 parameters,
             });
         ([text(), text(), text()], [0..2_u8, 0..2_u8], list(), list(), 0..3_u32, context).prop_map(
-            |(texts, hashes, requested, offered, ttl, context)| Parts { texts, hashes, requested, offered, ttl, context },
+            |(texts, hashes, requested, offered, ttl, context)| Parts {
+                texts,
+                hashes,
+                requested,
+                offered,
+                ttl,
+                context,
+            },
         )
     }
 

@@ -114,7 +114,8 @@ impl Chain {
     /// The policy at which the chain stands cannot be asked at all.
     pub(super) fn fail(&mut self, failure: Failure) {
         if let Some(policy) = self.offer.client.policies.get(self.next).cloned() {
-            let said = Said { outcome: Err(failure), reused: false, module: String::new(), context: Context::default() };
+            let said =
+                Said { outcome: Err(failure), reused: false, module: String::new(), context: Context::default() };
             self.hear(&policy, said);
             self.next += 1;
         }
@@ -239,7 +240,11 @@ impl Chain {
                 step.code = Some(failure.kind.as_str().to_owned());
                 step.reason = Some(failure.to_string());
                 if enforced {
-                    tracing::warn!(policy = policy.name, kind = failure.kind.as_str(), "a policy failed, which denies: {failure}");
+                    tracing::warn!(
+                        policy = policy.name,
+                        kind = failure.kind.as_str(),
+                        "a policy failed, which denies: {failure}"
+                    );
                     self.ended = Some(failed(policy, &failure));
                 }
             }
@@ -267,7 +272,10 @@ impl Chain {
             self.offer.api.claims.contains_key(name) || self.claims.get(name).is_some_and(|set| set != value)
         };
         if let Some((name, _)) = permit.claims.iter().find(|(name, value)| is_other(name, value)) {
-            return stop("claim-conflict", format!("the claim {name} is set by the API, or by another policy to something else"));
+            return stop(
+                "claim-conflict",
+                format!("the claim {name} is set by the API, or by another policy to something else"),
+            );
         }
         Ok(Left { scopes, ttl_seconds, claims: permit.claims.clone(), note: permit.note.clone() })
     }

@@ -11,9 +11,9 @@ use quick_cache::sync::Cache;
 use super::abi::Manifest;
 use super::failure::{Failure, FailureKind};
 use super::sandbox::{Loaded, Sandbox};
+use crate::clock::Clock;
 use crate::config::PoliciesConfig;
 use crate::error::{Error, Result, Violation};
-use crate::clock::Clock;
 use crate::model::digest::sha256_hex;
 use crate::secret::{Hash, ServerKeys, hashes_equal};
 use crate::store::{Store, StoredArtifact};
@@ -124,7 +124,10 @@ impl Modules {
         let unreadable = |error: Error| Failure::unavailable(format!("the database cannot be read: {error}"));
         let Some(kept) = self.store.policy_artifact(digest, &self.engine).map_err(unreadable)? else { return Ok(None) };
         if !hashes_equal(&kept.mac, &self.mac(digest, &kept.artifact)) {
-            tracing::error!(digest, "the compiled form of a policy module was changed in the database: it is made anew");
+            tracing::error!(
+                digest,
+                "the compiled form of a policy module was changed in the database: it is made anew"
+            );
             return Ok(None);
         }
         let Some(component) = sandbox.revive(&kept.artifact) else { return Ok(None) };
@@ -158,7 +161,8 @@ impl Modules {
         };
         let unreadable = |error: Error| Failure::unavailable(format!("the database cannot be read: {error}"));
         let bytes = self.store.policy_module_wasm(digest).map_err(unreadable)?;
-        let bytes = bytes.ok_or_else(|| Failure::unavailable("the module is not in the database any more".to_owned()))?;
+        let bytes =
+            bytes.ok_or_else(|| Failure::unavailable("the module is not in the database any more".to_owned()))?;
         if sha256_hex(&bytes) != digest {
             return Err(Failure::unavailable("its bytes were changed in the database: upload it again".to_owned()));
         }

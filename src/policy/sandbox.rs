@@ -175,7 +175,12 @@ impl Sandbox {
     }
 
     /// Asks a module for its decision.
-    pub(super) fn evaluate(&self, loaded: &Loaded, request: &Request, settings: &str) -> Result<Run<Decision>, Failure> {
+    pub(super) fn evaluate(
+        &self,
+        loaded: &Loaded,
+        request: &Request,
+        settings: &str,
+    ) -> Result<Run<Decision>, Failure> {
         let request = request.to_wit(settings);
         let run = self.call(&loaded.pre, "evaluate", |policy, store| {
             policy.grantd_policy_evaluator().call_evaluate(store, &request)

@@ -1,4 +1,4 @@
-//! Step 5, what a token says: the claims of RFC 9068 2.2, then those that its API adds.
+//! Step 5, what a token says: the claims of RFC 9068 2.2, then those that its API and its policies add.
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
@@ -25,6 +25,8 @@ pub(crate) struct Claims<'a> {
     pub(crate) scopes: &'a [String],
     /// `exp`, from `iat`
     pub(crate) lifetime_seconds: i64,
+    /// Claims that policies add: none of them is one of the others.
+    pub(crate) added: &'a Map<String, Value>,
 }
 
 impl Claims<'_> {
@@ -58,6 +60,9 @@ impl Serialize for Claims<'_> {
             if let Some(value) = value.filter(|_| !RESERVED_CLAIMS.contains(&name.as_str())) {
                 claims.serialize_entry(name, value)?;
             }
+        }
+        for (name, value) in self.added {
+            claims.serialize_entry(name, value)?;
         }
         claims.end()
     }

@@ -16,6 +16,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, OAuthCode, Result};
 use crate::model::credential::{Credential, SecretHash};
 use crate::model::id::Id;
+use crate::model::machine_to_machine::AuthMethod;
 use crate::secret::{Hash, Secret, SecretKind, hashes_equal, is_generated};
 use crate::store::ClientView;
 
@@ -40,12 +41,19 @@ impl SlowHashes {
     }
 }
 
+/// A client that proved who it is.
+pub(crate) struct Authenticated {
+    pub(crate) client: Arc<ClientView>,
+    /// How it did.
+    pub(crate) method: AuthMethod,
+}
+
 /// The client that the credentials of a request prove, ready to be asked what it may. `readings` are one pair of
 /// credentials, in each way in which it can be read.
 ///
 /// # Errors
 /// `OAuth` `invalid_client` or `unauthorized_client`; `Unavailable` when too many slow hashes wait.
-pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient]) -> Result<Arc<ClientView>> {
+pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient]) -> Result<Authenticated> {
     let watch = app.clock.stopwatch();
     let now = app.clock.now();
     for shown in readings {
@@ -54,7 +62,7 @@ pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient]) -> Re
         if let (Some(client), Some(credential)) = (client, proof) {
             check_client(&client, shown)?;
             app.usage.note_credential(&client.credentials[credential], now);
-            return Ok(client);
+            return Ok(Authenticated { client, method: shown.method });
         }
     }
     let step = FAILURE_STEP.as_micros();

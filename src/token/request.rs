@@ -4,6 +4,7 @@
 
 use crate::error::{Error, OAuthCode, Result};
 use crate::model::machine_to_machine::AuthMethod;
+use crate::policy::abi::is_credential;
 use crate::secret::Secret;
 use crate::token::scope::parse_scopes;
 
@@ -31,6 +32,8 @@ pub struct TokenRequest {
     pub scopes: Vec<String>,
     /// The API asked for, by `resource` or `audience`.
     pub target: Option<String>,
+    /// Every other parameter: a policy may look at one that its manifest lists.
+    pub extensions: Vec<(String, String)>,
 }
 
 fn invalid(description: impl Into<String>) -> Error {
@@ -50,7 +53,9 @@ impl TokenRequest {
         let scope = parameters.take("scope").unwrap_or_default();
         let scopes = parse_scopes(&scope).map_err(|why| Error::oauth(OAuthCode::InvalidScope, why))?;
         let unverified_clients = take_clients(&mut parameters, basic)?;
-        Ok(Self { unverified_clients, scopes, target })
+        let mut extensions = parameters.0;
+        extensions.retain(|(name, _)| !is_credential(name));
+        Ok(Self { unverified_clients, scopes, target, extensions })
     }
 }
 

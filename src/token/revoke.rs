@@ -25,7 +25,7 @@ pub async fn revoke(app: &App, request: &TokenInquiry) -> Result<()> {
     let UnverifiedCaller::Client(readings) = &request.caller else {
         return Err(Error::oauth(OAuthCode::InvalidClient, "a token is revoked by its client: send its credentials"));
     };
-    let client = client_auth::authenticate(app, readings).await?;
+    let client = client_auth::authenticate(app, readings).await?.client;
     let now = app.clock.now();
 
     // 3. Read the token. Text that is no token of this server's, or no longer, needs no revoking (RFC 7009 2.2).
