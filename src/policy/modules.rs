@@ -219,3 +219,29 @@ impl Modules {
         self.keys.artifact_mac(&[self.engine.as_bytes(), digest.as_bytes(), code])
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::clock::{Clock, Timestamp};
+    use crate::config::Config;
+    use crate::{App, Missing};
+
+    const SCOPE_ALLOWLIST: &[u8] = include_bytes!("../../policies/scope-allowlist/policy.wasm");
+
+    fn app() -> (tempfile::TempDir, App) {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { database: dir.path().join("a.db"), ..Config::default() };
+        let app = App::open_with(config, Clock::manual(Timestamp::from_ms(0), 1), Missing::Create).unwrap();
+        (dir, app)
+    }
+
+    #[test]
+    fn a_module_is_admitted_for_what_it_is() {
+        let (_dir, app) = app();
+        let admitted = app.policies.admit(SCOPE_ALLOWLIST).unwrap();
+        assert_eq!(admitted.manifest.name, "scope-allowlist");
+        assert_eq!(admitted.digest.len(), 64);
+        let again = app.policies.admit(SCOPE_ALLOWLIST).unwrap();
+        assert_eq!((again.digest, again.artifact.mac), (admitted.digest, admitted.artifact.mac));
+    }
+}
