@@ -55,6 +55,37 @@ impl Answer {
     }
 }
 
+/// An HTTP client that hides nothing: a refusal is an answer, and a redirect is not followed.
+pub fn agent() -> ureq::Agent {
+    ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_secs(30)))
+        .http_status_as_error(false)
+        .allow_non_standard_methods(true)
+        .max_redirects(0)
+        .build()
+        .into()
+}
+
+/// One request and its answer; an error when the connection broke.
+pub fn exchange(
+    agent: &ureq::Agent,
+    method: &str,
+    url: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Answer, ureq::Error> {
+    let mut request = ureq::http::Request::builder().method(method).uri(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut response = agent.run(request.body(body.to_vec()).unwrap())?;
+    Ok(Answer {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        text: response.body_mut().read_to_string()?,
+    })
+}
+
 /// What the how-to makes: an account, its client, an API with `read` and `write`, a grant of `write`.
 pub struct HowTo {
     pub account: String,
@@ -97,14 +128,7 @@ impl TestApp {
             };
             actix_web::rt::System::new().block_on(grantd::run(app, listener, stopped))
         });
-        let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(30)))
-            .http_status_as_error(false)
-            .allow_non_standard_methods(true)
-            .max_redirects(0)
-            .build()
-            .into();
-        Self { url, clock, admin_token, dir, agent, stop: Some(stop), thread: Some(thread) }
+        Self { url, clock, admin_token, dir, agent: agent(), stop: Some(stop), thread: Some(thread) }
     }
 
     /// Stops the server and starts another on the same database, under the same clock.
@@ -128,16 +152,7 @@ impl TestApp {
 
     /// Any request. `headers` come as given; an empty `body` is none.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        let mut request = ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.url));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let mut response = self.agent.run(request.body(body.to_vec()).unwrap()).unwrap();
-        Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            text: response.body_mut().read_to_string().unwrap(),
-        }
+        exchange(&self.agent, method, &format!("{}{path}", self.url), headers, body).unwrap()
     }
 
     /// A request to the admin API as `bearer`; `path` follows `/api/v1`. A null body is none.
@@ -294,16 +309,16 @@ pub fn texts(array: &Value) -> Vec<&str> {
     array.as_array().map(|items| items.iter().filter_map(Value::as_str).collect()).unwrap_or_default()
 }
 
-/// Waits up to 10 s of real time for background work to make `look` answer something.
+/// Waits up to 30 s of real time for background work to make `look` answer something.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    for _ in 0..400 {
+    for _ in 0..1200 {
         if let Some(found) = look() {
             return found;
         }
         std::thread::sleep(Duration::from_millis(25));
     }
-    panic!("{what} did not happen within 10 s");
+    panic!("{what} did not happen within 30 s");
 }
 
 impl TestApp {

@@ -4,11 +4,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on must panic")]
 
 mod app;
+mod program;
 
 mod admin;
 mod authz;
 mod introspection;
 mod migration;
+mod process;
 mod readme;
 mod revocation;
 mod startup;

@@ -1,12 +1,12 @@
 //! The README's commands and the example, run as they stand.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use serde_json::Value;
 
 use crate::app::claims;
+use crate::program::Program;
 
 const README: &str = include_str!("../../README.md");
 
@@ -17,47 +17,14 @@ fn commands() -> String {
     blocks.collect()
 }
 
-/// A `grantd dev` of the real program, killed when dropped.
-struct Dev {
-    child: Child,
-    ready: Value,
-}
-
-impl Drop for Dev {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn dev(dir: &Path) -> Dev {
-    let ready = dir.join("ready.json");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_grantd"))
-        .args(["dev", "--listen", "127.0.0.1:0", "--ready-file", "ready.json"])
-        .current_dir(dir)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    #[expect(clippy::disallowed_methods, reason = "waits for a real process")]
-    let start = Instant::now();
-    while !ready.exists() {
-        assert!(start.elapsed() < Duration::from_secs(30), "grantd dev did not start");
-        assert!(child.try_wait().unwrap().is_none(), "grantd dev ended");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    Dev { child, ready: serde_json::from_str(&std::fs::read_to_string(ready).unwrap()).unwrap() }
-}
-
 #[test]
 fn the_readmes_commands_work_as_they_stand() {
     let dir = tempfile::tempdir().unwrap();
-    let dev = dev(dir.path());
-    let url = dev.ready["token_endpoint"].as_str().unwrap().trim_end_matches("/oauth2/token");
-    let script = commands().replace("http://127.0.0.1:8420", url);
+    let dev = Program::dev(dir.path(), &[]);
+    let script = commands().replace("http://127.0.0.1:8420", dev.url());
     let output = Command::new("bash")
         .args(["-euo", "pipefail", "-c", &script])
-        .env("API_TOKEN", dev.ready["api_token"].as_str().unwrap())
+        .env("API_TOKEN", dev.of("api_token"))
         .current_dir(dir.path())
         .output()
         .unwrap();

@@ -1,0 +1,9 @@
+//! The real program: how it starts, stops, dies and starts again, and what its commands say.
+
+mod commands;
+mod disk_full;
+mod kill;
+mod logs;
+mod ready_file;
+mod signals;
+mod sockets;

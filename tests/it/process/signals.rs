@@ -1,0 +1,105 @@
+//! Ctrl-C and SIGTERM: what is under way is finished, within a bound; a second signal does not wait.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use rustix::process::Signal;
+
+use crate::app::eventually;
+use crate::program::{Program, connect};
+
+/// The head of a token request by the sample's client, and its body.
+fn request(program: &Program) -> (String, String) {
+    let (id, secret) = (program.of("client_id"), program.of("client_secret"));
+    let body = format!("grant_type=client_credentials&scope=write&client_id={id}&client_secret={secret}");
+    let head = format!(
+        "POST /oauth2/token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    (head, body)
+}
+
+/// A connection on which half of a request was sent, and the other half of it.
+fn half_sent(program: &Program) -> (TcpStream, String) {
+    let (head, body) = request(program);
+    let (first, second) = body.split_at(body.len() / 2);
+    let mut stream = connect(program.url());
+    stream.write_all(format!("{head}{first}").as_bytes()).unwrap();
+    // Another request is answered, so the server has had its chance to read this one's beginning.
+    program.sample_token().expect(200);
+    (stream, second.to_owned())
+}
+
+fn says_it_stops(program: &Program) {
+    eventually("the announcement that it stops", || program.log().contains("finishing the requests").then_some(()));
+}
+
+#[test]
+fn a_request_under_way_is_finished_before_the_server_stops() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut program = Program::dev(dir.path(), &[]);
+        let (mut stream, rest) = half_sent(&program);
+        program.signal(signal);
+        says_it_stops(&program);
+        stream.write_all(rest.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK"), "{signal:?}: {answer}");
+        assert!(answer.contains("access_token"), "{signal:?}: {answer}");
+        let status = program.ended();
+        assert!(status.success(), "{signal:?}: {status}: {}", program.log());
+        // Everything was folded back into one file, and nobody waits for a server that is gone.
+        let mut left: Vec<_> =
+            std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["grantd.db", "grantd.db-lock", "grantd.db.key", "stderr.txt", "stdout.txt"]);
+    }
+}
+
+#[test]
+fn connections_that_ask_nothing_do_not_hold_it_up() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("grantd.toml"), "[limits]\nshutdown_seconds = 3600\n").unwrap();
+    let mut program = Program::dev(dir.path(), &[]);
+    let silent = connect(program.url());
+    let mut idle = connect(program.url());
+    let (head, body) = request(&program);
+    idle.write_all(format!("{head}{body}").as_bytes()).unwrap();
+    let mut first = [0; 15];
+    idle.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+    program.signal(Signal::TERM);
+    let status = program.ended();
+    assert!(status.success(), "{status}: {}", program.log());
+    drop((silent, idle));
+}
+
+#[test]
+fn a_request_that_never_ends_holds_it_up_for_its_bound_only() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("grantd.toml"), "[limits]\nshutdown_seconds = 1\n").unwrap();
+    let mut program = Program::dev(dir.path(), &[]);
+    let (_stream, _never_sent) = half_sent(&program);
+    program.signal(Signal::TERM);
+    let status = program.ended();
+    assert!(status.success(), "{status}: {}", program.log());
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("grantd.toml"), "[limits]\nshutdown_seconds = 3600\n").unwrap();
+    for (first, second) in [(Signal::INT, Signal::INT), (Signal::TERM, Signal::INT), (Signal::INT, Signal::TERM)] {
+        let mut program = Program::dev(dir.path(), &[]);
+        let (_stream, _never_sent) = half_sent(&program);
+        program.signal(first);
+        says_it_stops(&program);
+        program.signal(second);
+        assert_eq!(program.ended().code(), Some(130));
+    }
+    // Nothing is lost by it.
+    let program = Program::dev(dir.path(), &[]);
+    program.sample_token().expect(200);
+    program.stop();
+}
