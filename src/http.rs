@@ -152,7 +152,10 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
     if let Some(path) = socket_file {
         remove_socket(&path);
     }
-    app.close();
+    // Off this thread, which goes on listening for the signal of who will not wait for the disk.
+    if actix_web::rt::task::spawn_blocking(move || app.close()).await.is_err() {
+        tracing::error!("closing the database ended in a panic");
+    }
     tracing::info!("stopped");
     ended.map_err(|error| Error::Internal(format!("the server ended: {error}")))
 }

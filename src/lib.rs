@@ -37,6 +37,7 @@ pub mod config;
 pub mod decision;
 pub mod dev;
 mod error;
+pub mod files;
 pub mod filter;
 mod http;
 pub mod introspection;

@@ -218,7 +218,10 @@ fn plain_error(error: EngineError) -> Error {
             unavailable("the server's disk is full: nothing was changed; try again when there is room")
         }
         EngineError::Busy(_) => unavailable("the database is busy: nothing was changed; try again"),
-        EngineError::Io(_) => unavailable("the database cannot be reached: nothing was changed; try again later"),
+        // After a sync that failed, what was written may turn up again at the next start.
+        EngineError::Io(_) => {
+            unavailable("the server's disk failed: look whether a change was kept before you repeat it, and try again")
+        }
         EngineError::Stopped => unavailable("the server is stopping: nothing was changed; try again"),
         EngineError::Unique(what) => match taken_member(&what) {
             Some(member) => Error::Taken(Violation::new(

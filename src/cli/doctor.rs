@@ -4,7 +4,7 @@ use std::path::Path;
 
 use grantd::clock::Clock;
 use grantd::store::AuditVerdict;
-use grantd::{App, Error, Missing};
+use grantd::{App, Error, Missing, files};
 
 use super::{Outcome, Settings, say};
 
@@ -33,7 +33,7 @@ pub(super) fn run(settings: &Settings) -> Outcome {
     let mut report = Report { problems: 0 };
     say(&format!("{}", config.database.display()))?;
     let clock = Clock::system();
-    let wal = side_file(&config.database, "-wal");
+    let wal = files::beside(&config.database, "-wal");
     check_wal(&mut report, &wal)?;
     let app = App::open_with(config, clock.clone(), Missing::Refuse)?;
     report.fine(&format!("the master key in {} is the right one", app.master_key_source()))?;
@@ -67,12 +67,6 @@ pub(super) fn run(settings: &Settings) -> Outcome {
         return Err(Error::Setup(format!("{} problem(s) found", report.problems)).into());
     }
     Ok(())
-}
-
-fn side_file(database: &Path, suffix: &str) -> std::path::PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 fn check_wal(report: &mut Report, wal: &Path) -> Result<(), Error> {

@@ -3,14 +3,15 @@
 use std::io::Write;
 
 use grantd::clock::Clock;
-use grantd::{App, Error, Missing};
+use grantd::store::{Store, StoreLimits};
+use grantd::{App, Config, Error, Missing};
 
-use super::{Outcome, Settings, say};
+use super::{Outcome, Settings};
 
 /// The token goes to standard output, alone, so that a script can take it; what it is goes to standard error.
 pub(super) fn run(settings: &Settings) -> Outcome {
     let config = settings.load(figment::value::Dict::new())?;
-    if std::fs::metadata(&config.database).is_ok_and(|meta| meta.len() > 0) {
+    if is_finished(&config)? {
         return Err(Error::Setup(format!(
             "{} exists already; start it with `grantd serve`, or choose another file with --database",
             config.database.display()
@@ -27,6 +28,22 @@ pub(super) fn run(settings: &Settings) -> Outcome {
         app.master_key_source(),
     );
     told.map_err(|error| Error::Setup(format!("standard error cannot be written: {error}")))?;
-    say(token.expose())?;
+    // Unlike elsewhere, a reader that went away is an error: nobody will ever see this token again.
+    writeln!(std::io::stdout(), "{}", token.expose()).map_err(|error| {
+        Error::Setup(format!(
+            "the token could not be printed ({error}): delete {} and run this again",
+            app.config().database.display()
+        ))
+    })?;
     Ok(())
+}
+
+/// Whether there is a database with an API token in it. One without is an `init` that was cut short.
+fn is_finished(config: &Config) -> Result<bool, Error> {
+    if !std::fs::metadata(&config.database).is_ok_and(|meta| meta.len() > 0) {
+        return Ok(false);
+    }
+    let limits = StoreLimits { clients_cached: 1, page_cache_kib: config.limits.page_cache_kib };
+    let (store, _) = Store::open(&config.database, false, limits)?;
+    store.api_token_exists()
 }

@@ -52,6 +52,9 @@ pub(super) fn serve(settings: &Settings, args: &ServerArgs) -> Outcome {
 
 /// Serves until a signal ends it.
 fn run(app: App, args: &ServerArgs, sample: Option<&Sample>) -> Result<()> {
+    if let Some(path) = &args.ready_file {
+        ready_file::forget(path)?;
+    }
     let listener = Listener::bind(app.config())?;
     let listening = listener.to_string();
     let url = app.config().public_url(listener.address());

@@ -12,6 +12,7 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The environment variable that may hold the key's text.
 pub const MASTER_KEY_VARIABLE: &str = "GRANTD_MASTER_KEY";
@@ -83,9 +84,7 @@ pub fn source(configured: Option<&Path>, database: &Path) -> KeySource {
     if let Some(path) = credential.filter(|path| path.exists()) {
         return KeySource::File(path);
     }
-    let mut beside = database.as_os_str().to_owned();
-    beside.push(".key");
-    KeySource::File(beside.into())
+    KeySource::File(files::beside(database, ".key"))
 }
 
 /// Reads the key; `None` if its file does not exist.
@@ -122,17 +121,33 @@ pub fn create(path: &Path, clock: &Clock) -> Result<MasterKey> {
         |error: std::io::Error| Error::Setup(format!("the master key file {} cannot be made: {error}", path.display()));
     let mut key = MasterKey([0; 32]);
     clock.fill(&mut key.0);
+    let text = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(key.0) + "\n");
+    // Written beside and then named, so that a start which is cut short leaves no half key behind.
+    let unnamed = files::beside(path, ".new");
+    let _ = std::fs::remove_file(&unnamed);
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path).map_err(failed)?;
-    let text = Zeroizing::new(BASE64_URL_SAFE_NO_PAD.encode(key.0));
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.write_all(b"\n"))
-        .and_then(|()| file.sync_all())
-        .map_err(failed)?;
+    files::owner_only(&mut options);
+    let written = options.open(&unnamed).and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        name_file(&unnamed, path)?;
+        files::sync_directory_of(path)
+    });
+    let _ = std::fs::remove_file(&unnamed);
+    written.map_err(failed)?;
     Ok(key)
+}
+
+/// Gives a file its name, unless the name is taken.
+fn name_file(unnamed: &Path, path: &Path) -> std::io::Result<()> {
+    match std::fs::hard_link(unnamed, path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists && !path.exists() => {
+            // A file system without links.
+            std::fs::rename(unnamed, path)
+        }
+        linked => linked,
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +163,8 @@ mod tests {
         let made = create(&path, &Clock::system()).unwrap();
         assert_eq!(read(&source).unwrap().unwrap().0, made.0);
         assert!(create(&path, &Clock::system()).is_err());
+        assert_eq!(read(&source).unwrap().unwrap().0, made.0);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;

@@ -21,6 +21,7 @@ static API_TOKENS: Listing = Listing {
     attributes: ATTRIBUTES,
     has_meta: false,
 };
+const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM api_token)";
 const INSERT: &str = "INSERT INTO api_token (id, display_name, role, active, hash, last4, issued_at_ms, expires_at_ms) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const GUARD: &str = guarded_commit!("(SELECT 1 FROM api_token WHERE id = ?10)");
@@ -62,6 +63,15 @@ fn change(token: &ApiToken, added: bool) -> Change {
 }
 
 impl Store {
+    /// Whether an API token was ever made and not ended.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn api_token_exists(&self) -> Result<bool> {
+        let row = self.read_one(&Statement::new(EXISTS, Vec::new()))?;
+        row.map_or(Ok(false), |row| row.flag(0)).map_err(plain_error)
+    }
+
     /// The token with this hash, as committed now.
     pub(crate) fn api_token_by_hash(&self, hash: &Hash) -> Result<Option<Arc<ApiToken>>> {
         let generation = self.engine.generation().map_err(plain_error)?;

@@ -16,7 +16,8 @@ use tokio::sync::oneshot;
 use super::engine::{Batch, EngineError, Row, Statement};
 use super::schema::{self, Found};
 use crate::error::{Error, Result};
-use sqlite::{connect, connect_reader, engine_error, one_integer, owner_only, read_generation, rows};
+use crate::files;
+use sqlite::{connect, connect_reader, engine_error, one_integer, read_generation, rows};
 use writer::{Job, write_until_closed};
 
 /// Batches that may wait for the writer; one more is refused as busy.
@@ -33,7 +34,7 @@ pub(super) struct LocalEngine {
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     readers: Mutex<Vec<Reader>>,
     page_cache_kib: u32,
-    _lock: File,
+    _lock: Option<File>,
 }
 
 struct Reader {
@@ -57,6 +58,10 @@ impl LocalEngine {
     /// # Errors
     /// `Setup`, one line with the file's name and the way out.
     pub(super) fn open(path: &Path, create: bool, page_cache_kib: u32) -> Result<(Self, Opened)> {
+        // Under whatever name a file is opened, it is one file with one lock.
+        let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        // Before anything is read: closing a file drops this process's own SQLite locks on it.
+        let held = lock(&file, path, false)?;
         let found = schema::inspect(path)?;
         if found == Found::Nothing && !create {
             return Err(Error::Setup(format!(
@@ -64,12 +69,16 @@ impl LocalEngine {
                 path.display()
             )));
         }
-        let lock = lock(path)?;
+        let lock = match held {
+            Some(held) => Some(held),
+            None => lock(&file, path, true)?,
+        };
         let setup = |error: EngineError| setup_error(path, &error);
         let mut connection = connect(path, page_cache_kib).map_err(setup)?;
         let opened = match found {
             Found::Nothing => {
                 initialise(&mut connection).map_err(setup)?;
+                files::sync_directory_of(&file).map_err(|error| setup(EngineError::Io(error.to_string())))?;
                 Opened::Created
             }
             Found::Database(_) => {
@@ -193,11 +202,10 @@ impl Drop for LocalEngine {
     }
 }
 
-/// Takes the lock that keeps a second server out. It ends with the process, however that ends.
-fn lock(database: &Path) -> Result<File> {
-    let mut path = database.as_os_str().to_owned();
-    path.push("-lock");
-    let path = PathBuf::from(path);
+/// Takes the lock that keeps a second server out; `None` when there is nothing to lock, and `make` does not make
+/// it. The lock ends with the process, however that ends.
+fn lock(file: &Path, database: &Path, make: bool) -> Result<Option<File>> {
+    let path = files::beside(file, "-lock");
     let failed = |error: std::io::Error| {
         Error::Setup(format!(
             "{} cannot be made: {error}; check the directory of --database and its rights",
@@ -205,11 +213,14 @@ fn lock(database: &Path) -> Result<File> {
         ))
     };
     let mut options = File::options();
-    options.read(true).write(true).create(true).truncate(false);
-    owner_only(&mut options);
-    let file = options.open(&path).map_err(failed)?;
+    options.read(true).write(true).create(make).truncate(false);
+    files::owner_only(&mut options);
+    let file = match options.open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !make => return Ok(None),
+        other => other.map_err(failed)?,
+    };
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Some(file)),
         Err(std::fs::TryLockError::WouldBlock) => Err(Error::Setup(format!(
             "{} is in use by another grantd; stop it, or choose another file with --database",
             database.display()

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::error::{Error, Result};
+use crate::files;
 
 /// The whole schema, as a fresh database gets it.
 pub const SCHEMA: &str = include_str!("../../schema.sql");
@@ -71,8 +72,7 @@ pub fn inspect(path: &Path) -> Result<Found> {
     let word = |at: usize| i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     // Offsets of user_version and application_id: https://sqlite.org/fileformat2.html#the_database_header
     let (application_id, version) = (word(68), word(60));
-    let mut wal = path.as_os_str().to_owned();
-    wal.push("-wal");
+    let wal = files::beside(path, "-wal");
     // A first start that was cut off has its schema in the log still: the engine asks again through SQLite.
     if application_id == 0 && version == 0 && std::fs::metadata(&wal).is_ok_and(|meta| meta.len() > 0) {
         return Ok(Found::Database(VERSION));

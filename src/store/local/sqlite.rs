@@ -8,25 +8,18 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::super::engine::{EngineError, Row, Statement, Value};
+use crate::files;
 
 /// How long another process's lock on the database is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept by each connection.
 const STATEMENTS_KEPT: usize = 64;
 
-#[cfg(unix)]
-pub(super) fn owner_only(options: &mut std::fs::OpenOptions) {
-    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
-}
-
-#[cfg(not(unix))]
-pub(super) fn owner_only(_: &mut std::fs::OpenOptions) {}
-
 pub(super) fn connect(path: &Path, page_cache_kib: u32) -> Result<Connection, EngineError> {
     // Made here, so that it is born with the owner's rights alone; SQLite copies them to its side files.
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
-    owner_only(&mut options);
+    files::owner_only(&mut options);
     options.open(path).map_err(|error| EngineError::Io(error.to_string()))?;
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)

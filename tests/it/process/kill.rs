@@ -17,7 +17,8 @@ const WRITES_EACH: usize = 250;
 fn all(program: &Program, path: &str) -> Vec<Value> {
     let mut items: Vec<Value> = Vec::new();
     loop {
-        let path = format!("{path}{}count=1000&startIndex={}", if path.contains('?') { '&' } else { '?' }, items.len() + 1);
+        let path =
+            format!("{path}{}count=1000&startIndex={}", if path.contains('?') { '&' } else { '?' }, items.len() + 1);
         let page = program.admin("GET", &path, &Value::Null).expect(200);
         items.extend(page["Resources"].as_array().unwrap().iter().cloned());
         if page["totalResults"] == items.len() {
@@ -36,10 +37,12 @@ fn check(program: &Program, acknowledged: &BTreeSet<String>) {
     let accounts = names(&all(program, "/resources/cid/ServiceAccount"), "/userName");
     let lost: Vec<_> = acknowledged.difference(&accounts).collect();
     assert!(lost.is_empty(), "acknowledged, and gone: {lost:?}");
-    let commits = names(&all(program, "/audit/commits?filter=actor.type%20eq%20%22apiToken%22"), "/changes/0/after/userName");
+    let commits =
+        names(&all(program, "/audit/commits?filter=actor.type%20eq%20%22apiToken%22"), "/changes/0/after/userName");
     assert_eq!(accounts, commits, "an account without its commit, or a commit without its account");
     let events = all(program, "/event-logs?filter=type%20eq%20%22ServiceAccount.Created%22");
-    let events = events.iter().filter_map(|event| event["displayName"].as_str()?.strip_prefix("Created ServiceAccount "));
+    let events =
+        events.iter().filter_map(|event| event["displayName"].as_str()?.strip_prefix("Created ServiceAccount "));
     let events: BTreeSet<String> = events.filter(|name| name.starts_with("round")).map(str::to_owned).collect();
     assert_eq!(accounts, events, "an account without its event, or an event without its account");
 }

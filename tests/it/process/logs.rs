@@ -81,7 +81,8 @@ fn spellings(bytes: &[u8]) -> Vec<String> {
 fn no_secret_hash_or_key_is_in_the_logs_at_trace_level() {
     for format in ["json", "text"] {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("grantd.toml"), format!("[log]\nlevel = \"trace\"\nformat = \"{format}\"\n")).unwrap();
+        std::fs::write(dir.path().join("grantd.toml"), format!("[log]\nlevel = \"trace\"\nformat = \"{format}\"\n"))
+            .unwrap();
         let program = Program::dev(dir.path(), &[]);
         let mut secrets = use_it(&program);
         for name in ["client_secret", "api_token"] {

@@ -89,7 +89,11 @@ fn a_file_that_cannot_be_written_ends_the_start_and_a_link_is_not_followed() {
     let dir = tempfile::tempdir().unwrap();
     let output = run(dir.path(), &["dev", "--listen", "127.0.0.1:0", "--ready-file", "no/such/directory/ready.json"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(complaint(&output).contains("grantd: --ready-file no/such/directory/ready.json: "), "{}", complaint(&output));
+    assert!(
+        complaint(&output).contains("grantd: --ready-file no/such/directory/ready.json: "),
+        "{}",
+        complaint(&output)
+    );
     // A link that somebody else put there is replaced, not written through.
     let (precious, ready) = (dir.path().join("precious"), dir.path().join("ready.json"));
     std::fs::write(&precious, "precious").unwrap();

@@ -50,8 +50,10 @@ fn a_request_under_way_is_finished_before_the_server_stops() {
         let status = program.ended();
         assert!(status.success(), "{signal:?}: {status}: {}", program.log());
         // Everything was folded back into one file, and nobody waits for a server that is gone.
-        let mut left: Vec<_> =
-            std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut left: Vec<_> = std::fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         left.sort();
         assert_eq!(left, ["grantd.db", "grantd.db-lock", "grantd.db.key", "stderr.txt", "stdout.txt"]);
     }
