@@ -131,17 +131,22 @@ impl Modules {
             return Ok(None);
         }
         let Some(component) = sandbox.revive(&kept.artifact) else { return Ok(None) };
-        let manifest = self.manifest(digest)?;
-        sandbox.load(&component, manifest).map(Some)
+        let pre = sandbox.link(&component)?;
+        let manifest = self.check_manifest(digest, sandbox.describe(&pre)?)?;
+        Ok(Some(Loaded { pre, manifest }))
     }
 
-    /// What the module said of itself when it was admitted.
-    fn manifest(&self, digest: &str) -> Result<Manifest, Failure> {
+    /// What the module says of itself, which is what it said when it was admitted.
+    fn check_manifest(&self, digest: &str, said: Manifest) -> Result<Manifest, Failure> {
         let unreadable = |error: Error| Failure::unavailable(format!("the database cannot be read: {error}"));
         let row = self.store.policy_module_by_digest(digest).map_err(unreadable)?;
         let row = row.ok_or_else(|| Failure::unavailable("the module is not in the database any more".to_owned()))?;
-        serde_json::from_value(serde_json::Value::Object(row.manifest))
-            .map_err(|error| Failure::unavailable(format!("its stored manifest cannot be read: {error}")))
+        let admitted: Manifest = serde_json::from_value(serde_json::Value::Object(row.manifest))
+            .map_err(|error| Failure::unavailable(format!("its stored manifest cannot be read: {error}")))?;
+        if admitted != said {
+            return Err(Failure::refused("it describes itself otherwise than when it was admitted".to_owned()));
+        }
+        Ok(said)
     }
 
     /// Out of the module's bytes in the database; what was compiled is kept for the next time. Unless it may `wait`,
@@ -167,10 +172,7 @@ impl Modules {
             return Err(Failure::unavailable("its bytes were changed in the database: upload it again".to_owned()));
         }
         let (loaded, artifact, compiled_in) = self.make(sandbox, digest, &bytes, &turn)?;
-        let known = self.manifest(digest)?;
-        if known != loaded.manifest {
-            return Err(Failure::refused("it describes itself otherwise than when it was admitted".to_owned()));
-        }
+        let loaded = Loaded { manifest: self.check_manifest(digest, loaded.manifest)?, ..loaded };
         tracing::info!(digest, ms = compiled_in.as_millis(), "a policy module was compiled for this engine");
         if let Err(error) = self.store.policy_artifact_upsert(digest, &self.engine, &artifact, self.clock.now()) {
             tracing::warn!(digest, "a compiled policy module cannot be kept, and will be compiled again: {error}");
@@ -196,7 +198,7 @@ impl Modules {
         let code = Sandbox::freeze(&component)?;
         let mac = self.mac(digest, &code).to_vec();
         let artifact = StoredArtifact { artifact: code, mac };
-        Ok((sandbox.load(&component, manifest)?, artifact, compiled_in))
+        Ok((Loaded { pre, manifest }, artifact, compiled_in))
     }
 
     /// This build has no compiler.

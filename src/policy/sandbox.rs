@@ -44,8 +44,8 @@ pub(super) struct Sandbox {
 
 /// A module that can be called.
 pub(super) struct Loaded {
-    pre: PolicyPre<Guest>,
-    /// What it said of itself when it was admitted.
+    pub(super) pre: PolicyPre<Guest>,
+    /// What it says of itself.
     pub(super) manifest: Manifest,
 }
 
@@ -153,11 +153,6 @@ impl Sandbox {
         };
         let pre = self.linker.instantiate_pre(component).map_err(mismatch)?;
         PolicyPre::new(pre).map_err(mismatch)
-    }
-
-    /// Makes a module ready to be called.
-    pub(super) fn load(&self, component: &Component, manifest: Manifest) -> Result<Loaded, Failure> {
-        Ok(Loaded { pre: self.link(component)?, manifest })
     }
 
     /// Asks a module what it is.
