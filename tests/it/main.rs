@@ -10,6 +10,7 @@ mod admin;
 mod authz;
 mod introspection;
 mod migration;
+mod policy;
 mod process;
 mod readme;
 mod revocation;

@@ -1,0 +1,3 @@
+//! Policies: the sandbox, and what it is attacked with.
+
+mod modules;
