@@ -1,3 +1,4 @@
 //! Policies: the sandbox, and what it is attacked with.
 
+mod hostile;
 mod modules;
