@@ -145,12 +145,20 @@ CREATE TABLE policy_artifact (
     PRIMARY KEY (digest, engine)
 ) STRICT;
 
+-- The settings of policies, known by the SHA-256 of their text. A recorded decision names its settings so: they stay
+-- while a policy uses them, and after that (`released_at_ms`) while a decision from before is kept.
+CREATE TABLE policy_settings (
+    digest         TEXT PRIMARY KEY CHECK (length(digest) = 64),
+    settings       TEXT NOT NULL CHECK (json_type(settings) = 'object'),
+    released_at_ms INTEGER
+) STRICT;
+
 -- A module with settings, attached in one place.
 CREATE TABLE policy (
     id                    TEXT PRIMARY KEY CHECK (length(id) = 22),
     name                  TEXT NOT NULL UNIQUE,
     module_digest         TEXT NOT NULL REFERENCES policy_module (digest) ON DELETE RESTRICT,
-    settings              TEXT NOT NULL CHECK (json_valid(settings)),
+    settings_digest       TEXT NOT NULL REFERENCES policy_settings (digest) ON DELETE RESTRICT,
     attached_to           TEXT NOT NULL CHECK (attached_to IN ('server', 'api', 'client', 'account')),
     api_id                TEXT REFERENCES api (id) ON DELETE RESTRICT,
     machine_to_machine_id TEXT REFERENCES machine_to_machine (id) ON DELETE RESTRICT,
@@ -166,6 +174,7 @@ CREATE TABLE policy (
     CHECK ((attached_to = 'account') = (service_account_id IS NOT NULL))
 ) STRICT;
 CREATE INDEX policy_module_use ON policy (module_digest);
+CREATE INDEX policy_settings_use ON policy (settings_digest);
 CREATE INDEX policy_server ON policy (position, id) WHERE attached_to = 'server';
 CREATE INDEX policy_api ON policy (api_id) WHERE api_id IS NOT NULL;
 CREATE INDEX policy_client ON policy (machine_to_machine_id) WHERE machine_to_machine_id IS NOT NULL;
@@ -192,14 +201,6 @@ CREATE INDEX decision_client ON decision (client_id);
 CREATE TABLE decision_detail (
     seq    INTEGER PRIMARY KEY,
     record TEXT NOT NULL
-) STRICT;
-
--- Long texts that records name by their SHA-256 instead of carrying them: settings, attributes. Each is kept for as
--- long as a kept decision may name it.
-CREATE TABLE decision_text (
-    digest       TEXT PRIMARY KEY CHECK (length(digest) = 64),
-    last_used_ms INTEGER NOT NULL,
-    text         TEXT NOT NULL
 ) STRICT;
 
 -- One admin write. `guard` is NULL, and so refused, when the write's condition does not hold.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::admin::operations;
 use crate::clock::{Clock, Timestamp};
-use crate::config::Config;
+use crate::config::{Config, DecisionsConfig};
+use crate::decision::Recorder;
 use crate::error::{Error, Result};
 use crate::model::api_token::Role;
 use crate::policy::Policies;
@@ -21,6 +22,8 @@ use crate::usage::Usage;
 const TICK: Duration = Duration::from_millis(500);
 /// Ticks between two looks at the keys' ages.
 const TICKS_PER_KEY_CHECK: u32 = 120;
+/// Steps in which one round removes old decisions: more than the busiest server adds in a tick.
+const PRUNE_STEPS_MAX: usize = 30;
 /// The setting that holds the check value of the master key.
 const MASTER_KEY_CHECK: &str = "master_key_check";
 
@@ -43,6 +46,7 @@ pub struct App {
     pub(crate) policies: Arc<Policies>,
     pub(crate) slow_hashes: SlowHashes,
     pub(crate) usage: Arc<Usage>,
+    pub(crate) decisions: Recorder,
     pub(crate) stopping: AtomicBool,
     key_source: KeySource,
     opened: Opened,
@@ -88,6 +92,7 @@ impl App {
         prepare(&policies).map_err(at_start)?;
         let app = Self {
             slow_hashes: SlowHashes::new(config.limits.slow_hashes),
+            decisions: Recorder::start(Arc::clone(&store), &config.decisions)?,
             store,
             server_keys,
             policies,
@@ -169,13 +174,14 @@ impl App {
     fn start_keeper(&self) -> Result<()> {
         let (stop, stopped) = mpsc::channel();
         let (store, keys, signer) = (Arc::clone(&self.store), Arc::clone(&self.server_keys), Arc::clone(&self.signer));
-        let (usage, clock) = (Arc::clone(&self.usage), self.clock.clone());
+        let (usage, clock, decisions) = (Arc::clone(&self.usage), self.clock.clone(), self.config.decisions.clone());
         let keep = move || {
             let mut ticks: u32 = 0;
             loop {
                 let last = !matches!(stopped.recv_timeout(TICK), Err(mpsc::RecvTimeoutError::Timeout));
                 let keys_due = ticks.is_multiple_of(TICKS_PER_KEY_CHECK) && !last;
                 keep_house(&store, &keys, &signer, &usage, &clock, keys_due);
+                report("removing old decisions failed", prune_decisions(&store, &decisions, clock.now()));
                 if last {
                     return;
                 }
@@ -193,6 +199,7 @@ impl App {
     /// Does the background work that is due, then closes the database. Later requests are refused.
     pub fn close(&self) {
         self.stopping.store(true, Ordering::SeqCst);
+        self.decisions.close();
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Keeper { stop, thread }) = keeper {
             drop(stop);
@@ -216,17 +223,30 @@ impl std::fmt::Debug for App {
     }
 }
 
+fn report(what: &str, outcome: Result<()>) {
+    if let Err(error) = outcome {
+        tracing::warn!(cause = error.cause().unwrap_or_default(), "{what}: {error}");
+    }
+}
+
+/// Removes decisions in steps, so that other writes get their turn between two of them.
+fn prune_decisions(store: &Store, keep: &DecisionsConfig, now: Timestamp) -> Result<()> {
+    let keep_after = now.plus_seconds(-i64::from(keep.keep_days) * 86_400);
+    for _ in 0..PRUNE_STEPS_MAX {
+        if !store.decision_prune(keep_after, keep.keep_rows)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// One round of background work. What fails is tried again in the next round.
 fn keep_house(store: &Store, keys: &ServerKeys, signer: &Signer, usage: &Usage, clock: &Clock, keys_due: bool) {
-    let report = |what: &str, outcome: Result<()>| {
-        if let Err(error) = outcome {
-            tracing::warn!(cause = error.cause().unwrap_or_default(), "{what}: {error}");
-        }
-    };
     report("writing down last uses failed", usage.flush(store));
     report("sealing the audit chain failed", store.audit_seal(keys).map(|_| ()));
     if keys_due {
         report("looking after the signing keys failed", signer.maintain(store, keys, clock));
+        report("forgetting settings that no policy has any more failed", store.policy_settings_prune(clock.now()));
         report("forgetting revoked tokens that expired failed", store.revoked_token_prune(clock.now()));
     }
 }

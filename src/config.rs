@@ -2,6 +2,7 @@
 //!
 //! An unknown key is an error that names the nearest known one. `examples/grantd.toml` lists them all.
 
+mod decisions;
 mod policies;
 
 use std::net::SocketAddr;
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::model::fields::nearest;
 use crate::secret::master::MASTER_KEY_VARIABLE;
 
+pub use decisions::DecisionsConfig;
 pub use policies::PoliciesConfig;
 
 /// The file that is read when it is there and no other is named.
@@ -54,6 +56,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The policy sandbox.
     pub policies: PoliciesConfig,
+    /// The record of every token request.
+    pub decisions: DecisionsConfig,
     /// Ways of other servers.
     pub compat: CompatConfig,
     /// Logs.
@@ -150,6 +154,7 @@ impl Default for Config {
             keys: KeysConfig::default(),
             limits: LimitsConfig::default(),
             policies: PoliciesConfig::default(),
+            decisions: DecisionsConfig::default(),
             compat: CompatConfig::default(),
             log: LogConfig::default(),
         }
@@ -260,7 +265,7 @@ impl Config {
             ("limits.shutdown_seconds", self.limits.shutdown_seconds == 0),
             ("limits.slow_hashes", self.limits.slow_hashes == 0),
         ];
-        if let Some((key, _)) = zero.iter().find(|(_, is_zero)| *is_zero) {
+        if let Some((key, _)) = zero.iter().chain(&self.decisions.zero()).find(|(_, is_zero)| *is_zero) {
             return Err(Error::Setup(format!("{key} must be at least 1")));
         }
         if let Some(misfit) = self.policies.misfit() {

@@ -3,6 +3,9 @@
 //! Plain data. `token.rs` and `policy/chain.rs` fill it, the recorder writes it behind the request, the admin API and
 //! the command line show it. In a database and on the wire it has one JSON form, that of [`Decision::to_json`].
 
+mod recorder;
+mod strangers;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -15,6 +18,8 @@ use crate::policy::{self, Decided};
 use crate::store::{ApiView, ClientView};
 use crate::token::request::{TokenRequest, printable};
 use crate::token::resolve::Resolved;
+
+pub(crate) use recorder::{Counters, Recorder};
 
 /// How a token request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

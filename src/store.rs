@@ -12,6 +12,7 @@ mod api;
 mod api_token;
 mod audit;
 mod client;
+mod decision;
 mod entity;
 mod list;
 mod local;
@@ -31,6 +32,7 @@ use serde_json::Value;
 
 pub use audit::{AuditVerdict, CommitRow, EventRow};
 pub use client::{ApiView, ClientView, GrantView};
+pub(crate) use decision::NewDecision;
 pub(crate) use entity::Entity;
 pub use entity::{Page, Query};
 pub use local::Opened;

@@ -143,6 +143,13 @@ impl Store {
         Ok(Some(view))
     }
 
+    /// Whether there is a client with this `client_id`.
+    pub(crate) fn client_exists(&self, client_id: &str) -> Result<bool> {
+        const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM machine_to_machine WHERE client_id = ?1)";
+        let row = self.read_one(&Statement::new(EXISTS, params![client_id]))?;
+        row.map_or(Ok(false), |row| row.flag(0)).map_err(plain_error)
+    }
+
     /// Whether any client has a secret that is hashed slowly.
     ///
     /// # Errors

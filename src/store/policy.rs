@@ -7,6 +7,7 @@ use super::engine::{Batch, EngineError, Row, Statement, Value, params};
 use super::entity::{Dependent, Entity, meta_params};
 use super::list::{Attribute, Kind};
 use super::{Store, plain_error};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result, Violation};
 use crate::model::Record;
 use crate::model::digest::sha256_hex;
@@ -21,9 +22,12 @@ pub(super) const APPLYING: &str = "WITH m AS (SELECT id, service_account_id FROM
         JOIN policy AS p ON p.api_id = g.api_id UNION ALL \
     SELECT 2, p.id FROM m JOIN policy AS p ON p.machine_to_machine_id = m.id UNION ALL \
     SELECT 3, p.id FROM m JOIN policy AS p ON p.service_account_id = m.service_account_id) \
-    SELECT p.id, p.name, p.module_digest, p.settings, p.attached_to, p.api_id, p.mode, p.revision \
-    FROM found JOIN policy AS p ON p.id = found.id WHERE p.active = 1 AND p.mode <> 'off' \
+    SELECT p.id, p.name, p.module_digest, s.settings, s.digest, p.attached_to, p.api_id, p.mode, p.revision \
+    FROM found JOIN policy AS p ON p.id = found.id JOIN policy_settings AS s ON s.digest = p.settings_digest WHERE p.active = 1 AND p.mode <> 'off' \
     ORDER BY found.level, p.position, p.id";
+
+/// How long settings are kept at least after their last policy let go of them.
+const SETTINGS_GRACE_MS: i64 = 3_600_000;
 
 /// A policy as a token request sees it.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,7 +69,8 @@ fn mode_from(row: &Row, column: usize) -> Result<Mode, EngineError> {
 impl Entity for Policy {
     const SELECT: &'static str = "SELECT t.id, t.created_at_ms, t.modified_at_ms, t.revision, t.name, t.module_digest, \
         (SELECT name FROM policy_module WHERE digest = t.module_digest), \
-        (SELECT version FROM policy_module WHERE digest = t.module_digest), t.settings, t.attached_to, \
+        (SELECT version FROM policy_module WHERE digest = t.module_digest), \
+        (SELECT settings FROM policy_settings WHERE digest = t.settings_digest), t.attached_to, \
         COALESCE(t.api_id, t.machine_to_machine_id, t.service_account_id), t.position, t.mode, t.active FROM policy AS t";
     const COUNT: &'static str = "SELECT COUNT(*) FROM policy AS t";
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM policy WHERE id = ?10 AND revision = ?11)");
@@ -84,7 +89,11 @@ impl Entity for Policy {
             expr: "COALESCE(t.api_id, t.machine_to_machine_id, t.service_account_id)",
             kind: Kind::Exact,
         },
-        Attribute { name: "settings", expr: "t.settings", kind: Kind::Json },
+        Attribute {
+            name: "settings",
+            expr: "(SELECT settings FROM policy_settings WHERE digest = t.settings_digest)",
+            kind: Kind::Json,
+        },
         Attribute { name: "order", expr: "t.position", kind: Kind::Integer },
         Attribute { name: "mode", expr: "t.mode", kind: Kind::Exact },
         Attribute { name: "active", expr: "t.active", kind: Kind::Flag },
@@ -106,16 +115,16 @@ impl Entity for Policy {
 
     fn insert(record: &Record<Self>) -> Batch {
         const INSERT: &str = "INSERT INTO policy (id, created_at_ms, modified_at_ms, revision, name, module_digest, \
-            settings, attached_to, api_id, machine_to_machine_id, service_account_id, position, mode, active) \
+            settings_digest, attached_to, api_id, machine_to_machine_id, service_account_id, position, mode, active) \
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
-        vec![Statement::new(INSERT, columns(record))]
+        vec![keep_settings(record), Statement::new(INSERT, columns(record))]
     }
 
     fn update(record: &Record<Self>) -> Batch {
         const UPDATE: &str = "UPDATE policy SET created_at_ms = ?2, modified_at_ms = ?3, revision = ?4, name = ?5, \
-            module_digest = ?6, settings = ?7, attached_to = ?8, api_id = ?9, machine_to_machine_id = ?10, \
+            module_digest = ?6, settings_digest = ?7, attached_to = ?8, api_id = ?9, machine_to_machine_id = ?10, \
             service_account_id = ?11, position = ?12, mode = ?13, active = ?14 WHERE id = ?1";
-        vec![Statement::new(UPDATE, columns(record))]
+        vec![keep_settings(record), Statement::new(UPDATE, columns(record))]
     }
 
     fn delete(id: &Id) -> Batch {
@@ -184,7 +193,7 @@ fn columns(record: &Record<Policy>) -> Vec<Value> {
     all.extend(params![
         policy.name.as_str(),
         policy.module_digest.as_str(),
-        policy.settings_text(),
+        sha256_hex(policy.settings_text().as_bytes()),
         level.as_str(),
         id_at(Level::Api),
         id_at(Level::Client),
@@ -196,7 +205,42 @@ fn columns(record: &Record<Policy>) -> Vec<Value> {
     all
 }
 
+/// The settings, where a decision that was made with them still finds them when the policy has others.
+fn keep_settings(record: &Record<Policy>) -> Statement {
+    const KEEP: &str = "INSERT INTO policy_settings (digest, settings) VALUES (?1, ?2) \
+        ON CONFLICT (digest) DO UPDATE SET released_at_ms = NULL";
+    let text = record.value.settings_text();
+    Statement::new(KEEP, params![sha256_hex(text.as_bytes()), text])
+}
+
 impl Store {
+    /// The settings with this digest, in JSON: a policy's, or a recorded decision's.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn policy_settings(&self, digest: &str) -> Result<Option<String>> {
+        const SETTINGS: &str = "SELECT settings FROM policy_settings WHERE digest = ?1";
+        let row = self.read_one(&Statement::new(SETTINGS, params![digest]))?;
+        row.map(|row| row.text(0)).transpose().map_err(plain_error)
+    }
+
+    /// Forgets settings that no policy uses and no kept decision can name.
+    pub(crate) fn policy_settings_prune(&self, now: Timestamp) -> Result<()> {
+        const BACK_IN_USE: &str = "UPDATE policy_settings SET released_at_ms = NULL WHERE released_at_ms IS NOT NULL \
+            AND EXISTS (SELECT 1 FROM policy WHERE settings_digest = policy_settings.digest)";
+        const RELEASE: &str = "UPDATE policy_settings SET released_at_ms = ?1 WHERE released_at_ms IS NULL \
+            AND NOT EXISTS (SELECT 1 FROM policy WHERE settings_digest = policy_settings.digest)";
+        // The grace covers decisions that were made before the release and reach the disk after it.
+        const FORGET: &str = "DELETE FROM policy_settings WHERE released_at_ms < \
+            COALESCE((SELECT at_ms FROM decision ORDER BY seq LIMIT 1), ?1) - ?2";
+        let batch = vec![
+            Statement::new(BACK_IN_USE, Vec::new()),
+            Statement::new(RELEASE, params![now]),
+            Statement::new(FORGET, params![now, SETTINGS_GRACE_MS]),
+        ];
+        self.write(batch).map_err(plain_error)
+    }
+
     /// The rows of [`APPLYING`]. A policy that was read before and has not changed is shared, not made again:
     /// settings can be large, and a policy of the server belongs to every client.
     pub(super) fn policies_from_rows(&self, rows: &[Row]) -> Result<Vec<Arc<PolicyView>>, EngineError> {
@@ -204,21 +248,21 @@ impl Store {
     }
 
     fn policy_from_row(&self, row: &Row) -> Result<Arc<PolicyView>, EngineError> {
-        let (id, settings) = (row.id(0)?, row.text(3)?);
+        let (id, settings_digest) = (row.id(0)?, row.text(4)?);
         let known = self.policies.get(&id);
-        let (text, settings_digest) = match &known {
-            Some(known) if *known.settings == *settings => (Arc::clone(&known.settings), known.settings_digest.clone()),
-            _ => (Arc::from(settings.as_str()), sha256_hex(settings.as_bytes())),
+        let settings = match known.as_ref().filter(|known| known.settings_digest == settings_digest) {
+            Some(known) => Arc::clone(&known.settings),
+            None => Arc::from(row.text(3)?),
         };
         let view = PolicyView {
             name: row.text(1)?,
             module_digest: row.text(2)?,
-            settings: text,
+            settings,
             settings_digest,
-            level: level_from(row, 4)?,
-            api_id: row.optional_id(5)?,
-            mode: mode_from(row, 6)?,
-            revision: row.integer(7)?,
+            level: level_from(row, 5)?,
+            api_id: row.optional_id(6)?,
+            mode: mode_from(row, 7)?,
+            revision: row.integer(8)?,
             id,
         };
         if let Some(known) = known.filter(|known| **known == view) {

@@ -1,0 +1,320 @@
+//! Writes decisions down behind the requests: a bounded queue, one thread, many records to a commit.
+//!
+//! A request pays for a push into a vector. What does not fit is dropped and counted, and never slows a token; with
+//! `decisions.durable` the answer waits for the commit that holds its record, and fails without it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+use super::strangers::Allowance;
+use super::{Decision, Outcome};
+use crate::config::DecisionsConfig;
+use crate::error::{Error, Result};
+use crate::store::{NewDecision, Store};
+
+/// Records that may wait for the disk, about 1 KiB each.
+const WAITING_MAX: usize = 20_000;
+/// Of these, what strangers may take up: they must not crowd others out of the queue either.
+const STRANGERS_WAITING_MAX: usize = 1000;
+/// Records that one commit holds.
+const BATCH_MAX: usize = 1000;
+/// How long a commit waits for more records to share it.
+const GATHER: Duration = Duration::from_millis(50);
+/// Tries to write a batch, and the pause between them.
+const TRIES: usize = 3;
+const PAUSE: Duration = Duration::from_millis(200);
+/// In one batch, how often a stranger's client is looked up.
+const LOOKUPS_MAX: usize = 100;
+
+/// Keeps the record of every token request.
+pub(crate) struct Recorder {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    durable: bool,
+}
+
+/// What became of records and requests since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    pub(crate) written: AtomicU64,
+    /// The queue was full.
+    pub(crate) dropped: AtomicU64,
+    /// The database did not take them.
+    pub(crate) lost: AtomicU64,
+    /// Refusals of strangers beyond their share.
+    pub(crate) left_out: AtomicU64,
+    pub(crate) issued: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) failed: AtomicU64,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    changed: Condvar,
+    counters: Counters,
+}
+
+#[derive(Default)]
+struct Queue {
+    waiting: Vec<Waiting>,
+    strangers: usize,
+    settling: Vec<oneshot::Sender<()>>,
+    closed: bool,
+}
+
+struct Waiting {
+    decision: Box<Decision>,
+    done: Option<oneshot::Sender<bool>>,
+}
+
+impl Recorder {
+    /// Starts the thread.
+    pub(crate) fn start(store: Arc<Store>, config: &DecisionsConfig) -> Result<Self> {
+        let shared =
+            Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), counters: Counters::default() });
+        let gather = if config.durable { Duration::ZERO } else { GATHER };
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("grantd-recorder".to_owned())
+            .spawn(move || {
+                Writer { shared: &theirs, store: &store, unknown: Allowance::default(), known: Allowance::default() }
+                    .run(gather)
+            })
+            .map_err(|error| Error::Setup(format!("the thread that records decisions cannot start: {error}")))?;
+        Ok(Self { shared, thread: Mutex::new(Some(thread)), durable: config.durable })
+    }
+
+    /// Records a decision. Answers at once, unless records are durable and a client is authenticated: then when the
+    /// record is on the disk.
+    ///
+    /// # Errors
+    /// `Unavailable` when a durable record cannot be written: its token must not be given out.
+    pub(crate) async fn record(&self, decision: Decision) -> Result<()> {
+        self.shared.counters.note_outcome(decision.outcome);
+        // A stranger gets nothing that its record would have to vouch for, and is told nothing by how long it takes.
+        let waits = self.durable && !is_stranger(&decision);
+        let (done, written) = if waits {
+            let (done, written) = oneshot::channel();
+            (Some(done), Some(written))
+        } else {
+            (None, None)
+        };
+        let failed = || Error::Unavailable {
+            detail: "the record of this request cannot be written, so it is not answered: try again".to_owned(),
+            cause: "a decision could not be recorded, and decisions.durable is set".to_owned(),
+        };
+        if !self.push(Waiting { decision: Box::new(decision), done }) {
+            self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
+            return if waits { Err(failed()) } else { Ok(()) };
+        }
+        match written {
+            None => Ok(()),
+            Some(written) => {
+                if written.await == Ok(true) {
+                    Ok(())
+                } else {
+                    Err(failed())
+                }
+            }
+        }
+    }
+
+    /// Waits until what was recorded before is on the disk: who reads records sees those of requests already
+    /// answered. Blocks.
+    pub(crate) fn settle(&self) {
+        let (settled, done) = oneshot::channel();
+        {
+            let mut queue = self.shared.lock();
+            if queue.closed {
+                return;
+            }
+            queue.settling.push(settled);
+        }
+        self.shared.changed.notify_one();
+        // An error says that the thread is gone, and then there is nothing to wait for.
+        let _ = done.blocking_recv();
+    }
+
+    /// What became of records and requests since the start.
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters
+    }
+
+    /// Writes what waits, and ends the thread. Later records are dropped.
+    pub(crate) fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.changed.notify_one();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Err(_)) = thread.map(std::thread::JoinHandle::join) {
+            tracing::error!("the thread that records decisions ended in a panic");
+        }
+    }
+
+    /// Whether there was room.
+    fn push(&self, waiting: Waiting) -> bool {
+        let stranger = is_stranger(&waiting.decision);
+        let mut queue = self.shared.lock();
+        let full = queue.waiting.len() >= WAITING_MAX || (stranger && queue.strangers >= STRANGERS_WAITING_MAX);
+        if queue.closed || full {
+            return false;
+        }
+        queue.strangers += usize::from(stranger);
+        queue.waiting.push(waiting);
+        // Between the first and a full batch the thread has nothing new to know.
+        let worth_a_call = matches!(queue.waiting.len(), 1 | BATCH_MAX);
+        drop(queue);
+        if worth_a_call {
+            self.shared.changed.notify_one();
+        }
+        true
+    }
+}
+
+/// Whether nobody was authenticated.
+fn is_stranger(decision: &Decision) -> bool {
+    decision.service_account_id.is_none()
+}
+
+impl Counters {
+    fn note_outcome(&self, outcome: Outcome) {
+        let counter = match outcome {
+            Outcome::Issued => &self.issued,
+            Outcome::Refused => &self.refused,
+            Outcome::Failed => &self.failed,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everything that waits, as soon as something does and `gather` more has passed.
+    fn take(&self, gather: Duration) -> Queue {
+        let is_idle = |queue: &mut Queue| queue.waiting.is_empty() && queue.settling.is_empty() && !queue.closed;
+        let may_grow =
+            |queue: &mut Queue| queue.waiting.len() < BATCH_MAX && queue.settling.is_empty() && !queue.closed;
+        let queue = self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
+        let mut queue =
+            self.changed.wait_timeout_while(queue, gather, may_grow).unwrap_or_else(PoisonError::into_inner).0;
+        let closed = queue.closed;
+        Queue { closed, ..std::mem::replace(&mut *queue, Queue { closed, ..Queue::default() }) }
+    }
+}
+
+/// The thread's own.
+struct Writer<'a> {
+    shared: &'a Shared,
+    store: &'a Store,
+    /// Strangers that name no client of this server, and those that name one without proving to be it.
+    unknown: Allowance,
+    known: Allowance,
+}
+
+impl Writer<'_> {
+    fn run(mut self, gather: Duration) {
+        loop {
+            let Queue { waiting, settling, closed, .. } = self.shared.take(gather);
+            let mut waiting = waiting.into_iter().peekable();
+            while waiting.peek().is_some() {
+                self.write(waiting.by_ref().take(BATCH_MAX).collect());
+            }
+            for settled in settling {
+                // Who no longer waits has nothing to be told.
+                let _ = settled.send(());
+            }
+            if closed {
+                return;
+            }
+        }
+    }
+
+    fn write(&mut self, waiting: Vec<Waiting>) {
+        let mut rows = Vec::with_capacity(waiting.len());
+        let mut waiters = Vec::new();
+        let mut lookups = LOOKUPS_MAX;
+        for Waiting { decision, done } in waiting {
+            match self.room_for(&decision, &mut lookups) {
+                Some(left_out) => rows.push(row_of(*decision, left_out)),
+                None => _ = self.shared.counters.left_out.fetch_add(1, Ordering::Relaxed),
+            }
+            waiters.extend(done);
+        }
+        let count = rows.len() as u64;
+        let written = rows.is_empty() || self.insert(&rows);
+        let counters = &self.shared.counters;
+        if written { &counters.written } else { &counters.lost }.fetch_add(count, Ordering::Relaxed);
+        for done in waiters {
+            // Who no longer waits has nothing to be told.
+            let _ = done.send(written);
+        }
+    }
+
+    /// How many refusals were left out before this one, or `None` when it is to be left out itself.
+    fn room_for(&mut self, decision: &Decision, lookups: &mut usize) -> Option<u64> {
+        if !is_stranger(decision) {
+            self.unknown.earn();
+            self.known.earn();
+            return Some(0);
+        }
+        if let Some(left_out) = self.unknown.take(decision.at) {
+            return Some(left_out);
+        }
+        // A flood of made-up names must not hide that someone tries a real one.
+        let named = decision.client_id.as_deref().filter(|_| *lookups > 0);
+        *lookups = lookups.saturating_sub(usize::from(named.is_some()));
+        let is_known = named.is_some_and(|client_id| self.store.client_exists(client_id).unwrap_or(false));
+        let left_out = if is_known { self.known.take(decision.at) } else { None };
+        if left_out.is_none() {
+            if is_known { &mut self.known } else { &mut self.unknown }.leave_out();
+        }
+        left_out
+    }
+
+    fn insert(&self, rows: &[NewDecision]) -> bool {
+        for attempt in 1..=TRIES {
+            match self.store.decision_insert_all(rows) {
+                Ok(()) => return true,
+                Err(error) if attempt == TRIES => {
+                    let cause = error.cause().unwrap_or_default();
+                    tracing::error!(records = rows.len(), cause, "decisions are not recorded: {error}");
+                }
+                Err(_) => std::thread::sleep(PAUSE),
+            }
+        }
+        false
+    }
+}
+
+/// However the thread ends, nobody waits for it for ever.
+impl Drop for Writer<'_> {
+    fn drop(&mut self) {
+        *self.shared.lock() = Queue { closed: true, ..Queue::default() };
+    }
+}
+
+fn row_of(decision: Decision, left_out: u64) -> NewDecision {
+    let mut record = decision.to_json();
+    if let (Some(members), true) = (record.as_object_mut(), left_out > 0) {
+        members.insert("leftOut".to_owned(), left_out.into());
+    }
+    let policies: Vec<Value> = decision.detail.steps.iter().map(|step| step.policy_id.as_str().into()).collect();
+    NewDecision {
+        id: decision.id,
+        at: decision.at,
+        outcome: decision.outcome.as_str(),
+        error: decision.error,
+        client_id: decision.client_id,
+        service_account_id: decision.service_account_id,
+        api_id: decision.api_id,
+        request_id: decision.request_id,
+        policies: (!policies.is_empty()).then(|| Value::from(policies).to_string()),
+        record: record.to_string(),
+    }
+}

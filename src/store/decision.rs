@@ -1,0 +1,149 @@
+//! How decisions are kept: written in batches behind the requests they tell of, listed, pruned from their oldest end.
+//!
+//! Rows are only ever added at one end and removed at the other, so `seq` has no gaps: an unfiltered list counts and
+//! turns pages by arithmetic, at a million rows as at ten. What a record says is `decision.rs`'s business.
+
+use serde_json::{Map, Value};
+
+use super::engine::{Batch, EngineError, Row, Statement, params};
+use super::entity::{Page, Query};
+use super::list::{Attribute, Kind, Listing};
+use super::{Store, plain_error};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::model::id::Id;
+
+/// Rows that one step of pruning removes: a few milliseconds of the writer's time.
+const PRUNED_AT_ONCE_MAX: i64 = 1000;
+
+const INSERT: &str = "INSERT INTO decision (id, at_ms, outcome, error, client_id, service_account_id, api_id, \
+    request_id, policies) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+const INSERT_DETAIL: &str = "INSERT INTO decision_detail (seq, record) VALUES (last_insert_rowid(), ?1)";
+/// A subselect, so that rows before the page are passed over without reading their records.
+const SELECT: &str = "SELECT (SELECT record FROM decision_detail WHERE seq = t.seq) FROM decision AS t";
+
+static DECISIONS: Listing = Listing {
+    count: "SELECT COUNT(*) FROM decision AS t",
+    select: SELECT,
+    key: "t.seq",
+    attributes: &[
+        Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
+        // The same, by which a token's holder knows it.
+        Attribute { name: "jti", expr: "t.id", kind: Kind::Exact },
+        Attribute { name: "at", expr: "t.at_ms", kind: Kind::Time },
+        Attribute { name: "outcome", expr: "t.outcome", kind: Kind::Exact },
+        Attribute { name: "error", expr: "t.error", kind: Kind::Exact },
+        Attribute { name: "clientId", expr: "t.client_id", kind: Kind::Exact },
+        Attribute { name: "serviceAccountId", expr: "t.service_account_id", kind: Kind::Exact },
+        Attribute { name: "apiId", expr: "t.api_id", kind: Kind::Exact },
+        Attribute { name: "requestId", expr: "t.request_id", kind: Kind::Exact },
+        Attribute {
+            name: "steps",
+            expr: "SELECT 1 FROM json_each(t.policies) AS s WHERE 1",
+            kind: Kind::Many(&[Attribute { name: "policyId", expr: "s.value", kind: Kind::Exact }]),
+        },
+    ],
+    has_meta: false,
+};
+
+/// A decision on its way into the database: the record, and what lists find it by.
+#[derive(Debug)]
+pub(crate) struct NewDecision {
+    pub(crate) id: Id,
+    pub(crate) at: Timestamp,
+    pub(crate) outcome: &'static str,
+    pub(crate) error: Option<String>,
+    pub(crate) client_id: Option<String>,
+    pub(crate) service_account_id: Option<Id>,
+    pub(crate) api_id: Option<Id>,
+    pub(crate) request_id: String,
+    /// The ids of the policies that were asked, as a JSON array.
+    pub(crate) policies: Option<String>,
+    /// The whole record, in JSON.
+    pub(crate) record: String,
+}
+
+fn record_from_row(row: &Row) -> Result<Map<String, Value>, EngineError> {
+    row.object(0)
+}
+
+impl Store {
+    /// Writes decisions, all in one commit, and waits for it. They tell of the past only, so they have no audit commit.
+    pub(crate) fn decision_insert_all(&self, decisions: &[NewDecision]) -> Result<()> {
+        let mut batch = Batch::with_capacity(decisions.len() * 2);
+        for decision in decisions {
+            let params = params![
+                &decision.id,
+                decision.at,
+                decision.outcome,
+                decision.error.as_deref(),
+                decision.client_id.as_deref(),
+                decision.service_account_id.as_ref(),
+                decision.api_id.as_ref(),
+                decision.request_id.as_str(),
+                decision.policies.as_deref(),
+            ];
+            batch.push(Statement::new(INSERT, params));
+            batch.push(Statement::new(INSERT_DETAIL, params![decision.record.as_str()]));
+        }
+        self.write(batch).map_err(plain_error)
+    }
+
+    /// The record of the decision with this id, which is also the `jti` of the token that it issued.
+    pub(crate) fn decision_by_id(&self, id: &str) -> Result<Map<String, Value>> {
+        let sql = [SELECT, " WHERE t.id = ?1"].concat();
+        let row = self.read_one(&Statement { sql: sql.into(), params: params![id] })?;
+        let row = row.ok_or_else(|| {
+            Error::NotFound(format!(
+                "there is no decision {id}: it is older than what is kept (decisions.keep_days, decisions.keep_rows), \
+                 or of another server"
+            ))
+        })?;
+        record_from_row(&row).map_err(plain_error)
+    }
+
+    /// One page of decisions.
+    pub(crate) fn decision_list(&self, query: &Query) -> Result<Page<Map<String, Value>>> {
+        if query.filter.is_some() || query.sort_by.is_some() {
+            return self.page(&DECISIONS, query, record_from_row);
+        }
+        const TOTAL: &str = "SELECT COALESCE((SELECT max(seq) FROM decision) - (SELECT min(seq) FROM decision) + 1, 0)";
+        const NEWEST_FIRST: &str = " WHERE t.seq <= (SELECT max(seq) FROM decision) - ?1 ORDER BY t.seq DESC LIMIT ?2";
+        const OLDEST_FIRST: &str = " WHERE t.seq >= (SELECT min(seq) FROM decision) + ?1 ORDER BY t.seq ASC LIMIT ?2";
+        let sql = [SELECT, if query.descending { NEWEST_FIRST } else { OLDEST_FIRST }].concat();
+        let params = params![i64::from(query.start_index.max(1)) - 1, i64::from(query.count)];
+        let statements = [Statement::new(TOTAL, Vec::new()), Statement { sql: sql.into(), params }];
+        let (_, answers) = self.engine.read_together(&statements).map_err(plain_error)?;
+        let [total, rows] = answers.as_slice() else {
+            return Err(Error::Internal("two statements have two answers".to_owned()));
+        };
+        let total = total.first().map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)?;
+        let items = rows.iter().map(|row| record_from_row(row).map_err(plain_error)).collect::<Result<_>>()?;
+        Ok(Page { total, items })
+    }
+
+    /// Removes the oldest decisions that are older than `keep_after` or too many, a bounded number of them. Answers
+    /// whether there may be more to remove.
+    pub(crate) fn decision_prune(&self, keep_after: Timestamp, keep_rows: u64) -> Result<bool> {
+        // The first row to stay: of the oldest ones, the first that is young enough, if there are not too many.
+        const FIRST_KEPT: &str = "WITH edge AS (SELECT (SELECT min(seq) FROM decision) AS low, \
+            (SELECT max(seq) FROM decision) AS high) SELECT low, max(high - ?2 + 1, \
+            COALESCE((SELECT min(seq) FROM decision WHERE seq < low + ?3 AND at_ms >= ?1), low + ?3)) FROM edge";
+        const DELETE_DETAIL: &str = "DELETE FROM decision_detail WHERE seq < ?1";
+        const DELETE: &str = "DELETE FROM decision WHERE seq < ?1";
+        let keep_rows = i64::try_from(keep_rows).unwrap_or(i64::MAX);
+        let row = self.read_one(&Statement::new(FIRST_KEPT, params![keep_after, keep_rows, PRUNED_AT_ONCE_MAX]))?;
+        let Some(row) = row else { return Ok(false) };
+        let (low, first_kept) = (row.optional_integer(0), row.optional_integer(1));
+        let (Some(low), Some(first_kept)) = (low.map_err(plain_error)?, first_kept.map_err(plain_error)?) else {
+            return Ok(false);
+        };
+        if first_kept <= low {
+            return Ok(false);
+        }
+        let step_end = first_kept.min(low + PRUNED_AT_ONCE_MAX);
+        let batch = vec![Statement::new(DELETE_DETAIL, params![step_end]), Statement::new(DELETE, params![step_end])];
+        self.write(batch).map_err(plain_error)?;
+        Ok(step_end - low == PRUNED_AT_ONCE_MAX)
+    }
+}
