@@ -4,6 +4,7 @@
 //! strangers without another line.
 
 mod controller;
+mod decisions;
 mod operations;
 mod query;
 mod write;
@@ -32,6 +33,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(controller::routes::<MachineToMachine>)
         .configure(controller::routes::<Api>)
         .configure(controller::routes::<Grant>)
+        .configure(decisions::routes)
         .configure(operations::routes)
         .default_service(web::to(no_such_path))
         .wrap(from_fn(admit));

@@ -54,6 +54,8 @@ const ROUTES: &[Route] = &[
     route("/keys", "/keys", &[("GET", "reader")]),
     route("/audit/commits", "/audit/commits", &[("GET", "reader")]),
     route("/audit/commits/{id}", "/audit/commits/x", &[("GET", "reader")]),
+    route("/decisions", "/decisions", &[("GET", "reader")]),
+    route("/decisions/{id}", "/decisions/x", &[("GET", "reader")]),
     route("/event-logs", "/event-logs", &[("GET", "reader")]),
     route("/event-logs/{id}", "/event-logs/x", &[("GET", "reader")]),
 ];

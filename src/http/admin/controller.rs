@@ -111,12 +111,22 @@ fn etag<E: Entity>(record: &Record<E>) -> (header::HeaderName, String) {
     (header::ETAG, format!("\"{}\"", record.meta.revision))
 }
 
-/// Answers a list of anything in the envelope of RFC 7644 3.4.2.
+/// Answers a list of anything in the envelope of RFC 7644 3.4.2, the oldest first unless asked otherwise.
 pub(super) async fn list_response(
     request: &HttpRequest,
     read: impl FnOnce(&Query) -> Result<(i64, Vec<Map<String, Value>>)> + Send + 'static,
 ) -> HttpResponse {
-    let asked = Parameters::of(request).and_then(|parameters| Ok((parameters.list()?, parameters.projection())));
+    ordered_list_response(request, false, read).await
+}
+
+/// As [`list_response`], with the newest first where `newest_first` says so.
+pub(super) async fn ordered_list_response(
+    request: &HttpRequest,
+    newest_first: bool,
+    read: impl FnOnce(&Query) -> Result<(i64, Vec<Map<String, Value>>)> + Send + 'static,
+) -> HttpResponse {
+    let asked =
+        Parameters::of(request).and_then(|parameters| Ok((parameters.list(newest_first)?, parameters.projection())));
     let (query, projection) = match asked {
         Ok(asked) => asked,
         Err(error) => return admin_response(request, &error),

@@ -58,11 +58,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// An answer that must not be kept anywhere.
-fn ok(body: &impl serde::Serialize) -> HttpResponse {
+pub(super) fn ok(body: &impl serde::Serialize) -> HttpResponse {
     HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).json(body)
 }
 
-fn created(body: &Value) -> HttpResponse {
+pub(super) fn created(body: &Value) -> HttpResponse {
     HttpResponse::Created().insert_header((header::CACHE_CONTROL, "no-store")).json(body)
 }
 

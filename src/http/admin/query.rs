@@ -32,14 +32,16 @@ impl Parameters {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// The list asked for.
-    pub(super) fn list(&self) -> Result<Query> {
+    /// The list asked for. `newest_first` says how it comes when no order was asked for.
+    pub(super) fn list(&self, newest_first: bool) -> Result<Query> {
         let filter = self.last("filter").filter(|text| !text.trim().is_empty());
         let filter = filter
             .map(|text| filter::parse(text).map_err(|error| violation("filter", text, error.to_string())))
             .transpose()?;
+        let sort_by = self.last("sortBy").filter(|name| !name.is_empty()).map(str::to_owned);
         let descending = match self.last("sortOrder") {
-            None | Some("" | "ascending") => false,
+            None | Some("") => newest_first && sort_by.is_none(),
+            Some("ascending") => false,
             Some("descending") => true,
             Some(other) => return Err(violation("sortOrder", other, "must be ascending or descending")),
         };
@@ -59,13 +61,7 @@ impl Parameters {
                 format!("a page has at most {COUNT_MAX} items: turn pages with startIndex"),
             ));
         }
-        Ok(Query {
-            filter,
-            sort_by: self.last("sortBy").filter(|name| !name.is_empty()).map(str::to_owned),
-            descending,
-            start_index: number("startIndex", 1)?.max(1),
-            count,
-        })
+        Ok(Query { filter, sort_by, descending, start_index: number("startIndex", 1)?.max(1), count })
     }
 
     /// Which members to show.
