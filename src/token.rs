@@ -47,8 +47,8 @@ pub async fn issue(app: &App, parsed: Result<TokenRequest>, circumstances: Circu
     // 6. Record: what became of the request, whatever it was.
     decision.end(outcome.as_ref().err());
     let outcome = outcome.map_err(|error| decision.named_in(error));
-    drop(decision);
-    outcome
+    let recorded = app.decisions.record(decision).await;
+    outcome.and_then(|issued| recorded.map(|()| issued))
 }
 
 /// Steps 2 to 5. What is found out on the way goes into `decision`.

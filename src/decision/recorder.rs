@@ -27,6 +27,8 @@ const GATHER: Duration = Duration::from_millis(50);
 /// Tries to write a batch, and the pause between them.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(200);
+/// Requested scopes that the record of a request without policies keeps.
+const REQUESTED_KEPT_MAX: usize = 20;
 /// In one batch, how often a stranger's client is looked up.
 const LOOKUPS_MAX: usize = 100;
 
@@ -299,12 +301,17 @@ impl Drop for Writer<'_> {
     }
 }
 
-fn row_of(decision: Decision, left_out: u64) -> NewDecision {
-    let mut record = decision.to_json();
-    if let (Some(members), true) = (record.as_object_mut(), left_out > 0) {
-        members.insert("leftOut".to_owned(), left_out.into());
-    }
+fn row_of(mut decision: Decision, left_out: u64) -> NewDecision {
     let policies: Vec<Value> = decision.detail.steps.iter().map(|step| step.policy_id.as_str().into()).collect();
+    // No policy was asked, so nothing needs the whole list: a client can fill a body with it.
+    let unnamed = if policies.is_empty() { decision.requested.len().saturating_sub(REQUESTED_KEPT_MAX) } else { 0 };
+    decision.requested.truncate(decision.requested.len() - unnamed);
+    let mut record = decision.to_json();
+    for (name, count) in [("requestedLeftOut", unnamed as u64), ("leftOut", left_out)] {
+        if let (Some(members), true) = (record.as_object_mut(), count > 0) {
+            members.insert(name.to_owned(), count.into());
+        }
+    }
     NewDecision {
         id: decision.id,
         at: decision.at,

@@ -8,6 +8,7 @@ mod program;
 
 mod admin;
 mod authz;
+mod decisions;
 mod introspection;
 mod migration;
 mod policy;

@@ -1,0 +1,195 @@
+//! Decisions: every token request leaves a record that says why it ended as it did.
+
+mod strangers;
+
+use serde_json::{Value, json};
+
+use crate::app::{HowTo, TestApp, claims, texts};
+
+/// A page of decisions with these parameters.
+fn page(app: &TestApp, parameters: &[(&str, &str)]) -> Value {
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    app.admin("GET", &format!("/decisions?{query}"), &Value::Null).expect(200)
+}
+
+fn decision(app: &TestApp, id: &str) -> Value {
+    app.admin("GET", &format!("/decisions/{id}"), &Value::Null).expect(200)
+}
+
+/// The `jti` of a new token.
+fn token(app: &TestApp, howto: &HowTo) -> String {
+    let answer = app.token_for(howto, &[("scope", "write")]).expect(200);
+    claims(answer["access_token"].as_str().unwrap())["jti"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_token_is_explained_by_the_decision_with_its_jti() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let jti = token(&app, &howto);
+    let found = decision(&app, &jti);
+    assert_eq!(found["outcome"], "issued");
+    assert_eq!(found["jti"], json!(jti));
+    assert_eq!(found["clientId"], json!(howto.client_id));
+    assert_eq!(found["serviceAccountId"], json!(howto.account));
+    assert_eq!(found["apiId"], json!(howto.api));
+    assert_eq!(found["requested"], json!(["write"]));
+    assert_eq!(found["granted"], json!(["write"]));
+    assert_eq!(found["issued"], json!(["write"]));
+    assert_eq!(found["lifetimeSeconds"], 3600);
+    assert_eq!(found["at"], "2027-01-15T10:00:00.000Z");
+}
+
+#[test]
+fn a_refusal_tells_its_caller_which_decision_explains_it() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let refused = app.token_for(&howto, &[("scope", "read")]).expect(400);
+    let description = refused["error_description"].as_str().unwrap();
+    let id = description.rsplit(' ').next().unwrap();
+    let found = decision(&app, id);
+    assert_eq!((&found["outcome"], &found["error"]), (&json!("refused"), &json!("invalid_scope")));
+    assert_eq!(found["requested"], json!(["read"]));
+    assert!(description.starts_with(found["reason"].as_str().unwrap()), "{description}");
+    assert_eq!(found["jti"], Value::Null);
+}
+
+#[test]
+fn decisions_are_found_by_what_they_are_about() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let first = token(&app, &howto);
+    app.advance(60);
+    app.token_for(&howto, &[("scope", "read")]).expect(400);
+    app.token_for(&howto, &[("resource", "nowhere")]).expect(400);
+    app.advance(60);
+    let last = token(&app, &howto);
+    let total = |filter: &str| page(&app, &[("filter", filter)])["totalResults"].as_u64().unwrap();
+    assert_eq!(total("outcome eq \"issued\""), 2);
+    assert_eq!(total("outcome ne \"issued\""), 2);
+    assert_eq!(total("error eq \"invalid_target\""), 1);
+    assert_eq!(total(&format!("clientId eq \"{}\" and outcome eq \"issued\"", howto.client_id)), 2);
+    assert_eq!(total(&format!("serviceAccountId eq \"{}\"", howto.account)), 4);
+    assert_eq!(total(&format!("apiId eq \"{}\"", howto.api)), 2, "a refused request got to no API");
+    assert_eq!(total(&format!("jti eq \"{first}\"")), 1);
+    assert_eq!(total("at ge \"2027-01-15T10:01:00Z\" and at lt \"2027-01-15T10:02:00Z\""), 2);
+    assert_eq!(total("clientId eq \"nobody\""), 0);
+    assert_eq!(total("steps.policyId eq \"none\""), 0);
+    let newest = page(&app, &[("count", "1")]);
+    assert_eq!(newest["Resources"][0]["id"], json!(last), "newest first");
+    assert_eq!(newest["totalResults"], 4);
+    let oldest = page(&app, &[("sortOrder", "ascending"), ("count", "1")]);
+    assert_eq!(oldest["Resources"][0]["id"], json!(first));
+    let by_error = page(&app, &[("sortBy", "error"), ("filter", "error pr")]);
+    assert_eq!(by_error["Resources"][0]["error"], "invalid_scope");
+    let unknown = app.admin("GET", "/decisions?filter=colour%20eq%20%22red%22", &Value::Null).expect(400);
+    assert!(unknown["detail"].as_str().unwrap().contains("there is no attribute colour"), "{unknown}");
+}
+
+#[test]
+fn pages_are_turned_without_gaps_and_repeats() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let mut made: Vec<String> = (0..25)
+        .map(|_| {
+            app.advance(1);
+            token(&app, &howto)
+        })
+        .collect();
+    for (order, filter) in [("descending", ""), ("descending", "outcome eq \"issued\""), ("ascending", "")] {
+        made.sort();
+        if order == "descending" {
+            made.reverse();
+        }
+        let mut seen = Vec::new();
+        for start in (1..=31).step_by(10) {
+            let page = page(
+                &app,
+                &[("startIndex", &start.to_string()), ("count", "10"), ("sortOrder", order), ("filter", filter)],
+            );
+            assert_eq!(page["totalResults"], 25, "{order} {filter}");
+            seen.extend(page["Resources"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()));
+        }
+        assert_eq!(seen, made, "{order} {filter}");
+    }
+    let none = page(&app, &[("count", "0")]);
+    assert_eq!((none["totalResults"].as_u64(), texts(&none["Resources"]).len()), (Some(25), 0));
+}
+
+#[test]
+fn an_empty_list_is_one_too() {
+    let app = TestApp::start();
+    assert_eq!(page(&app, &[])["totalResults"], 0);
+    assert_eq!(page(&app, &[("sortOrder", "ascending"), ("startIndex", "5")])["totalResults"], 0);
+    let missing = app.admin("GET", "/decisions/0000000000000000000000", &Value::Null).expect(404);
+    assert!(missing["detail"].as_str().unwrap().contains("decisions.keep_days"), "{missing}");
+}
+
+#[test]
+fn what_waits_when_the_server_stops_is_written() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let tokens: Vec<String> = (0..20).map(|_| token(&app, &howto)).collect();
+    let app = app.restart();
+    for jti in &tokens {
+        assert_eq!(decision(&app, jti)["outcome"], "issued");
+    }
+}
+
+#[test]
+fn a_durable_record_is_on_the_disk_before_its_token_is_given_out() {
+    let app = TestApp::with(|config| config.decisions.durable = true);
+    let howto = app.howto();
+    let jti = token(&app, &howto);
+    // Past the server and whatever it may hold back: the file itself.
+    let database = rusqlite::Connection::open(app.database()).unwrap();
+    let found: String = database
+        .query_row("SELECT record FROM decision JOIN decision_detail USING (seq) WHERE id = ?1", [&jti], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert!(found.contains(&howto.client_id));
+}
+
+#[test]
+fn old_and_surplus_records_are_removed_from_the_oldest_end() {
+    let app = TestApp::with(|config| {
+        config.decisions.keep_days = 2;
+        config.decisions.keep_rows = 10;
+    });
+    let howto = app.howto();
+    let first = token(&app, &howto);
+    app.advance(86_400);
+    let tokens: Vec<String> = (0..5).map(|_| token(&app, &howto)).collect();
+    app.advance(86_401);
+    let gone = |id: &str| {
+        crate::app::eventually("removal", || {
+            (app.admin("GET", &format!("/decisions/{id}"), &Value::Null).status == 404).then_some(())
+        });
+    };
+    gone(&first);
+    assert_eq!(page(&app, &[])["totalResults"], 5);
+    let more: Vec<String> = (0..8).map(|_| token(&app, &howto)).collect();
+    gone(&tokens[2]);
+    assert_eq!(page(&app, &[])["totalResults"], 10);
+    assert_eq!(decision(&app, &tokens[3])["id"], json!(tokens[3]));
+    assert_eq!(decision(&app, &more[7])["id"], json!(more[7]));
+    let details: i64 = rusqlite::Connection::open(app.database())
+        .unwrap()
+        .query_row("SELECT COUNT(*) FROM decision_detail", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(details, 10, "the records went with their rows");
+}
+
+#[test]
+fn a_body_full_of_scopes_makes_a_short_record() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let scopes: Vec<String> = (0..200).map(|n| format!("{n:0>200}")).collect();
+    let refused = app.token_for(&howto, &[("scope", &scopes.join(" "))]).expect(400);
+    let id = refused["error_description"].as_str().unwrap().rsplit(' ').next().unwrap().to_owned();
+    let found = decision(&app, &id);
+    assert_eq!(found["requested"].as_array().unwrap().len(), 20);
+    assert_eq!(found["requestedLeftOut"], 180);
+    assert!(found.to_string().len() < 10_000);
+}

@@ -1,0 +1,50 @@
+//! Who cannot authenticate is recorded too, within bounds.
+
+use serde_json::{Value, json};
+
+use super::page;
+use crate::app::TestApp;
+
+fn guess(app: &TestApp, client_id: &str) {
+    let parameters = [("grant_type", "client_credentials"), ("client_id", client_id), ("client_secret", "guessed")];
+    app.token(&parameters).expect(401);
+}
+
+#[test]
+fn a_wrong_secret_is_recorded_under_the_client_that_it_was_tried_on() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    guess(&app, &howto.client_id);
+    let found = page(&app, &[("filter", &format!("clientId eq \"{}\"", howto.client_id))]);
+    assert_eq!(found["totalResults"], 1);
+    let found = &found["Resources"][0];
+    assert_eq!((&found["outcome"], &found["error"]), (&json!("refused"), &json!("invalid_client")));
+    assert_eq!(found["serviceAccountId"], Value::Null, "nobody was authenticated");
+    assert!(!found.to_string().contains("guessed"), "no secret in a record");
+}
+
+#[test]
+fn what_a_stranger_calls_itself_is_kept_short_and_printable() {
+    let app = TestApp::start();
+    guess(&app, &format!("\u{202e}<script>{}", "x".repeat(5000)));
+    let found = page(&app, &[]);
+    let name = found["Resources"][0]["clientId"].as_str().unwrap();
+    assert!(name.len() <= 100 && name.is_ascii(), "{name}");
+}
+
+#[test]
+fn a_flood_of_strangers_is_counted_and_does_not_hide_attempts_on_a_real_client() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    for n in 0..110 {
+        guess(&app, &format!("made-up-{n}"));
+    }
+    assert_eq!(page(&app, &[])["totalResults"], 100, "the burst");
+    guess(&app, &howto.client_id);
+    assert_eq!(page(&app, &[("filter", &format!("clientId eq \"{}\"", howto.client_id))])["totalResults"], 1);
+    app.advance(10);
+    guess(&app, "made-up-again");
+    let newest = page(&app, &[("count", "1")]);
+    assert_eq!(newest["Resources"][0]["clientId"], "made-up-again", "room for one in ten seconds");
+    assert_eq!(newest["Resources"][0]["leftOut"], 10);
+}
