@@ -71,9 +71,46 @@ struct Args {
     /// What the tokens are signed with
     #[arg(long, value_enum, ignore_case = true, default_value_t = Alg::EdDsa)]
     alg: Alg,
+    /// Policies that grantd asks for every token
+    #[arg(long, value_enum, default_value_t = Policies::None)]
+    policies: Policies,
+    /// What grantd is compared with
+    #[arg(long, value_enum, default_value_t = Base::Floor)]
+    base: Base,
     /// Passed by `cargo bench`, and not by `cargo test --all-targets`
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// What stands between the grant and the token.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Policies {
+    /// Nothing
+    None,
+    /// One policy whose answers are reused
+    One,
+    /// Five policies whose answers are reused
+    Five,
+    /// One policy that is asked afresh for every token
+    Fresh,
+}
+
+impl Policies {
+    pub(crate) fn count(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::One | Self::Fresh => 1,
+            Self::Five => 5,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Base {
+    /// A bare signature behind the same HTTP stack
+    Floor,
+    /// grantd without policies
+    Grantd,
 }
 
 /// The signature algorithms that grantd offers, by their JOSE names (RFC 7518, RFC 8037).
@@ -121,21 +158,28 @@ fn bench(args: &Args) -> Fallible<()> {
     let dir = tempfile::tempdir()?;
     let machine = machine::description();
 
-    let mut floor = Subject::start_floor(&cores, args.alg)?;
-    let mut grantd = Subject::start_grantd(&cores, args.alg, dir.path())?;
+    let mut floor = match args.base {
+        Base::Floor => Subject::start_floor(&cores, args.alg)?,
+        Base::Grantd => {
+            let plain = dir.path().join("plain");
+            std::fs::create_dir(&plain)?;
+            Subject::start_grantd(&cores, args.alg, Policies::None, "plain", &plain)?
+        }
+    };
+    let mut grantd = Subject::start_grantd(&cores, args.alg, args.policies, "grantd", dir.path())?;
     let mut sides = (Side::idle(&floor)?, Side::idle(&grantd)?);
     if sides.0.alg != sides.1.alg {
-        return Err(format!("the floor signs {} and grantd {}", sides.0.alg, sides.1.alg).into());
+        return Err(format!("the one signs {} and the other {}", sides.0.alg, sides.1.alg).into());
     }
     floor.server.pause()?;
     grantd.server.pause()?;
 
     for round in 1..=args.rounds {
         let run = measure(&runtime, args, &cores, &floor)?;
-        println!("round {round}: floor  {run}");
+        println!("round {round}: {:6} {run}", floor.name);
         sides.0.runs.push(run);
         let run = measure(&runtime, args, &cores, &grantd)?;
-        println!("round {round}: grantd {run}");
+        println!("round {round}: {:6} {run}", grantd.name);
         sides.1.runs.push(run);
     }
     sides.0.loaded_mib = floor.server.resident_mib();
@@ -153,7 +197,8 @@ fn bench(args: &Args) -> Fallible<()> {
         alg: args.alg.name(),
         machine,
         settings: settings(args, &cores, dir.path()),
-        floor: sides.0,
+        base_name: if args.base == Base::Floor { "floor" } else { "plain" },
+        base: sides.0,
         grantd: sides.1,
     };
     println!("\n{report}");
@@ -205,6 +250,11 @@ fn settings(args: &Args, cores: &Cores, dir: &std::path::Path) -> Vec<String> {
         cores.to_string(),
         format!("database in {} ({}), as `grantd dev` sets it up, one worker", dir.display(), machine::filesystem(dir)),
     ];
+    match args.policies {
+        Policies::None => {}
+        Policies::Fresh => lines.push("one policy (scope-allowlist), asked afresh for every token".to_owned()),
+        reused => lines.push(format!("policies: {} (scope-allowlist), their answers reused", reused.count())),
+    }
     if cfg!(debug_assertions) {
         lines.push("WARNING: built without optimisation, the figures mean nothing".to_owned());
     }

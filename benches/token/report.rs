@@ -68,18 +68,20 @@ pub(crate) struct Report {
     pub(crate) alg: &'static str,
     pub(crate) machine: String,
     pub(crate) settings: Vec<String>,
-    pub(crate) floor: Side,
+    /// What grantd is compared with.
+    pub(crate) base_name: &'static str,
+    pub(crate) base: Side,
     pub(crate) grantd: Side,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "grantd against its floor, {} tokens; median (least to greatest)\n", self.alg)?;
+        writeln!(f, "grantd against {}, {} tokens; median (least to greatest)\n", self.base_name, self.alg)?;
         writeln!(f, "machine   {}", self.machine)?;
         for line in &self.settings {
             writeln!(f, "settings  {line}")?;
         }
-        writeln!(f, "\n{:28}{:>32}{:>32}", "", "floor", "grantd")?;
+        writeln!(f, "\n{:28}{:>32}{:>32}", "", self.base_name, "grantd")?;
         self.row(f, "tokens a second", 0, |side| side.spread(|run| Some(run.tokens_per_second)))?;
         self.row(f, "latency p50, ms", 2, |side| side.spread(|run| Some(run.p50_ms)))?;
         self.row(f, "latency p99, ms", 2, |side| side.spread(|run| Some(run.p99_ms)))?;
@@ -111,34 +113,34 @@ impl Report {
                 },
             )
         };
-        writeln!(f, "{name:28}{:>32}{:>32}", cell(&self.floor), cell(&self.grantd))
+        writeln!(f, "{name:28}{:>32}{:>32}", cell(&self.base), cell(&self.grantd))
     }
 
     fn single(&self, f: &mut fmt::Formatter<'_>, name: &str, value: impl Fn(&Side) -> Option<f64>) -> fmt::Result {
         let cell = |side| value(side).map_or_else(|| "unknown".to_owned(), |value| format!("{value:.0}"));
-        writeln!(f, "{name:28}{:>32}{:>32}", cell(&self.floor), cell(&self.grantd))
+        writeln!(f, "{name:28}{:>32}{:>32}", cell(&self.base), cell(&self.grantd))
     }
 
     fn ratio(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let pairs = self.grantd.runs.iter().zip(&self.floor.runs);
-        let ratios: Vec<f64> =
-            pairs.map(|(grantd, floor)| grantd.tokens_per_second / floor.tokens_per_second).collect();
+        let pairs = self.grantd.runs.iter().zip(&self.base.runs);
+        let ratios: Vec<f64> = pairs.map(|(grantd, base)| grantd.tokens_per_second / base.tokens_per_second).collect();
         let each = ratios.iter().map(|ratio| format!("{ratio:.3}")).collect::<Vec<_>>().join(" ");
-        writeln!(f, "\ngrantd / floor, each round:  {each}")?;
+        writeln!(f, "\ngrantd / {}, each round:  {each}", self.base_name)?;
         if let Some(spread) = Spread::of(ratios) {
-            writeln!(f, "grantd / floor, median:      {:.3}", spread.median)?;
+            writeln!(f, "grantd / {}, median:      {:.3}", self.base_name, spread.median)?;
         }
         // A core that is shared with something else changes rates, and hardly the CPU time of a token.
         let cpu = |side: &Side| side.spread(cpu_us_per_token);
-        if let (Some(floor), Some(grantd)) = (cpu(&self.floor), cpu(&self.grantd)) {
-            writeln!(f, "the same by CPU a token:     {:.3}", floor.median / grantd.median)?;
+        if let (Some(base), Some(grantd)) = (cpu(&self.base), cpu(&self.grantd)) {
+            writeln!(f, "the same by CPU a token:     {:.3}", base.median / grantd.median)?;
+            writeln!(f, "CPU a token above {}:     {:.1} µs", self.base_name, grantd.median - base.median)?;
         }
         Ok(())
     }
 
     /// Anything that makes the ratio something else than what it claims to be.
     fn notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, side) in [("the floor", &self.floor), ("grantd", &self.grantd)] {
+        for (name, side) in [(self.base_name, &self.base), ("grantd", &self.grantd)] {
             let busy = side.spread(|run| run.server_busy);
             let Some(Spread { median, least, .. }) = busy else { continue };
             if median < BUSY_MIN {
@@ -148,7 +150,7 @@ impl Report {
                 writeln!(f, "NOTE: in a round {name} had only {percent:.0} % of its core: something else ran on it")?;
             }
         }
-        if self.alg == "RS256" {
+        if self.alg == "RS256" && self.base_name == "floor" {
             writeln!(f, "NOTE: the floor makes its RSA key at every start, grantd keeps its own: compare no starts")?;
         }
         Ok(())

@@ -11,7 +11,10 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 
 use crate::process::{Cores, Server};
-use crate::{Alg, Fallible, exchange, floor};
+use crate::{Alg, Fallible, Policies, exchange, floor};
+
+/// A typical policy in Rust.
+const MODULE: &[u8] = include_bytes!("../../policies/scope-allowlist/policy.wasm");
 
 /// What `grantd dev` may take to make a database with its sample and to say that it is ready.
 const READY_MAX: Duration = Duration::from_secs(30);
@@ -51,20 +54,28 @@ impl Subject {
         Ok(Self { name: "floor", server, address, request, command: command(port)?, log: None })
     }
 
-    /// `grantd dev` on a new database in `dir`, its sample API set to sign with `alg`.
-    pub(crate) fn start_grantd(cores: &Cores, alg: Alg, dir: &Path) -> Fallible<Self> {
+    /// `grantd dev` on a new database in `dir`, its sample API set to sign with `alg`, `policies` attached to the server.
+    pub(crate) fn start_grantd(
+        cores: &Cores,
+        alg: Alg,
+        policies: Policies,
+        name: &'static str,
+        dir: &Path,
+    ) -> Fallible<Self> {
         let log = dir.join("grantd.log");
         let ready_file = dir.join("ready.json");
-        let mut command = grantd_command(cores, dir, &log, "127.0.0.1:0")?;
+        let mut command = grantd_command(cores, policies, dir, &log, "127.0.0.1:0")?;
         let mut server = Server { child: command.spawn()? };
         let ready = wait_for_ready(&mut server, &ready_file)
             .map_err(|error| format!("grantd did not start: {error}{}", tail(&log)))?;
         set_signing_alg(&ready, alg).map_err(|error| format!("signingAlg was not set: {error}{}", tail(&log)))?;
 
+        attach(&ready, policies).map_err(|error| format!("policies were not attached: {error}{}", tail(&log)))?;
+
         let form = form(&ready.client_id, &ready.client_secret, ready.scope()?);
         let request = exchange::token_request(ready.listen, ready.token_path()?, &borrowed(&form));
-        let command = grantd_command(cores, dir, &log, &ready.listen.to_string())?;
-        Ok(Self { name: "grantd", server, address: ready.listen, request, command, log: Some(log) })
+        let command = grantd_command(cores, policies, dir, &log, &ready.listen.to_string())?;
+        Ok(Self { name, server, address: ready.listen, request, command, log: Some(log) })
     }
 
     /// Starts the process again and returns at once; the one before has ended.
@@ -105,12 +116,16 @@ impl Ready {
     }
 }
 
-fn grantd_command(cores: &Cores, dir: &Path, log: &Path, listen: &str) -> Fallible<Command> {
+fn grantd_command(cores: &Cores, policies: Policies, dir: &Path, log: &Path, listen: &str) -> Fallible<Command> {
     let mut command = cores.server_command(Path::new(env!("CARGO_BIN_EXE_grantd")));
     // Nothing of the caller's own configuration: neither a file in this folder nor the environment.
     command.current_dir(dir);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("GRANTD_")) {
         command.env_remove(name);
+    }
+    if policies == Policies::Fresh {
+        // Too little for any answer to be kept.
+        command.env("GRANTD_POLICIES__ANSWERS_KIB", "1");
     }
     command.env("GRANTD_WORKERS", "1").args(["dev", "--listen", listen]);
     command.arg("--database").arg(dir.join("bench.db")).arg("--ready-file").arg(dir.join("ready.json"));
@@ -152,6 +167,33 @@ fn set_signing_alg(ready: &Ready, alg: Alg) -> Fallible<()> {
     ureq::patch(format!("{resources}/{id}"))
         .header("Authorization", &authorization)
         .send_json(serde_json::json!({ "Operations": [operation] }))?;
+    Ok(())
+}
+
+/// Uploads a module and attaches it to the server, as often as `policies` says.
+fn attach(ready: &Ready, policies: Policies) -> Fallible<()> {
+    let authorization = format!("Bearer {}", ready.api_token);
+    let admin_api = ready.admin_api.trim_end_matches('/');
+    for number in 0..policies.count() {
+        let module: serde_json::Value = ureq::post(format!("{admin_api}/policy-modules"))
+            .header("Authorization", &authorization)
+            .header("Content-Type", "application/wasm")
+            .send(MODULE)?
+            .body_mut()
+            .read_json()?;
+        let policy = serde_json::json!({
+            "name": format!("bench-{number}"),
+            "moduleDigest": module["digest"],
+            // Five of one module, each with settings of its own: none has another's answers.
+            "settings": {"allow": ["*"], "except": [format!("never-{number}")]},
+            "attachedTo": {"type": "server"},
+            "order": number,
+            "mode": "enforce",
+        });
+        ureq::post(format!("{admin_api}/resources/cid/Policy"))
+            .header("Authorization", &authorization)
+            .send_json(policy)?;
+    }
     Ok(())
 }
 
