@@ -52,6 +52,7 @@ pub struct App {
     opened: Opened,
     address: OnceLock<Address>,
     keeper: Mutex<Option<Keeper>>,
+    verifying: Mutex<()>,
 }
 
 /// Known once the server listens.
@@ -101,6 +102,7 @@ impl App {
             stopping: AtomicBool::new(false),
             address: OnceLock::new(),
             keeper: Mutex::default(),
+            verifying: Mutex::default(),
             config,
             clock,
             key_source,
@@ -163,11 +165,15 @@ impl App {
         Ok(token)
     }
 
-    /// Checks the audit chain from its start.
+    /// Checks the audit chain from its start: one check at a time, since each reads the whole of it.
     ///
     /// # Errors
-    /// `Unavailable` or `Internal` from the database.
+    /// `Unavailable` while another check runs; `Unavailable` or `Internal` from the database.
     pub fn audit_verify(&self) -> Result<crate::store::AuditVerdict> {
+        let _turn = self.verifying.try_lock().map_err(|_| Error::Unavailable {
+            detail: "the audit chain is being checked already: try again when that is done".to_owned(),
+            cause: "one check at a time".to_owned(),
+        })?;
         self.store.audit_verify(&self.server_keys)
     }
 

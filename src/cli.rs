@@ -1,28 +1,43 @@
 //! The command line: what each command takes, and the one way in which all of them end.
 //!
-//! Exit codes: 0 fine, 1 failed, 2 usage, 4 denied.
+//! Exit codes: 0 fine, 1 failed, 2 usage, 3 not found, 4 denied.
 
+mod account;
+mod api;
+mod api_token;
+mod audit;
+mod client;
+mod completions;
 mod config;
 mod doctor;
+mod grant;
 mod init;
+mod key;
 mod log;
+mod login;
+mod members;
+mod names;
+mod output;
 mod ready_file;
+mod remote;
+mod resource;
 mod server;
+mod time;
 mod token;
+mod tour;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use figment::value::{Dict, Value};
 use grantd::{Config, Error, Result};
 
 /// OAuth 2.0 access tokens for machines: one binary, one SQLite file.
-///
-/// Start with `grantd dev`: it prints a client id, a secret, and the curl that gets a token.
 #[derive(Parser)]
 #[command(name = "grantd", version, disable_help_subcommand = true, subcommand_required = true)]
+#[command(after_help = tour::EXIT_CODES)]
 struct CommandLine {
     #[command(subcommand)]
     command: Command,
@@ -34,8 +49,24 @@ struct CommandLine {
 enum Command {
     /// Start a server in one go, with a sample account, client, API and grant
     Dev(server::ServerArgs),
+    /// Service accounts: who a token is about
+    Account(account::AccountArgs),
+    /// Machine-to-machine clients: what authenticates as an account, and its secrets
+    M2m(client::ClientArgs),
+    /// APIs that are protected, and their scopes
+    Api(api::ApiArgs),
+    /// Grants: which account may have which scopes at which API, and until when
+    Grant(grant::GrantArgs),
     /// Get an access token from a server (the sample's, unless told which)
     Token(token::TokenArgs),
+    /// Keep a server's address and an API token in a profile
+    Login(login::LoginArgs),
+    /// Signing keys
+    Key(key::KeyArgs),
+    /// Bearers of the admin API
+    ApiToken(api_token::ApiTokenArgs),
+    /// The audit trail: who changed what, when and why
+    Audit(audit::AuditArgs),
     /// Make a database, its master key and the first admin API token, printed once
     Init,
     /// Start a server on a database that exists
@@ -45,10 +76,15 @@ enum Command {
     /// Check or show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Print the completions of a shell, for it to read
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write one for each command into a directory
+    Man(completions::ManArgs),
 }
 
 /// Settings that every command takes. They go before what the environment and the file say.
 #[derive(Args, Clone)]
+#[command(next_help_heading = "Settings of this machine")]
 struct Settings {
     /// Configuration file [default: grantd.toml, where there is one]
     #[arg(long, global = true, env = "GRANTD_CONFIG", value_name = "FILE", hide_env_values = true)]
@@ -96,6 +132,10 @@ fn insert(flags: &mut Dict, key: &str, value: Option<Value>) {
 enum Failure {
     /// Exit code 1.
     Failed(Error),
+    /// The command line asks for something that does not fit together: exit code 2.
+    Usage(String),
+    /// What was named does not exist: exit code 3.
+    NotFound(String),
     /// A server refused: exit code 4.
     Denied(String),
 }
@@ -106,31 +146,67 @@ impl From<Error> for Failure {
     }
 }
 
+impl Failure {
+    /// Exit code 1, in one line with the way out.
+    fn failed(text: impl Into<String>) -> Self {
+        Self::Failed(Error::Setup(text.into()))
+    }
+
+    fn told(self) -> (String, u8) {
+        match self {
+            Self::Failed(error) => {
+                let cause = error.cause().map_or_else(String::new, |cause| format!(" ({cause})"));
+                (format!("{error}{cause}"), 1)
+            }
+            Self::Usage(text) => (text, 2),
+            Self::NotFound(text) => (text, 3),
+            Self::Denied(text) => (text, 4),
+        }
+    }
+}
+
 /// What a command ends with.
-type Outcome = std::result::Result<(), Failure>;
+type Outcome<T = ()> = std::result::Result<T, Failure>;
+
+/// The whole command line, as completions, manual pages and help are made from it.
+fn definition() -> clap::Command {
+    tour::arrange(CommandLine::command())
+}
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let CommandLine { command, settings } = CommandLine::parse();
-    let outcome = match command {
-        Command::Dev(args) => server::dev(&settings, &args),
-        Command::Serve(args) => server::serve(&settings, &args),
-        Command::Init => init::run(&settings),
-        Command::Token(args) => token::run(&settings, &args),
-        Command::Doctor => doctor::run(&settings),
-        Command::Config(command) => config::run(&settings, &command),
-    };
-    let (text, code) = match outcome {
-        Ok(()) => return ExitCode::SUCCESS,
-        Err(Failure::Failed(error)) => {
-            let cause = error.cause().map_or_else(String::new, |cause| format!(" ({cause})"));
-            (format!("{error}{cause}"), 1)
+    let parsed = CommandLine::from_arg_matches(&definition().get_matches());
+    let CommandLine { command, settings } = parsed.unwrap_or_else(|error| error.exit());
+    match run(command, &settings) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let (text, code) = failure.told();
+            // Nothing is left to try when standard error is closed.
+            let _ = writeln!(std::io::stderr(), "grantd: {text}");
+            ExitCode::from(code)
         }
-        Err(Failure::Denied(text)) => (text, 4),
-    };
-    // Nothing is left to try when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "grantd: {text}");
-    ExitCode::from(code)
+    }
+}
+
+fn run(command: Command, settings: &Settings) -> Outcome {
+    match command {
+        Command::Dev(args) => server::dev(settings, &args),
+        Command::Account(args) => account::run(settings, &args),
+        Command::M2m(args) => client::run(settings, &args),
+        Command::Api(args) => api::run(settings, &args),
+        Command::Grant(args) => grant::run(settings, &args),
+        Command::Token(args) => token::run(settings, &args),
+        Command::Login(args) => login::run(settings, &args),
+        Command::Key(args) => key::run(settings, &args),
+        Command::ApiToken(args) => api_token::run(settings, &args),
+        Command::Audit(args) => audit::run(settings, &args),
+        Command::Init => init::run(settings),
+        Command::Serve(args) => server::serve(settings, &args),
+        Command::Doctor => doctor::run(settings),
+        Command::Config(command) => config::run(settings, &command),
+        Command::Completions(args) => completions::completions(&args),
+        Command::Man(args) => completions::man(&args),
+    }
 }
 
 /// Prints to standard output. A reader that went away is no error.
@@ -141,4 +217,10 @@ fn say(text: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Prints to standard error, for people only: what a script reads is on standard output.
+fn note(text: &str) {
+    // Nothing is left to try when standard error is closed.
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

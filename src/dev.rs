@@ -45,13 +45,19 @@ pub fn client_of(keys: &ServerKeys) -> (String, Secret) {
     (keys.dev_text("client id of the sample", CLIENT_ID_CHARS), secret)
 }
 
+/// The API token that `dev` makes under these keys, whether it exists or not.
+#[must_use]
+pub fn api_token_of(keys: &ServerKeys) -> Secret {
+    keys.dev_secret(SecretKind::ApiToken, "admin API token")
+}
+
 /// Makes the sample in a database that never had it, and tells what is still there of it.
 ///
 /// # Errors
 /// `Taken` when its names are used by something else; `Unavailable` or `Internal` from the database.
 pub fn prepare(app: &App) -> Result<Sample> {
     let (client_id, client_secret) = client_of(&app.server_keys);
-    let api_token = app.server_keys.dev_secret(SecretKind::ApiToken, "admin API token");
+    let api_token = api_token_of(&app.server_keys);
     if app.store.setting_by_name(SAMPLE_MADE)?.is_none() {
         make(app, &client_id, &client_secret, &api_token)?;
         app.store.setting_insert(SAMPLE_MADE, b"1")?;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Violation};
 use crate::model::Record;
 use crate::model::api::SigningAlg;
 use crate::model::api_token::{ApiToken, Role};
@@ -11,9 +11,10 @@ use crate::model::credential::Credential;
 use crate::model::fields::{Fields, display_name};
 use crate::model::id::Id;
 use crate::model::machine_to_machine::MachineToMachine;
+use crate::patch::Patch;
 use crate::secret::{self, Secret, SecretKind};
 use crate::signer::RotateRequest;
-use crate::store::{KeyRow, Origin};
+use crate::store::{AuditVerdict, KeyRow, Origin};
 
 /// Ends the reading of a body.
 fn finish(fields: Fields<'_>) -> Result<()> {
@@ -69,14 +70,69 @@ pub(crate) fn secret_create(app: &App, client_id: &str, body: &Map<String, Value
     Ok(shown)
 }
 
+/// Gives a secret another end, or none: a PATCH whose one member is `expiresAt`.
+pub(crate) fn secret_patch(
+    app: &App,
+    client_id: &str,
+    id: &str,
+    body: &Value,
+    revision: Option<i64>,
+    origin: &Origin,
+) -> Result<Value> {
+    let patch = Patch::parse(body).map_err(super::patch_error)?;
+    if let Some(revision) = revision.or(patch.revision) {
+        let message = "a secret has no revision: leave it out, and If-Match too";
+        return Err(Error::Invalid(vec![Violation::new("/Revision", revision.into(), message)]));
+    }
+    let client: Record<MachineToMachine> = app.store.resource_by_id(client_id)?;
+    super::check_admin(app, &client.value, origin)?;
+    let before = credential_of(app, &client, id)?;
+    let mut members = Map::new();
+    members.insert("expiresAt".to_owned(), json!(before.expires_at.map(|time| time.to_string())));
+    patch.apply(&mut members, &["expiresAt"]).map_err(super::patch_error)?;
+    let mut fields = Fields::new(&members, "");
+    let after = Credential { expires_at: fields.time("expiresAt"), ..before.clone() };
+    let (now, is_same) = (app.clock.now(), after == before);
+    if is_same {
+        // As it is, however little sense it makes by now.
+    } else if before.expires_at.is_some_and(|end| end <= now) {
+        fields.violate("expiresAt", "this secret has ended: make another one");
+    } else if after.expires_at.is_some_and(|end| end <= now) {
+        fields.violate("expiresAt", "must lie in the future; delete the secret to end it now");
+    } else if after.expires_at.is_some_and(|end| before.not_before.is_some_and(|start| end <= start)) {
+        fields.violate("expiresAt", "must be later than notBefore");
+    }
+    finish(fields)?;
+    if is_same {
+        return Ok(before.to_json());
+    }
+    app.store.credential_update(&client, &before, &after, &app.clock, origin)?;
+    Ok(after.to_json())
+}
+
 /// Ends a secret.
 pub(crate) fn secret_delete(app: &App, client_id: &str, id: &str, origin: &Origin) -> Result<()> {
     let client: Record<MachineToMachine> = app.store.resource_by_id(client_id)?;
+    let credential = credential_of(app, &client, id)?;
+    app.store.credential_delete(&client, &credential, &app.clock, origin)
+}
+
+fn credential_of(app: &App, client: &Record<MachineToMachine>, id: &str) -> Result<Credential> {
     let credentials = app.store.credential_list_of(&client.id)?;
-    let credential = credentials.iter().find(|credential| credential.id.as_str() == id);
-    let credential =
-        credential.ok_or_else(|| Error::NotFound(format!("this client has no secret with the id {id}")))?;
-    app.store.credential_delete(&client, credential, &app.clock, origin)
+    let found = credentials.into_iter().find(|credential| credential.id.as_str() == id);
+    found.ok_or_else(|| Error::NotFound(format!("this client has no secret with the id {id}")))
+}
+
+/// Checks the audit chain from its start.
+pub(crate) fn audit_verify(app: &App) -> Result<Value> {
+    Ok(match app.audit_verify()? {
+        AuditVerdict::Holds { sealed, waiting } => {
+            json!({"holds": true, "sealed": sealed, "waiting": waiting, "brokenAt": null})
+        }
+        AuditVerdict::BrokenAt(sequence) => {
+            json!({"holds": false, "sealed": null, "waiting": null, "brokenAt": sequence})
+        }
+    })
 }
 
 /// Makes an API token. The answer shows it, this once, as `signedToken`.

@@ -27,6 +27,10 @@ const GUARD_ROOM: &str = guarded_commit!(
 );
 const GUARD_CREDENTIAL: &str =
     guarded_commit!("(SELECT 1 FROM credential WHERE id = ?10 AND machine_to_machine_id = ?11)");
+/// Holds while the credential ends as it did when it was read.
+const GUARD_CREDENTIAL_END: &str = guarded_commit!(
+    "(SELECT 1 FROM credential WHERE id = ?10 AND machine_to_machine_id = ?11 AND expires_at_ms IS ?12)"
+);
 const TOUCH_CREDENTIAL: &str = "UPDATE credential SET last_used_at_ms = ?2 WHERE id = ?1 \
     AND (last_used_at_ms IS NULL OR last_used_at_ms < ?2)";
 
@@ -219,15 +223,19 @@ fn insert_credential(client: &Id, credential: &Credential) -> Statement {
     )
 }
 
-fn credential_change(client: &Record<MachineToMachine>, credential: &Credential, added: bool) -> Change {
-    let shown = Some(credential.to_json());
-    Change {
+fn credential_change(
+    client: &Record<MachineToMachine>,
+    before: Option<&Credential>,
+    after: Option<&Credential>,
+) -> Option<Change> {
+    let shown = after.or(before)?;
+    Some(Change {
         resource_type: "Credential",
-        id: credential.id.to_string(),
-        name: format!("…{} of {}", credential.last4, client.value.display_name),
-        before: if added { None } else { shown.clone() },
-        after: if added { shown } else { None },
-    }
+        id: shown.id.to_string(),
+        name: format!("…{} of {}", shown.last4, client.value.display_name),
+        before: before.map(Credential::to_json),
+        after: after.map(Credential::to_json),
+    })
 }
 
 impl Store {
@@ -251,7 +259,7 @@ impl Store {
         origin: &Origin,
     ) -> Result<()> {
         let guard = Statement::new(GUARD_ROOM, params![&client.id, CREDENTIALS_MAX as i64]);
-        let changes = vec![credential_change(client, credential, true)];
+        let changes = credential_change(client, None, Some(credential)).into_iter().collect();
         let write = write_of(clock, changes, guard, vec![insert_credential(&client.id, credential)]);
         self.write_audited(write, origin).map_err(|error| match error {
             EngineError::Guard => Error::InUse {
@@ -259,6 +267,22 @@ impl Store {
             },
             other => plain_error(other),
         })
+    }
+
+    /// Gives a secret another end, unless that changed meanwhile.
+    pub(crate) fn credential_update(
+        &self,
+        client: &Record<MachineToMachine>,
+        before: &Credential,
+        after: &Credential,
+        clock: &Clock,
+        origin: &Origin,
+    ) -> Result<()> {
+        const UPDATE: &str = "UPDATE credential SET expires_at_ms = ?2 WHERE id = ?1";
+        let guard = Statement::new(GUARD_CREDENTIAL_END, params![&before.id, &client.id, before.expires_at]);
+        let update = Statement::new(UPDATE, params![&before.id, after.expires_at]);
+        let changes = credential_change(client, Some(before), Some(after)).into_iter().collect();
+        self.write_audited(write_of(clock, changes, guard, vec![update]), origin).map_err(plain_error)
     }
 
     /// Ends a secret: the next request that uses it is refused.
@@ -271,7 +295,8 @@ impl Store {
     ) -> Result<()> {
         let guard = Statement::new(GUARD_CREDENTIAL, params![&credential.id, &client.id]);
         let delete = Statement::new("DELETE FROM credential WHERE id = ?1", params![&credential.id]);
-        let write = write_of(clock, vec![credential_change(client, credential, false)], guard, vec![delete]);
+        let changes = credential_change(client, Some(credential), None).into_iter().collect();
+        let write = write_of(clock, changes, guard, vec![delete]);
         self.write_audited(write, origin).map_err(plain_error)
     }
 

@@ -25,6 +25,7 @@ const ITEM: &str = "{path}/{{id}}";
 const COLLECTION_METHODS: &[(&str, &str)] = &[("GET", "reader"), ("POST", "editor")];
 const ITEM_METHODS: &[(&str, &str)] =
     &[("GET", "reader"), ("PUT", "editor"), ("PATCH", "editor"), ("DELETE", "editor")];
+const SECRET_METHODS: &[(&str, &str)] = &[("PATCH", "editor"), ("DELETE", "editor")];
 const SECRETS: &str = "/resources/{app}/MachineToMachine{plural}/{{id}}/secrets";
 
 const ROUTES: &[Route] = &[
@@ -46,8 +47,8 @@ const ROUTES: &[Route] = &[
     route(ITEM, "/resources/iam/Grants/{grant}", ITEM_METHODS),
     route(SECRETS, "/resources/cid/MachineToMachine/{client}/secrets", COLLECTION_METHODS),
     route(SECRETS, "/resources/iam/MachineToMachines/{client}/secrets", COLLECTION_METHODS),
-    route("{path}/{{secret}}", "/resources/cid/MachineToMachine/{client}/secrets/x", &[("DELETE", "editor")]),
-    route("{path}/{{secret}}", "/resources/iam/MachineToMachines/{client}/secrets/x", &[("DELETE", "editor")]),
+    route("{path}/{{secret}}", "/resources/cid/MachineToMachine/{client}/secrets/x", SECRET_METHODS),
+    route("{path}/{{secret}}", "/resources/iam/MachineToMachines/{client}/secrets/x", SECRET_METHODS),
     route("/auth/api-tokens", "/auth/api-tokens", &[("GET", "admin"), ("POST", "admin")]),
     route("/auth/api-tokens/{id}", "/auth/api-tokens/x", &[("GET", "admin"), ("DELETE", "admin")]),
     route("/keys/rotate", "/keys/rotate", &[("POST", "admin")]),
@@ -56,6 +57,7 @@ const ROUTES: &[Route] = &[
     route("/audit/commits/{id}", "/audit/commits/x", &[("GET", "reader")]),
     route("/decisions", "/decisions", &[("GET", "reader")]),
     route("/decisions/{id}", "/decisions/x", &[("GET", "reader")]),
+    route("/audit/verify", "/audit/verify", &[("GET", "reader")]),
     route("/event-logs", "/event-logs", &[("GET", "reader")]),
     route("/event-logs/{id}", "/event-logs/x", &[("GET", "reader")]),
 ];

@@ -5,9 +5,11 @@
 
 mod app;
 mod program;
+mod shell;
 
 mod admin;
 mod authz;
+mod cli;
 mod decisions;
 mod introspection;
 mod migration;

@@ -26,8 +26,9 @@ pub(super) fn secret_routes(config: &mut web::ServiceConfig) {
             );
             config.service(
                 web::resource(format!("{path}/{{secret}}"))
+                    .route(web::patch().to(secret_patch))
                     .route(web::delete().to(secret_delete))
-                    .default_service(wrong_method("DELETE")),
+                    .default_service(wrong_method("PATCH, DELETE")),
             );
         }
     }
@@ -53,6 +54,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(get("/keys", web::get().to(key_list)));
     config.service(get("/audit/commits", web::get().to(commit_list)));
     config.service(get("/audit/commits/{id}", web::get().to(commit_read)));
+    config.service(get("/audit/verify", web::get().to(audit_verify)));
     config.service(get("/event-logs", web::get().to(event_list)));
     config.service(get("/event-logs/{id}", web::get().to(event_read)));
 }
@@ -88,6 +90,16 @@ async fn secret_list(app: web::Data<App>, request: HttpRequest, id: web::Path<St
 async fn secret_create(app: web::Data<App>, request: HttpRequest, id: web::Path<String>, write: Write) -> HttpResponse {
     let operation = move || operations::secret_create(&app, &id, &write.object_or_empty()?, &write.origin);
     answer(&request, operation, |secret| created(&secret)).await
+}
+
+async fn secret_patch(
+    app: web::Data<App>,
+    request: HttpRequest,
+    ids: web::Path<(String, String)>,
+    write: Write,
+) -> HttpResponse {
+    let operation = move || operations::secret_patch(&app, &ids.0, &ids.1, &write.body, write.revision, &write.origin);
+    answer(&request, operation, |secret| ok(&secret)).await
 }
 
 async fn secret_delete(
@@ -150,6 +162,10 @@ async fn commit_list(app: web::Data<App>, request: HttpRequest) -> HttpResponse 
 
 async fn commit_read(app: web::Data<App>, request: HttpRequest, id: web::Path<String>) -> HttpResponse {
     answer(&request, move || app.store.commit_by_id(&id), |commit| ok(&commit.into_json())).await
+}
+
+async fn audit_verify(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
+    answer(&request, move || operations::audit_verify(&app), |verdict| ok(&verdict)).await
 }
 
 async fn event_list(app: web::Data<App>, request: HttpRequest) -> HttpResponse {

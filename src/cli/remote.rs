@@ -1,0 +1,341 @@
+//! The admin API as commands use it: which server, which API token, one request at a time, lists page by page.
+//!
+//! It knows no resource. Commands have no other way to a server's data: what they can do, any client can.
+
+mod answer;
+pub(super) mod profile;
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use clap::Args;
+use grantd::secret::{Secret, SecretKind, ServerKeys, is_generated, master};
+use grantd::{Config, dev};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Value, json};
+
+use super::{Failure, Outcome, Settings, note};
+use profile::Profile;
+
+/// How long a server may take to answer.
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long a connection may take to come about.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Largest answer that is read: a page of 1000 resources with all their attributes.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Largest page that a server gives.
+pub(super) const PAGE_MAX: usize = 1000;
+/// RFC 3986 2.3: what stays as it is in a part of a path.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Which server, and as whom.
+#[derive(Args, Clone)]
+#[command(next_help_heading = "Server")]
+pub(super) struct RemoteArgs {
+    /// URL of the server [default: the profile's, else from the configuration of this directory]
+    #[arg(long, global = true, env = "GRANTD_SERVER", value_name = "URL")]
+    pub(super) server: Option<String>,
+    /// API token; better put into the environment, where no other user sees it
+    /// [default: the profile's, else that of `grantd dev` in this directory]
+    #[arg(long, global = true, env = "GRANTD_TOKEN", value_name = "TOKEN", hide_env_values = true)]
+    pub(super) token: Option<String>,
+    /// Profile that `grantd login` made [default: default]
+    #[arg(long, global = true, env = "GRANTD_PROFILE", value_name = "NAME")]
+    pub(super) profile: Option<String>,
+    /// Certificates (PEM) that the server's must lead to, instead of the public authorities
+    #[arg(long, global = true, env = "GRANTD_CA_FILE", value_name = "FILE")]
+    pub(super) ca_file: Option<PathBuf>,
+    /// Why: kept in the audit trail with what is changed
+    #[arg(long, global = true, value_name = "TEXT")]
+    pub(super) reason: Option<String>,
+}
+
+/// A server that is asked as somebody.
+pub(super) struct Remote {
+    agent: ureq::Agent,
+    server: String,
+    token: Secret,
+    /// Where the token came from, for whoever has to renew it.
+    token_source: String,
+    reason: Option<String>,
+}
+
+impl Remote {
+    /// Finds out which server and as whom: flag, environment, profile, and last the `dev` of this directory.
+    ///
+    /// # Errors
+    /// When there is no API token for the server, or a file with one can be read by others.
+    pub(super) fn connect(settings: &Settings, args: &RemoteArgs) -> Outcome<Self> {
+        let profile = named_profile(args)?;
+        let own_server = args.server.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        let own_token = args.token.clone().map(|token| (Secret::new(token), "--token or GRANTD_TOKEN".to_owned()));
+        let ca_file =
+            args.ca_file.clone().or_else(|| profile.as_ref().and_then(|(_, profile)| profile.ca_file.clone()));
+        let (server, (token, token_source)) = match (own_server, own_token, profile) {
+            (Some(server), Some(token), _) => (server, token),
+            (None, Some(token), Some((_, profile))) => (profile.server, token),
+            // A profile's token goes to the profile's server and to no other.
+            (server, None, Some((name, profile))) if server.as_ref().is_none_or(|url| *url == profile.server) => {
+                (profile.server, (profile.token, format!("the profile {name}")))
+            }
+            (server, token, _) => local(settings, server, token)?,
+        };
+        check_url(&server)?;
+        Ok(Self {
+            agent: agent(TIMEOUT, ca_file.as_deref())?,
+            server,
+            token,
+            token_source,
+            reason: args.reason.clone(),
+        })
+    }
+
+    /// The URL of the server.
+    pub(super) fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// `GET` of a path that follows `/api/v1`.
+    ///
+    /// # Errors
+    /// As the server says, in words, with the exit code that belongs to it.
+    pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Outcome<Value> {
+        self.ask("GET", path, query, None)
+    }
+
+    /// `POST`, with `?reason=`.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
+        self.ask("POST", path, &self.why(), Some(body))
+    }
+
+    /// `PATCH` that replaces and removes members, with `?reason=`.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn patch(&self, path: &str, operations: &[Value]) -> Outcome<Value> {
+        self.ask("PATCH", path, &self.why(), Some(&json!({"Operations": operations})))
+    }
+
+    /// `DELETE`, with `?reason=`.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn delete(&self, path: &str, cascade: bool) -> Outcome {
+        let mut query = self.why();
+        query.extend(cascade.then_some(("cascade", "true")));
+        self.ask("DELETE", path, &query, None).map(|_| ())
+    }
+
+    /// Everything that fits a filter, by age, page by page: `each` gets one page at a time. What is added or
+    /// removed meanwhile moves nothing else out of sight, since each page goes on after the last id.
+    ///
+    /// # Errors
+    /// As [`Remote::get`], and what `each` fails with.
+    pub(super) fn every(
+        &self,
+        path: &str,
+        filter: Option<&str>,
+        mut each: impl FnMut(Vec<Value>) -> Outcome,
+    ) -> Outcome {
+        let count = PAGE_MAX.to_string();
+        let mut after: Option<String> = None;
+        loop {
+            let filter = match (filter, &after) {
+                (Some(filter), Some(after)) => Some(format!("({filter}) and id gt \"{after}\"")),
+                (None, Some(after)) => Some(format!("id gt \"{after}\"")),
+                (filter, None) => filter.map(str::to_owned),
+            };
+            let mut query = vec![("count", count.as_str())];
+            query.extend(filter.as_deref().map(|filter| ("filter", filter)));
+            let page = items(self.get(path, &query)?);
+            let last = page.last().and_then(|item| item["id"].as_str()).map(str::to_owned);
+            let is_full = page.len() == PAGE_MAX;
+            each(page)?;
+            match last {
+                Some(last) if is_full => after = Some(last),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    fn why(&self) -> Vec<(&'static str, &str)> {
+        self.reason.as_deref().map(|reason| ("reason", reason)).into_iter().collect()
+    }
+
+    fn ask(&self, method: &str, path: &str, query: &[(&str, &str)], body: Option<&Value>) -> Outcome<Value> {
+        let encoded = |text: &str| utf8_percent_encode(text, KEPT).to_string();
+        let query: Vec<String> =
+            query.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        let mark = if query.is_empty() { "" } else { "?" };
+        let url = format!("{}/api/v1{path}{mark}{}", self.server, query.join("&"));
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(url)
+            .header("authorization", format!("Bearer {}", self.token.expose()))
+            .header("content-type", "application/json")
+            .body(body.map(Value::to_string).unwrap_or_default())
+            .map_err(|error| Failure::failed(format!("this cannot be asked of {}: {error}", self.server)))?;
+        let response = self.agent.run(request).map_err(|error| answer::unreachable(&self.server, &error))?;
+        answer::read(response, ANSWER_BYTES_MAX, &self.server, &self.token_source)
+    }
+}
+
+/// A part of a path, with whatever a person typed made harmless.
+pub(super) fn segment(text: &str) -> String {
+    utf8_percent_encode(text, KEPT).to_string()
+}
+
+/// The `Resources` of a list.
+pub(super) fn items(mut list: Value) -> Vec<Value> {
+    match list.get_mut("Resources").map(Value::take) {
+        Some(Value::Array(items)) => items,
+        _ => Vec::new(),
+    }
+}
+
+/// The profile that was named, which must exist, or the default one, which need not.
+fn named_profile(args: &RemoteArgs) -> Outcome<Option<(String, Profile)>> {
+    let Some(name) = &args.profile else {
+        // Whoever says both needs no file, and minds no broken one.
+        if args.server.is_some() && args.token.is_some() {
+            return Ok(None);
+        }
+        let Ok(path) = profile::path() else { return Ok(None) };
+        let found = profile::read(&path, profile::DEFAULT)?;
+        return Ok(found.map(|profile| (profile::DEFAULT.to_owned(), profile)));
+    };
+    let path = profile::path()?;
+    let found = profile::read(&path, name)?;
+    let missing = || {
+        let known = profile::names(&path).unwrap_or_default();
+        let near = grantd::model::fields::nearest(name, known.iter().map(String::as_str));
+        let hint =
+            near.map_or_else(|| "; `grantd login` makes one".to_owned(), |near| format!("; did you mean {near}?"));
+        Failure::NotFound(format!("there is no profile {name} in {}{hint}", path.display()))
+    };
+    Ok(Some((name.clone(), found.ok_or_else(missing)?)))
+}
+
+type Access = (String, (Secret, String));
+
+/// The server of this directory's configuration, and the API token that its `dev` made.
+fn local(settings: &Settings, server: Option<String>, token: Option<(Secret, String)>) -> Outcome<Access> {
+    let config = settings.load(figment::value::Dict::new())?;
+    let server = match server {
+        Some(server) => server,
+        None => config.public_url(&config.listen_address()?),
+    };
+    let token = match token {
+        Some(token) => token,
+        None if is_loopback(&server) => dev_token(&config, &server)?,
+        None => return Err(no_token(&server)),
+    };
+    Ok((server, token))
+}
+
+/// The API token that `grantd dev` made here: it follows from the master key. It is for servers on this machine only.
+fn dev_token(config: &Config, server: &str) -> Outcome<(Secret, String)> {
+    let source = master::source(config.master_key_file.as_deref(), &config.database);
+    let master = master::read(&source)?.ok_or_else(|| no_token(server))?;
+    let token = dev::api_token_of(&ServerKeys::derive(&master)?);
+    Ok((token, format!("`grantd dev` on {}", config.database.display())))
+}
+
+fn no_token(server: &str) -> Failure {
+    Failure::Denied(format!(
+        "there is no API token for {server}: put one into GRANTD_TOKEN, or keep it with `grantd login` (in the \
+         directory of a `grantd dev`, its own is used)"
+    ))
+}
+
+fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
+        Some((address, _)) => address,
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    let host = host(url);
+    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// The URL is one, and says so when it would carry the token for everyone on the way to read.
+pub(super) fn check_url(server: &str) -> Outcome {
+    let is_plain = server.starts_with("http://");
+    if !(is_plain || server.starts_with("https://")) || host(server).is_empty() || host(server).contains('@') {
+        return Err(Failure::Usage(format!(
+            "--server: {server:?} is not the URL of a server, like https://grantd.example.com"
+        )));
+    }
+    if is_plain && !is_loopback(server) {
+        note(&format!("warning: {server} is not https: the API token can be read on the way there"));
+    }
+    Ok(())
+}
+
+/// A text that was given as an API token has the form of one, or of an access token for grantd's own API.
+pub(super) fn check_token(token: &str) -> Outcome {
+    if is_generated(SecretKind::ApiToken, token) || token.split('.').count() == 3 {
+        return Ok(());
+    }
+    Err(Failure::Usage("this is no API token: they begin with gapi_ and were copied whole or not at all".to_owned()))
+}
+
+/// A client for HTTP that follows no redirect: a token goes where it was meant to go.
+pub(super) fn agent(timeout: Duration, ca_file: Option<&Path>) -> Outcome<ureq::Agent> {
+    // Fails only when it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let mut tls = ureq::tls::TlsConfig::builder();
+    if let Some(file) = ca_file {
+        tls = tls.root_certs(certificates(file)?);
+    }
+    let agent = ureq::Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .timeout_connect(Some(CONNECT_TIMEOUT.min(timeout)))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .user_agent(concat!("grantd/", env!("CARGO_PKG_VERSION")))
+        .tls_config(tls.build());
+    Ok(agent.build().into())
+}
+
+fn certificates(file: &Path) -> Outcome<ureq::tls::RootCerts> {
+    let unfit = |what: String| Failure::failed(format!("--ca-file {}: {what}", file.display()));
+    let text = std::fs::read(file).map_err(|error| unfit(error.to_string()))?;
+    let mut found = Vec::new();
+    for item in ureq::tls::parse_pem(&text) {
+        if let ureq::tls::PemItem::Certificate(certificate) = item.map_err(|error| unfit(error.to_string()))? {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() {
+        return Err(unfit("there is no certificate in it (PEM)".to_owned()));
+    }
+    Ok(ureq::tls::RootCerts::new_with_certs(&found))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_loopback() {
+        for url in ["http://127.0.0.1:8420", "http://localhost", "https://[::1]:1/x", "http://LOCALHOST:1"] {
+            assert!(is_loopback(url), "{url}");
+        }
+        for url in ["http://localhost.example.com", "http://10.0.0.1", "http://127.0.0.1.example.com:1", "https://a"] {
+            assert!(!is_loopback(url), "{url}");
+        }
+        for url in ["", "grantd.example.com", "ftp://a", "http://", "http://user@host"] {
+            assert!(check_url(url).is_err(), "{url}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What a server answers, and why it could not be asked, in words and exit codes.
+
+use std::io::ErrorKind;
+
+use serde_json::Value;
+use ureq::http::{Response, StatusCode};
+
+use crate::cli::Failure;
+
+/// The body of a good answer; null when it has none.
+///
+/// # Errors
+/// 401 and 403 are `Denied`, 404 is `NotFound`, all else `Failed`; each member that does not fit is named.
+pub(super) fn read(
+    mut response: Response<ureq::Body>,
+    bytes_max: u64,
+    server: &str,
+    token_source: &str,
+) -> Result<Value, Failure> {
+    let status = response.status();
+    if status.is_redirection() {
+        let target = response.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or("elsewhere");
+        return Err(Failure::failed(format!("{server} sends its callers to {target}: name that server with --server")));
+    }
+    let text = response.body_mut().with_config().limit(bytes_max).read_to_string();
+    let text = text.map_err(|error| unreachable(server, &error))?;
+    if status == StatusCode::NO_CONTENT {
+        return Ok(Value::Null);
+    }
+    let Ok(body) = serde_json::from_str::<Value>(&text) else {
+        return Err(Failure::failed(format!(
+            "{server} answers {status}, but not as grantd does: is that its URL, without a path?"
+        )));
+    };
+    if status.is_success() { Ok(body) } else { Err(refusal(status, &body, server, token_source)) }
+}
+
+fn refusal(status: StatusCode, body: &Value, server: &str, token_source: &str) -> Failure {
+    let text = |member: &str| body.get(member).and_then(Value::as_str).unwrap_or_default();
+    let detail = if text("detail").is_empty() { text("message") } else { text("detail") };
+    match status {
+        StatusCode::UNAUTHORIZED => Failure::Denied(format!(
+            "{server} does not know this API token, or it has ended (it came from {token_source})"
+        )),
+        StatusCode::FORBIDDEN => Failure::Denied(format!("{detail} (the API token came from {token_source})")),
+        StatusCode::NOT_FOUND => Failure::NotFound(detail.to_owned()),
+        _ => {
+            let lines = violations(body);
+            Failure::failed(match lines.as_slice() {
+                [] if detail.is_empty() => format!("{server} answers {status} and does not say why"),
+                [] => detail.to_owned(),
+                [one] => one.clone(),
+                many => format!("nothing was changed:\n  {}", many.join("\n  ")),
+            })
+        }
+    }
+}
+
+/// `member.inside: what to change`, for each.
+fn violations(body: &Value) -> Vec<String> {
+    let all = body.get("validation").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let line = |violation: &Value| {
+        let member = |name: &str| violation.get(name).and_then(Value::as_str).unwrap_or_default();
+        let path =
+            member("propertyPath").trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~");
+        let sent = match &violation["invalidValue"] {
+            Value::String(value) if !value.is_empty() => format!(" {value:?}"),
+            Value::Number(value) => format!(" {value}"),
+            _ => String::new(),
+        };
+        if path.is_empty() { member("message").to_owned() } else { format!("{path}{sent}: {}", member("message")) }
+    };
+    all.iter().map(line).collect()
+}
+
+/// Why there is no answer at all.
+pub(super) fn unreachable(server: &str, error: &ureq::Error) -> Failure {
+    let way_out = match error {
+        ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            "nobody listens there: is the server running? --server names another"
+        }
+        ureq::Error::HostNotFound => "there is no such host: check --server",
+        ureq::Error::Timeout(_) => "it took too long: is the server busy, or a firewall between?",
+        ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
+            "its certificate is not trusted: --ca-file names the authority that signed it"
+        }
+        ureq::Error::Io(error) if error.to_string().contains("certificate") => {
+            "its certificate is not trusted: --ca-file names the authority that signed it"
+        }
+        _ => "is it a grantd server? --server names another",
+    };
+    Failure::failed(format!("{server} cannot be asked: {error}; {way_out}"))
+}

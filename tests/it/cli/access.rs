@@ -1,0 +1,116 @@
+//! Which server, and as whom: flags, variables, profiles, the `dev` of this directory; and servers that are not there.
+
+use std::io::{Read, Write};
+use std::net::TcpListener;
+
+use serde_json::json;
+
+use super::{scene, text};
+use crate::app::TestApp;
+use crate::program::Program;
+use crate::shell::Shell;
+
+#[test]
+fn dev_needs_no_set_up() {
+    let shell = Shell::new();
+    let dev = Program::dev(shell.dir.path(), &[]);
+    let list = shell.run(&["account", "list", "--server", dev.url()]).expect(0);
+    assert!(list.contains("sample-account"), "{list}");
+    let elsewhere = Shell::new().run(&["account", "list", "--server", dev.url()]).refused(4);
+    assert!(elsewhere.contains("there is no API token for http://127.0.0.1:"), "{elsewhere}");
+    // Its token is for this machine alone: no other server is ever asked with it.
+    let refused = shell.run(&["account", "list", "--server", "https://grantd.example.com"]).refused(4);
+    assert!(refused.contains("there is no API token for https://grantd.example.com"), "{refused}");
+}
+
+#[test]
+fn a_profile_is_made_by_login_and_read_by_its_owner_alone() {
+    let app = TestApp::start();
+    let shell = Shell::new();
+    let login = ["login", "--server", &app.url];
+    assert!(shell.run(&["login"]).refused(2).contains("name the server with --server"));
+    assert!(shell.run_with("gapi_wrong", &login).refused(2).contains("this is no API token"));
+    let told = shell.run_with(&format!("{}\n", app.admin_token), &login).refused(0);
+    assert!(told.contains("lets you in: kept as profile default in ") && !told.contains(&app.admin_token), "{told}");
+    let reader = app.admin("POST", "/auth/api-tokens", &json!({"displayName": "r", "role": "reader"})).expect(201);
+    let reader = text(&reader, "signedToken");
+    shell.run_with(reader, &[&login[..], &["--profile", "weak"]].concat()).refused(0);
+    shell.run(&["account", "add", "x"]).expect(0);
+    assert!(
+        shell
+            .run(&["account", "add", "y", "--profile", "weak"])
+            .refused(4)
+            .contains("(the API token came from the profile weak)")
+    );
+    assert!(shell.run(&["account", "list", "--profile", "weka"]).refused(3).contains("did you mean weak?"));
+    let path = shell.dir.path().join(".config/grantd/profiles.toml");
+    let content = std::fs::read_to_string(&path).unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let refused = shell.run(&["account", "list"]).refused(1);
+        assert!(refused.contains("others may read it (mode 640): chmod 600 "), "{refused}");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    // A profile's token goes to its own server and to no other.
+    let refused = shell.run(&["account", "list", "--server", "https://other.example.com"]).refused(4);
+    assert!(refused.contains("there is no API token for https://other.example.com"), "{refused}");
+    std::fs::write(&path, content.replace("token =", "tokn =")).unwrap();
+    let refused = shell.run(&["account", "list"]).refused(1);
+    assert!(refused.contains("profile default: ") && !refused.contains("gapi_"), "{refused}");
+}
+
+#[test]
+fn a_server_that_cannot_be_asked_is_told_in_words() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closed = format!("http://{}", free.local_addr().unwrap());
+    drop(free);
+    let shell = Shell::new().with("GRANTD_TOKEN", "gapi_x");
+    let list = |server: &str| shell.run(&["account", "list", "--server", server]);
+    assert!(list(&closed).refused(1).contains("nobody listens there: is the server running?"));
+    assert!(list("grantd.example.com").refused(2).contains("is not the URL of a server"));
+    let plain = TestApp::start();
+    let secured = plain.url.replace("http://", "https://");
+    let refused = list(&secured).refused(1);
+    assert!(refused.contains("cannot be asked"), "{refused}");
+}
+
+/// A server that answers every request with the same bytes.
+fn foreign(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]);
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+    url
+}
+
+#[test]
+fn another_kind_of_server_is_told_in_words() {
+    let shell = Shell::new().with("GRANTD_TOKEN", "gapi_x");
+    let list = |server: &str| shell.run(&["account", "list", "--server", server]).refused(1);
+    let other = foreign("HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\n<html");
+    assert!(list(&other).contains("but not as grantd does"));
+    let other = foreign(
+        "HTTP/1.1 302 Found\r\nlocation: https://sso.example.com/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n",
+    );
+    assert!(list(&other).contains("sends its callers to https://sso.example.com/"));
+    let other = foreign("HTTP/1.1 500 Oops\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}");
+    assert!(list(&other).contains("answers 500 Internal Server Error and does not say why"));
+}
+
+#[test]
+fn a_certificate_of_another_authority_needs_its_file() {
+    let (app, shell) = scene();
+    let missing = shell.run(&["account", "list", "--ca-file", "none.pem"]).refused(1);
+    assert!(missing.contains("--ca-file none.pem: No such file"), "{missing}");
+    let empty = shell.file("empty.pem", "nothing");
+    assert!(shell.run(&["account", "list", "--ca-file", &empty]).refused(1).contains("there is no certificate in it"));
+    drop(app);
+}

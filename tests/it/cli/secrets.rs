@@ -1,0 +1,163 @@
+//! Secrets of clients: made, brought, listed, ended, rotated.
+
+use serde_json::{Value, json};
+
+use super::{lines, scene, text};
+use crate::app::{HowTo, TestApp};
+
+fn works(app: &TestApp, howto: &HowTo, secret: &str) -> bool {
+    let howto = [
+        ("grant_type", "client_credentials"),
+        ("client_id", &howto.client_id),
+        ("client_secret", secret),
+        ("scope", "write"),
+    ];
+    app.token(&howto).status == 200
+}
+
+#[test]
+fn a_client_is_made_with_what_it_needs() {
+    let (app, shell) = scene();
+    app.howto();
+    let ran = shell.run(&["m2m", "add", "nightly", "--account", "periodicCleanup"]);
+    assert!(ran.err.contains("shown this once"), "{}", ran.err);
+    let secret = lines(&ran.out).iter().find_map(|line| line.strip_prefix("client secret")).unwrap().trim().to_owned();
+    assert!(!ran.err.contains(&secret), "what goes to logs holds no secret");
+    let show = shell.run(&["m2m", "show", "nightly"]).expect(0);
+    assert!(!show.contains(&secret) && show.contains("account       periodicCleanup"), "{show}");
+    let brought = "correct horse battery staple 1";
+    let own = ["m2m", "add", "own", "--account", "periodicCleanup", "--client-id", "my-client", "--secret-file"];
+    let file = shell.file("secret", &format!("{brought}\n"));
+    let ran = shell.run(&[&own[..], &[&file]].concat());
+    assert!(!ran.out.contains(brought) && !ran.err.contains(brought));
+    assert_eq!(
+        app.token_by_basic(
+            "my-client",
+            "correct+horse+battery+staple+1",
+            &[("grant_type", "client_credentials"), ("scope", "write")]
+        )
+        .status,
+        200
+    );
+    let refused = shell.run_with("short", &["m2m", "secret", "add", "my-client", "--secret-file", "-"]).refused(1);
+    assert!(refused.starts_with("grantd: clientSecret: a client secret has 16 to 256 characters"), "{refused}");
+    let refused = shell.run(&["m2m", "add", "x", "--account", "periodic"]).refused(3);
+    assert!(
+        refused.contains("there is no account periodic") && refused.contains("did you mean periodicCleanup?"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn a_rotation_makes_the_new_secret_and_gives_the_old_an_end() {
+    let (app, shell) = scene();
+    let howto = app.howto();
+    assert!(works(&app, &howto, &howto.client_secret));
+    crate::app::eventually("the use is written down", || {
+        let list = shell.run(&["m2m", "secret", "list", &howto.client_id, "--output", "json"]).json();
+        list[0]["lastUsedAt"].is_string().then_some(())
+    });
+    let ran = shell.run(&[
+        "m2m",
+        "secret",
+        "rotate",
+        "periodicService",
+        "--overlap",
+        "7d",
+        "--output",
+        "json",
+        "--reason",
+        "yearly",
+    ]);
+    let told = ran.err.clone();
+    let new = text(&ran.json(), "clientSecret").to_owned();
+    assert!(
+        told.contains("old secret …") && told.contains("last used: ") && !told.contains("last used: never"),
+        "{told}"
+    );
+    assert!(told.contains("2027-01-22T10:00:00.000Z"), "the server's clock counts: {told}");
+    for day in [0, 6] {
+        app.advance(day * 86_400);
+        assert!(works(&app, &howto, &howto.client_secret) && works(&app, &howto, &new), "day {day}");
+    }
+    app.advance(86_400);
+    assert!(!works(&app, &howto, &howto.client_secret) && works(&app, &howto, &new));
+    let told = shell.run(&["m2m", "secret", "rotate", "periodicService", "--overlap", "0s"]).err;
+    assert!(told.contains("ended") && told.contains("as before") && told.contains("ended now"), "{told}");
+    assert!(!works(&app, &howto, &new));
+    assert!(
+        shell
+            .run(&["m2m", "secret", "rotate", "periodicService", "--overlap", "soon"])
+            .refused(2)
+            .contains("--overlap: \"soon\" is no time")
+    );
+}
+
+#[test]
+fn a_secret_is_ended_by_its_last_characters() {
+    let (app, shell) = scene();
+    let howto = app.howto();
+    let last4 = &howto.client_secret[howto.client_secret.len() - 4..];
+    let end = ["m2m", "secret", "end", "periodicService"];
+    assert!(shell.run(&[&end[..], &[last4]].concat()).refused(2).contains("this ends the secret"));
+    assert!(shell.run(&[&end[..], &["none", "--yes"]].concat()).refused(3).contains(last4));
+    shell.run(&[&end[..], &[last4, "--yes"]].concat()).expect(0);
+    assert!(!works(&app, &howto, &howto.client_secret));
+}
+
+#[test]
+fn an_end_is_patched_within_what_makes_sense() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let path = format!("/resources/cid/MachineToMachine/{}/secrets", howto.client);
+    let secret = app.admin("GET", &path, &Value::Null).expect(200)["Resources"][0].clone();
+    let one = format!("{path}/{}", text(&secret, "id"));
+    let patch = |value: Value| {
+        app.admin("PATCH", &one, &json!({"Operations": [{"op": "replace", "path": "expiresAt", "value": value}]}))
+    };
+    let commits =
+        || app.admin("GET", "/audit/commits?count=0", &Value::Null).expect(200)["totalResults"].as_i64().unwrap();
+    assert_eq!(patch(json!("2027-01-15T11:00:00Z")).expect(200)["expiresAt"], "2027-01-15T11:00:00.000Z");
+    let before = commits();
+    patch(json!("2027-01-15T11:00:00.000Z")).expect(200);
+    assert_eq!(commits(), before, "the same end is no write");
+    for (body, wanted) in [
+        (
+            json!({"Operations": [{"op": "replace", "path": "expiresAt", "value": "2027-01-15T09:00:00Z"}]}),
+            "/expiresAt: must lie in the future; delete the secret to end it now",
+        ),
+        (
+            json!({"Operations": [{"op": "replace", "path": "expiresAt", "value": "soon"}]}),
+            "/expiresAt: must be an RFC 3339 date-time with an offset, like 2027-01-31T12:00:00Z",
+        ),
+        (
+            json!({"Operations": [{"op": "replace", "path": "expiresAt", "value": null}], "Revision": 1}),
+            "/Revision: a secret has no revision: leave it out, and If-Match too",
+        ),
+    ] {
+        let error = app.admin("PATCH", &one, &body).expect(400);
+        let violation = &error["validation"][0];
+        assert_eq!(format!("{}: {}", text(violation, "propertyPath"), text(violation, "message")), wanted);
+    }
+    let other = json!({"Operations": [{"op": "replace", "path": "last4", "value": "aaaa"}]});
+    assert_eq!(app.admin("PATCH", &one, &other).status, 400);
+    assert_eq!(
+        app.admin("PATCH", &format!("{path}/none"), &json!({"Operations": [{"op": "remove", "path": "expiresAt"}]}))
+            .status,
+        404
+    );
+    patch(Value::Null).expect(200);
+    assert_eq!(commits(), before + 1);
+    patch(json!("2027-01-15T11:00:00Z")).expect(200);
+    app.advance(3600);
+    assert!(!works(&app, &howto, &howto.client_secret), "the next request sees it");
+    assert!(patch(Value::Null).expect(400).to_string().contains("this secret has ended: make another one"));
+    let shown = app
+        .admin("GET", "/audit/commits?filter=changes.resourceType%20eq%20%22Credential%22&count=1", &Value::Null)
+        .expect(200);
+    let change = &shown["Resources"][0]["changes"][0];
+    assert_eq!(
+        (&change["before"]["expiresAt"], &change["after"]["expiresAt"]),
+        (&Value::Null, &json!("2027-01-15T11:00:00.000Z"))
+    );
+}
