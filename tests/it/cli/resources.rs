@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{lines, scene, text};
+use crate::shell::Shell;
 
 #[test]
 fn an_account_lives_from_add_to_delete() {
