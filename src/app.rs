@@ -14,7 +14,7 @@ use crate::policy::Policies;
 use crate::secret::master::{self, KeySource};
 use crate::secret::{self, Secret, SecretKind, ServerKeys};
 use crate::signer::Signer;
-use crate::store::{Opened, Origin, Store, StoreLimits};
+use crate::store::{Opened, MASTER_KEY_CHECK, Origin, Store, StoreLimits};
 use crate::token::client_auth::SlowHashes;
 use crate::usage::Usage;
 
@@ -24,8 +24,6 @@ const TICK: Duration = Duration::from_millis(500);
 const TICKS_PER_KEY_CHECK: u32 = 120;
 /// Steps in which one round removes old decisions: more than the busiest server adds in a tick.
 const PRUNE_STEPS_MAX: usize = 30;
-/// The setting that holds the check value of the master key.
-const MASTER_KEY_CHECK: &str = "master_key_check";
 
 /// What [`App::open`] may do about a missing database or master key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,6 +6,7 @@ mod account;
 mod api;
 mod api_token;
 mod audit;
+mod backup;
 mod client;
 mod completions;
 mod config;
@@ -22,6 +23,7 @@ mod ready_file;
 mod remote;
 mod resource;
 mod server;
+mod signals;
 mod time;
 mod token;
 mod tour;
@@ -71,7 +73,11 @@ enum Command {
     Init,
     /// Start a server on a database that exists
     Serve(server::ServerArgs),
-    /// Look a database over while no server uses it, and say what to do for each finding
+    /// Copy the database to a file, while a server uses it
+    Backup(backup::BackupArgs),
+    /// Put a backup in the place of the database, and keep what stood there
+    Restore(backup::RestoreArgs),
+    /// Look a database and its server over, and say what to do for each finding
     Doctor,
     /// Check or show the configuration
     #[command(subcommand)]
@@ -202,6 +208,8 @@ fn run(command: Command, settings: &Settings) -> Outcome {
         Command::Audit(args) => audit::run(settings, &args),
         Command::Init => init::run(settings),
         Command::Serve(args) => server::serve(settings, &args),
+        Command::Backup(args) => backup::back_up(settings, &args),
+        Command::Restore(args) => backup::restore(settings, &args),
         Command::Doctor => doctor::run(settings),
         Command::Config(command) => config::run(settings, &command),
         Command::Completions(args) => completions::completions(&args),

@@ -31,6 +31,13 @@ impl Timestamp {
         (0..=TIMESTAMP_MAX_MS).contains(&ms).then_some(Self(ms))
     }
 
+    /// Parses the date of an HTTP header (RFC 9110 5.6.7): `Fri, 15 Jan 2027 10:00:00 GMT`.
+    #[must_use]
+    pub fn parse_http(text: &str) -> Option<Self> {
+        let ms = jiff::fmt::rfc2822::parse(text).ok()?.timestamp().as_millisecond();
+        (0..=TIMESTAMP_MAX_MS).contains(&ms).then_some(Self(ms))
+    }
+
     /// Unix milliseconds.
     #[must_use]
     pub fn ms(self) -> i64 {
@@ -181,6 +188,12 @@ mod tests {
         for bad in ["", "tomorrow", "2026-01-01", "2026-01-01T00:00:00", "1969-12-31T23:59:59Z"] {
             assert_eq!(Timestamp::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn dates_of_http_are_read() {
+        assert_eq!(Timestamp::parse_http("Fri, 15 Jan 2027 10:00:00 GMT"), Timestamp::parse("2027-01-15T10:00:00Z"));
+        assert_eq!(Timestamp::parse_http("yesterday"), None);
     }
 
     #[test]

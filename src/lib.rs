@@ -32,10 +32,12 @@
 
 mod admin;
 mod app;
+pub mod backup;
 pub mod clock;
 pub mod config;
 pub mod decision;
 pub mod dev;
+pub mod doctor;
 mod error;
 pub mod files;
 pub mod filter;

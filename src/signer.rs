@@ -55,6 +55,14 @@ impl Signer {
         Ok(Self { settings, current, turn: Mutex::default() })
     }
 
+    /// Whether every key in the database can be opened and used, without making or changing any.
+    ///
+    /// # Errors
+    /// As [`Signer::open`].
+    pub fn check(store: &Store, server_keys: &ServerKeys) -> Result<Vec<KeyRow>> {
+        Ok(KeySet::load(store, server_keys)?.rows)
+    }
+
     fn current(&self) -> Arc<KeySet> {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -13,7 +13,9 @@ mod api_token;
 mod audit;
 mod client;
 mod decision;
+pub(crate) mod copy;
 mod entity;
+mod expiry;
 mod list;
 mod local;
 mod machine_to_machine;
@@ -33,12 +35,16 @@ use serde_json::Value;
 pub use audit::{AuditVerdict, CommitRow, EventRow};
 pub use client::{ApiView, ClientView, GrantView};
 pub(crate) use decision::NewDecision;
+pub use copy::{Step, Watch};
 pub(crate) use entity::Entity;
 pub use entity::{Page, Query};
+pub use expiry::Expiring;
 pub use local::Opened;
 pub use policy::PolicyView;
 pub use policy_module::{ModuleRow, StoredArtifact};
+pub(crate) use local::{is_in_use, lock};
 pub(crate) use revoked_token::RevokedToken;
+pub(crate) use setting::MASTER_KEY_CHECK;
 pub use signing_key::{KeyRow, KeyState};
 
 use crate::clock::Timestamp;
@@ -177,6 +183,15 @@ impl Store {
             policies: Cache::new(POLICIES_CACHED),
         };
         Ok((store, opened))
+    }
+
+    /// Opens a database for reading alone, beside whoever uses it; answers its schema's version too. Every write fails.
+    pub(crate) fn open_beside(path: &Path, limits: StoreLimits) -> Result<(Self, i32)> {
+        let engine = LocalEngine::open_beside(path, limits.page_cache_kib);
+        let store =
+            Self { engine, clients: Cache::new(limits.clients_cached), api_tokens: Cache::new(API_TOKENS_CACHED) };
+        let version = store.version()?;
+        Ok((store, version))
     }
 
     /// The database file.

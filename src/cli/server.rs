@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use clap::Args;
 use figment::value::{Dict, Value};
 use grantd::dev::{self, Sample};
-use grantd::{App, Config, Error, Listener, Missing, Result};
+use grantd::{App, Config, Listener, Missing, Result};
 use serde_json::json;
 
+use super::signals::Signals;
 use super::{Outcome, Settings, insert, log, ready_file, say};
 
 #[derive(Args)]
@@ -136,54 +137,4 @@ fn welcome(app: &App, url: &str, sample: &Sample) -> String {
         )
     });
     format!("grantd dev\n\n{text}{}\nCtrl-C stops it; the next start keeps everything.", curl.unwrap_or_default())
-}
-
-/// Ctrl-C and SIGTERM.
-#[cfg(unix)]
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let failed = |error: std::io::Error| Error::Setup(format!("signals cannot be caught: {error}"));
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
-            terminate: signal(SignalKind::terminate()).map_err(failed)?,
-        })
-    }
-
-    /// Done at the first signal. A second one ends the process at once, for whoever will not wait.
-    async fn wait(mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-        actix_web::rt::spawn(async move {
-            tokio::select! {
-                _ = self.interrupt.recv() => {}
-                _ = self.terminate.recv() => {}
-            }
-            std::process::exit(130);
-        });
-    }
-}
-
-#[cfg(not(unix))]
-struct Signals;
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> Result<Self> {
-        Ok(Self)
-    }
-
-    async fn wait(self) {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }

@@ -3,7 +3,7 @@
 //! WAL with `synchronous=FULL`: a batch is answered after the commit that holds it has reached the disk.
 //! A file beside the database is locked for as long as the engine lives, so that two servers never share one.
 
-mod sqlite;
+pub(super) mod sqlite;
 mod writer;
 
 use std::fs::File;
@@ -100,6 +100,18 @@ impl LocalEngine {
             _lock: lock,
         };
         Ok((engine, opened))
+    }
+
+    /// Opens a database for reading alone, beside whoever uses it.
+    pub(super) fn open_beside(path: &Path, page_cache_kib: u32) -> Self {
+        Self {
+            path: path.to_owned(),
+            writes: Mutex::default(),
+            writer: Mutex::default(),
+            readers: Mutex::default(),
+            page_cache_kib,
+            _lock: None,
+        }
     }
 
     /// The file.
@@ -204,7 +216,7 @@ impl Drop for LocalEngine {
 
 /// Takes the lock that keeps a second server out; `None` when there is nothing to lock, and `make` does not make
 /// it. The lock ends with the process, however that ends.
-fn lock(file: &Path, database: &Path, make: bool) -> Result<Option<File>> {
+pub(crate) fn lock(file: &Path, database: &Path, make: bool) -> Result<Option<File>> {
     let path = files::beside(file, "-lock");
     let failed = |error: std::io::Error| {
         Error::Setup(format!(
@@ -227,6 +239,13 @@ fn lock(file: &Path, database: &Path, make: bool) -> Result<Option<File>> {
         ))),
         Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
     }
+}
+
+/// Whether a server has the database open now. Makes and changes nothing.
+pub(crate) fn is_in_use(database: &Path) -> bool {
+    let file = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
+    let file = File::options().read(true).write(true).open(files::beside(&file, "-lock"));
+    file.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 fn initialise(connection: &mut Connection) -> Result<(), EngineError> {

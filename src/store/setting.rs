@@ -4,9 +4,14 @@ use super::engine::{Statement, params};
 use super::{Store, plain_error};
 use crate::error::Result;
 
+/// The setting that holds the check value of the master key.
+pub(crate) const MASTER_KEY_CHECK: &str = "master_key_check";
+
 const READ: &str = "SELECT value FROM setting WHERE name = ?1";
 const INSERT: &str = "INSERT INTO setting (name, value) VALUES (?1, ?2)";
 const CHECK: &str = "PRAGMA integrity_check(10)";
+const REFERENCES: &str = "SELECT \"table\", COUNT(*) FROM pragma_foreign_key_check GROUP BY 1";
+const VERSION: &str = "PRAGMA user_version";
 const LATEST: &str = "SELECT MAX(at_ms) FROM audit_commit";
 
 impl Store {
@@ -29,6 +34,23 @@ impl Store {
         let rows = self.read(&Statement::new(CHECK, Vec::new()))?;
         let lines = rows.iter().map(|row| row.text(0)).collect::<Result<Vec<_>, _>>().map_err(plain_error)?;
         Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+
+    /// References that lead nowhere, counted for each table; empty when all is well.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn reference_problems(&self) -> Result<Vec<String>> {
+        let rows = self.read(&Statement::new(REFERENCES, Vec::new()))?;
+        let line = |row: &super::engine::Row| Ok(format!("{} of {}", row.integer(1)?, row.text(0)?));
+        rows.iter().map(|row| line(row).map_err(plain_error)).collect()
+    }
+
+    /// The version of the schema.
+    pub(super) fn version(&self) -> Result<i32> {
+        let row = self.read_one(&Statement::new(VERSION, Vec::new()))?;
+        let version = row.map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)?;
+        Ok(i32::try_from(version).unwrap_or(i32::MAX))
     }
 
     /// When the last admin write was made.

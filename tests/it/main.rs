@@ -11,6 +11,8 @@ mod admin;
 mod authz;
 mod cli;
 mod decisions;
+mod backup;
+mod doctor;
 mod introspection;
 mod migration;
 mod policy;

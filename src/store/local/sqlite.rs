@@ -31,7 +31,7 @@ pub(super) fn connect(path: &Path, page_cache_kib: u32) -> Result<Connection, En
     Ok(connection)
 }
 
-pub(super) fn connect_reader(path: &Path, page_cache_kib: u32) -> Result<Connection, EngineError> {
+pub(in crate::store) fn connect_reader(path: &Path, page_cache_kib: u32) -> Result<Connection, EngineError> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(engine_error)?;
@@ -75,7 +75,7 @@ pub(super) fn read_generation(connection: &Connection) -> Result<i64, EngineErro
     one_integer(connection, "SELECT value FROM generation")
 }
 
-pub(super) fn one_integer(connection: &Connection, sql: &'static str) -> Result<i64, EngineError> {
+pub(in crate::store) fn one_integer(connection: &Connection, sql: &'static str) -> Result<i64, EngineError> {
     let mut prepared = connection.prepare_cached(sql).map_err(engine_error)?;
     prepared.query_row([], |row| row.get(0)).map_err(engine_error)
 }
@@ -94,7 +94,7 @@ impl rusqlite::ToSql for Value {
 
 /// The one translation of SQLite's errors.
 #[expect(clippy::needless_pass_by_value, reason = "it stands where map_err calls it")]
-pub(super) fn engine_error(error: rusqlite::Error) -> EngineError {
+pub(in crate::store) fn engine_error(error: rusqlite::Error) -> EngineError {
     let text = error.to_string();
     let rusqlite::Error::SqliteFailure(failure, message) = &error else { return EngineError::Sql(text) };
     let message = message.clone().unwrap_or_default();

@@ -1,0 +1,224 @@
+//! Backup and restore: a checked copy of a database takes a name, whole or not at all.
+//!
+//! Neither needs a server's co-operation: a backup reads beside it, a restore refuses while one runs. The master
+//! key is in no backup: whoever finds one must not be able to use it.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use crate::clock::{Clock, Timestamp};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::files;
+use crate::secret::{ServerKeys, hashes_equal, master};
+use crate::store::copy::{Checked, Source};
+use crate::store::{Watch, copy, lock, schema};
+
+/// What a backup made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// When the last admin write in it was made.
+    pub last_commit_at: Option<Timestamp>,
+}
+
+/// What a restore made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restored {
+    /// Where the database that stood there is kept; `None` where there was none.
+    pub kept: Option<PathBuf>,
+    /// When the last admin write in what was restored was made.
+    pub last_commit_at: Option<Timestamp>,
+    /// Whether the next start migrates it to this grantd's schema.
+    pub is_older: bool,
+}
+
+/// Copies the database of `config`, which a server may be using, to `file`. With `force` a file that is there is
+/// replaced, once the copy is whole and checked.
+///
+/// # Errors
+/// `Setup`: one line with the way out. Nothing is left behind, and `file` is as it was.
+pub fn backup(config: &Config, file: &Path, force: bool, watch: &mut Watch<'_>) -> Result<Backup> {
+    let database = &config.database;
+    // Not opened but through SQLite: in a program that serves it too, closing the file would drop the server's locks.
+    if !database.exists() {
+        return Err(Error::Setup(format!("there is no database at {}; name one with --database", database.display())));
+    }
+    refuse_own_files(config, file)?;
+    if !force && file.symlink_metadata().is_ok() {
+        return Err(Error::Setup(format!("{} exists; choose another name, or add --force", file.display())));
+    }
+    let partial = Partial::beside(file)?;
+    copy::copy(database, Source::InUse, &partial.path, watch)?;
+    let checked = copy::check(&partial.path, database, watch)?;
+    let bytes = std::fs::metadata(&partial.path).map_or(0, |meta| meta.len());
+    partial.publish(file, force)?;
+    Ok(Backup { bytes, last_commit_at: checked.last_commit_at })
+}
+
+/// A backup must not take the place of what it is a backup of, or of the key to it.
+fn refuse_own_files(config: &Config, file: &Path) -> Result<()> {
+    let mut own: Vec<PathBuf> = ["", "-wal", "-shm", "-lock"].map(|suffix| files::beside(&config.database, suffix)).into();
+    if let master::KeySource::File(path) = master::source(config.master_key_file.as_deref(), &config.database) {
+        own.push(path);
+    }
+    let place = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
+    if own.iter().any(|path| place(path) == place(file)) {
+        return Err(Error::Setup(format!("{} belongs to the database itself; choose another name", file.display())));
+    }
+    Ok(())
+}
+
+/// Puts the backup `file` in the place of the database of `config`, which is kept beside it under a dated name.
+///
+/// # Errors
+/// `Setup`: one line with the way out. Until the very end, which is one rename, everything is as it was.
+pub fn restore(config: &Config, file: &Path, clock: &Clock, watch: &mut Watch<'_>) -> Result<Restored> {
+    if !file.is_file() {
+        return Err(Error::Setup(format!("there is no backup at {}", file.display())));
+    }
+    // Where a link leads to, not the link, is what the backup takes the place of. The lock is held to the end: no
+    // server starts on what is half there.
+    let database = &config.database.canonicalize().unwrap_or_else(|_| config.database.clone());
+    let _lock = lock(database, &config.database, true)?;
+    let partial = Partial::beside(database)?;
+    let source = if files::beside(file, "-wal").exists() { Source::InUse } else { Source::AtRest };
+    copy::copy(file, source, &partial.path, watch)?;
+    let checked = copy::check(&partial.path, file, watch)?;
+    check_master_key(config, file, &checked)?;
+    keep_owner(database, &partial.path)?;
+    watch.check()?;
+    let kept = keep_old(database, clock.now())?;
+    partial.publish(database, true)?;
+    Ok(Restored { kept, last_commit_at: checked.last_commit_at, is_older: checked.version < schema::VERSION })
+}
+
+/// The key that stands ready must be the one that the backup needs: without it the database opens for nobody.
+fn check_master_key(config: &Config, file: &Path, checked: &Checked) -> Result<()> {
+    let source = master::source(config.master_key_file.as_deref(), &config.database);
+    let Some(wanted) = &checked.master_key_check else {
+        return Err(Error::Setup(format!("{} was never finished: it is sealed under no master key", file.display())));
+    };
+    let Some(key) = master::read(&source)? else {
+        return Err(Error::Setup(format!(
+            "the master key is missing: {source} does not exist; put the key of {} there, or name it with --master-key-file",
+            file.display()
+        )));
+    };
+    if hashes_equal(wanted, ServerKeys::derive(&key)?.check_value()) {
+        return Ok(());
+    }
+    Err(Error::Setup(format!(
+        "the master key in {source} is not the one of {}; name the right one with --master-key-file",
+        file.display()
+    )))
+}
+
+/// A restore by root must not lock the server's own user out.
+#[cfg(unix)]
+fn keep_owner(database: &Path, restored: &Path) -> Result<()> {
+    use std::os::unix::fs::MetadataExt;
+    let (Ok(old), Ok(new)) = (std::fs::metadata(database), std::fs::metadata(restored)) else { return Ok(()) };
+    if (old.uid(), old.gid()) == (new.uid(), new.gid()) {
+        return Ok(());
+    }
+    std::os::unix::fs::chown(restored, Some(old.uid()), Some(old.gid())).map_err(|error| {
+        Error::Setup(format!("{} has another owner: {error}; restore as that user or as root", database.display()))
+    })
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Path, _: &Path) -> Result<()> {
+    Ok(())
+}
+
+/// Gives the database that is there a second, dated name, so that the next rename may take the first one.
+fn keep_old(database: &Path, now: Timestamp) -> Result<Option<PathBuf>> {
+    if !database.exists() {
+        return Ok(None);
+    }
+    let failed = |error: std::io::Error| {
+        Error::Setup(format!("{} cannot be kept under another name: {error}", database.display()))
+    };
+    let dated = free_name(database, now);
+    // A log that belongs to the old file must not be read into the new one.
+    let (wal, shm) = (files::beside(database, "-wal"), files::beside(database, "-shm"));
+    if !copy::fold_log(database)? {
+        // What cannot be read any more is kept as it is.
+        rename_if_there(&wal, &files::beside(&dated, "-wal")).map_err(failed)?;
+    }
+    remove_if_there(&shm).map_err(failed)?;
+    if std::fs::hard_link(database, &dated).is_err() {
+        // A file system without links: there is a moment without a database, and nothing is lost in it.
+        std::fs::rename(database, &dated).map_err(failed)?;
+    }
+    Ok(Some(dated))
+}
+
+fn free_name(database: &Path, now: Timestamp) -> PathBuf {
+    // 2027-01-15T10:00:00.000Z -> 20270115T100000Z
+    let time: String =
+        now.to_string().chars().filter(|c| !matches!(c, '-' | ':')).take("20270115T100000".len()).collect();
+    let name = |more: &str| files::beside(database, &format!(".{time}Z{more}"));
+    let mut names = std::iter::once(name("")).chain((1..).map(|n: u32| name(&format!("-{n}"))));
+    names.find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| name("-again"))
+}
+
+fn rename_if_there(from: &Path, to: &Path) -> std::io::Result<()> {
+    match std::fs::rename(from, to) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// A file that is being written under a name of its own. Gone when dropped, unless it was published.
+struct Partial {
+    path: PathBuf,
+}
+
+impl Partial {
+    /// An empty file in the directory of `file`, for its owner alone.
+    fn beside(file: &Path) -> Result<Self> {
+        let path = files::beside(file, &format!(".{}.partial", std::process::id()));
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        files::owner_only(&mut options);
+        options.open(&path).map_err(|error| {
+            Error::Setup(format!("{} cannot be made: {error}; check the directory and its rights", path.display()))
+        })?;
+        Ok(Self { path })
+    }
+
+    /// Makes the file durable and gives it its name, in one step.
+    fn publish(self, name: &Path, replace: bool) -> Result<()> {
+        let publish = || {
+            std::fs::File::open(&self.path)?.sync_all()?;
+            // A link never replaces: a file that came meanwhile is safe.
+            if replace || std::fs::hard_link(&self.path, name).is_err() {
+                if !replace && name.symlink_metadata().is_ok() {
+                    return Err(std::io::Error::new(ErrorKind::AlreadyExists, "it was made meanwhile"));
+                }
+                std::fs::rename(&self.path, name)?;
+            }
+            files::sync_directory_of(name)
+        };
+        publish().map_err(|error| Error::Setup(format!("{} cannot be written: {error}", name.display())))
+    }
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        for suffix in ["", "-journal", "-wal", "-shm"] {
+            // Most of them never were.
+            let _ = std::fs::remove_file(files::beside(&self.path, suffix));
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Whether clients and resource servers that follow the configuration find this server, its issuer and its keys.
+
+use std::time::Duration;
+
+use grantd::Config;
+use grantd::clock::{Clock, Timestamp};
+use grantd::config::ListenAddress;
+use grantd::doctor::Report;
+use serde_json::Value;
+
+/// How long an answer may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Clocks may differ by this much: tokens begin at the second they are issued.
+const CLOCK_SLACK_MS: i64 = 5_000;
+
+pub(super) fn check(report: &mut Report, config: &Config, clock: &Clock) {
+    if !report.is_served {
+        return report.fine("no server runs, so its issuer is not asked for");
+    }
+    let listen = match config.listen_address() {
+        Ok(ListenAddress::Unix(_)) if config.public_url.is_none() => {
+            return report.fine("the server listens on a socket file, so its issuer is not asked for");
+        }
+        Ok(ListenAddress::Tcp(address)) if address.port() == 0 && config.public_url.is_none() => {
+            return report.fine("the server listens on a port of its own choice, so its issuer is not asked for");
+        }
+        Ok(address) => address,
+        Err(error) => return report.problem(error.to_string(), "correct the setting listen"),
+    };
+    let url = config.public_url(&listen);
+    let metadata_url = format!("{url}/oauth2/.well-known/openid-configuration");
+    let answer = match get(&metadata_url) {
+        Ok(answer) => answer,
+        Err(why) => {
+            return report.problem(
+                format!("a server runs, and {metadata_url} does not answer as it should: {why}"),
+                "clients and resource servers look there: check public_url, DNS, the proxy and its certificate",
+            );
+        }
+    };
+    check_issuer(report, &url, &answer.body);
+    check_time(report, &url, answer.date, clock);
+    check_keys(report, &answer.body);
+}
+
+fn check_issuer(report: &mut Report, url: &str, metadata: &Value) {
+    let (wanted, told) = (format!("{url}/oauth2/"), metadata["issuer"].as_str().unwrap_or_default());
+    if told == wanted {
+        return report.fine(format!("{url} answers as the issuer {told}"));
+    }
+    report.problem(
+        format!("{url} answers as the issuer {told}, and this configuration says {wanted}"),
+        "resource servers compare it letter by letter: give the server and doctor the same public_url, or find out \
+         which other server answers there",
+    );
+}
+
+fn check_time(report: &mut Report, url: &str, date: Option<Timestamp>, clock: &Clock) {
+    let apart_ms = date.map_or(0, |date| date.since_ms(clock.now()).abs());
+    if apart_ms > CLOCK_SLACK_MS {
+        report.problem(
+            format!("the clock of {url} and this machine's are {} s apart", apart_ms / 1000),
+            "keep both set with NTP: verifiers refuse tokens that are not valid yet",
+        );
+    }
+}
+
+/// Every key that signs must be found where the metadata says.
+fn check_keys(report: &mut Report, metadata: &Value) {
+    let jwks_uri = metadata["jwks_uri"].as_str().unwrap_or_default();
+    let published = match get(jwks_uri) {
+        Ok(answer) => answer.body,
+        Err(why) => {
+            let what = format!("the keys at {jwks_uri} cannot be fetched: {why}");
+            return report.problem(what, "resource servers need them: check public_url and the proxy");
+        }
+    };
+    let ids: Vec<&str> =
+        published["keys"].as_array().into_iter().flatten().filter_map(|key| key["kid"].as_str()).collect();
+    if report.key_ids.is_empty() {
+        return;
+    }
+    if report.key_ids.iter().any(|kid| ids.contains(&kid.as_str())) {
+        return report.fine(format!("the keys at {jwks_uri} are those of this database"));
+    }
+    report.problem(
+        format!("the keys at {jwks_uri} are not those of this database"),
+        "another server answers there: check public_url, the proxy and --database",
+    );
+}
+
+struct Answer {
+    body: Value,
+    date: Option<Timestamp>,
+}
+
+fn get(url: &str) -> Result<Answer, String> {
+    // Fails only when it is installed already.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
+    let mut response = agent.get(url).call().map_err(|error| error.to_string())?;
+    if !response.status().is_success() {
+        return Err(format!("status {}", response.status().as_u16()));
+    }
+    let date = response.headers().get("date").and_then(|date| date.to_str().ok()).and_then(Timestamp::parse_http);
+    let body = response.body_mut().read_json().map_err(|error| format!("no JSON: {error}"))?;
+    Ok(Answer { body, date })
+}

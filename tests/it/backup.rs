@@ -1,0 +1,313 @@
+//! Backup beside a running server, and restore: whole and checked, or nothing at all.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use grantd::backup::{Backup, Restored, backup, restore};
+use grantd::clock::{Clock, Timestamp};
+use grantd::config::Config;
+use grantd::store::{Step, Watch, schema};
+use serde_json::{Value, json};
+
+use crate::app::{START, TestApp, files_in};
+
+fn config(database: &Path) -> Config {
+    Config { database: database.to_owned(), ..Config::default() }
+}
+
+fn clock() -> Clock {
+    Clock::manual(Timestamp::parse(START).unwrap(), 9)
+}
+
+/// Runs a piece of work, told of each of its steps, to its end.
+fn watched<T>(mut told: impl FnMut(Step), work: impl FnOnce(&mut Watch<'_>) -> T) -> T {
+    work(&mut Watch { report: &mut told, stop: Arc::default() })
+}
+
+fn back_up(database: &Path, file: &Path) -> grantd::Result<Backup> {
+    watched(|_| {}, |watch| backup(&config(database), file, false, watch))
+}
+
+fn bring_back(database: &Path, file: &Path) -> grantd::Result<Restored> {
+    watched(|_| {}, |watch| restore(&config(database), file, &clock(), watch))
+}
+
+/// A stopped server's directory with a backup in another, and the client that is in both.
+struct Scene {
+    howto: crate::app::HowTo,
+    dir: tempfile::TempDir,
+    outside: tempfile::TempDir,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let app = TestApp::start();
+        let howto = app.howto();
+        let outside = tempfile::tempdir().unwrap();
+        back_up(&app.database(), &outside.path().join("b.db")).unwrap();
+        app.create("ServiceAccount", &json!({"userName": "after-the-backup"}));
+        Self { howto, dir: app.into_dir(), outside }
+    }
+
+    fn database(&self) -> PathBuf {
+        self.dir.path().join("grantd.db")
+    }
+
+    fn file(&self) -> PathBuf {
+        self.outside.path().join("b.db")
+    }
+}
+
+fn accounts(app: &TestApp) -> Vec<String> {
+    let list = app.admin("GET", "/resources/cid/ServiceAccount", &Value::Null).expect(200);
+    let all = list["Resources"].as_array().unwrap().iter();
+    all.map(|account| account["userName"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_backup_made_under_load_starts_on_another_machine() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    // Some thousand pages, so that the copy takes many steps.
+    let database = rusqlite::Connection::open(app.database()).unwrap();
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
+        INSERT INTO service_account SELECT printf('%022d', i), 'filler-' || i, 'Filler', 0, '{}', 1, 0, 0 FROM n";
+    database.execute(fill, []).unwrap();
+    let other = tempfile::tempdir().unwrap();
+    let file = other.path().join("grantd.db");
+    let stop = AtomicBool::new(false);
+    let mut steps = Vec::new();
+    let (made, written) = std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut written = 0;
+            while !stop.load(Ordering::SeqCst) {
+                app.create("ServiceAccount", &json!({"userName": format!("under-load-{written}")}));
+                written += 1;
+            }
+            written
+        });
+        let made = watched(|step| steps.push(step), |watch| backup(&config(&app.database()), &file, false, watch));
+        stop.store(true, Ordering::SeqCst);
+        (made, writer.join().unwrap())
+    });
+    let made = made.unwrap();
+    assert_eq!(made.bytes, std::fs::metadata(&file).unwrap().len());
+    assert!(made.last_commit_at.is_some() && written > 0);
+    let copied: Vec<(u64, u64)> = steps
+        .iter()
+        .filter_map(|step| if let Step::Copied(pages, of) = step { Some((*pages, *of)) } else { None })
+        .collect();
+    assert!(copied.len() >= 3 && copied.is_sorted(), "{copied:?}");
+    let (last, of) = copied[copied.len() - 1];
+    assert_eq!(last, of);
+    assert_eq!(steps.last(), Some(&Step::Checking));
+    assert_eq!(files_in(other.path()).len(), 1, "one file, without side files");
+    // The key travels apart.
+    std::fs::copy(app.dir.path().join("grantd.db.key"), other.path().join("grantd.db.key")).unwrap();
+    let there = TestApp::on(other, app.clock.clone(), |_| {});
+    let token = there.token_for(&howto, &[("scope", "write")]).expect(200);
+    assert_eq!(token["scope"], "write");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_backup_is_its_owners_alone_and_holds_no_key() {
+    use std::os::unix::fs::PermissionsExt;
+    let scene = Scene::new();
+    assert_eq!(std::fs::metadata(scene.file()).unwrap().permissions().mode() & 0o777, 0o600);
+    let key = std::fs::read(scene.dir.path().join("grantd.db.key")).unwrap();
+    let bytes = std::fs::read(scene.file()).unwrap();
+    assert!(!bytes.windows(43).any(|window| window == &key[..43]));
+}
+
+#[test]
+fn a_backup_replaces_nothing_unless_told_to_and_never_the_database() {
+    let scene = Scene::new();
+    let refused = |file: &Path, force: bool| {
+        let outcome = watched(|_| {}, |watch| backup(&config(&scene.database()), file, force, watch));
+        outcome.unwrap_err().to_string()
+    };
+    let before = (files_in(scene.dir.path()), files_in(scene.outside.path()));
+    assert!(refused(&scene.file(), false).contains("add --force"));
+    for own in ["grantd.db", "grantd.db-wal", "grantd.db-lock", "grantd.db.key", "./grantd.db"] {
+        for force in [true, false] {
+            let error = refused(&scene.dir.path().join(own), force);
+            assert!(error.contains("belongs to the database itself"), "{own}: {error}");
+        }
+    }
+    assert!(refused(&scene.outside.path().join("no/such/dir/b.db"), false).contains("cannot be made"));
+    let nowhere = watched(|_| {}, |watch| backup(&config(Path::new("/nowhere/grantd.db")), &scene.file(), true, watch));
+    assert!(nowhere.unwrap_err().to_string().contains("there is no database"));
+    assert_eq!((files_in(scene.dir.path()), files_in(scene.outside.path())), before);
+    watched(|_| {}, |watch| backup(&config(&scene.database()), &scene.file(), true, watch)).unwrap();
+    assert_ne!(files_in(scene.outside.path()), before.1);
+}
+
+#[test]
+fn who_interrupts_finds_everything_as_it_was() {
+    let scene = Scene::new();
+    let before = (files_in(scene.dir.path()), files_in(scene.outside.path()));
+    for at in [Step::Copied(0, 0), Step::Checking] {
+        let stop = Arc::new(AtomicBool::new(false));
+        let asked = Arc::clone(&stop);
+        let mut report = |step: Step| {
+            if std::mem::discriminant(&step) == std::mem::discriminant(&at) {
+                asked.store(true, Ordering::SeqCst);
+            }
+        };
+        let mut watch = Watch { report: &mut report, stop: Arc::clone(&stop) };
+        let error = backup(&config(&scene.database()), &scene.file(), true, &mut watch).unwrap_err();
+        assert!(error.to_string().contains("interrupted"), "{error}");
+        stop.store(false, Ordering::SeqCst);
+        let error = restore(&config(&scene.database()), &scene.file(), &clock(), &mut watch).unwrap_err();
+        assert!(error.to_string().contains("interrupted"), "{error}");
+        assert_eq!((files_in(scene.dir.path()), files_in(scene.outside.path())), before, "{at:?}");
+    }
+}
+
+#[test]
+fn a_restore_brings_back_what_was_and_keeps_what_is() {
+    let scene = Scene::new();
+    let restored = bring_back(&scene.database(), &scene.file()).unwrap();
+    let kept = restored.kept.unwrap();
+    assert_eq!(kept, scene.dir.path().join("grantd.db.20270115T100000Z"));
+    assert!(!restored.is_older);
+    let old = rusqlite::Connection::open(&kept).unwrap();
+    let sql = "SELECT COUNT(*) FROM service_account WHERE user_name = 'after-the-backup'";
+    assert_eq!(old.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap(), 1);
+    drop(old);
+    // Twice within a second: neither of the kept ones is overwritten.
+    let again = bring_back(&scene.database(), &scene.file()).unwrap();
+    assert_eq!(again.kept.unwrap(), scene.dir.path().join("grantd.db.20270115T100000Z-1"));
+    let app = TestApp::on(scene.dir, clock(), |_| {});
+    assert_eq!(accounts(&app), ["periodicCleanup"]);
+    app.token_for(&scene.howto, &[("scope", "write")]).expect(200);
+}
+
+#[test]
+fn a_restore_on_a_new_machine_needs_the_key_first() {
+    let scene = Scene::new();
+    let new = tempfile::tempdir().unwrap();
+    let database = new.path().join("grantd.db");
+    let error = bring_back(&database, &scene.file()).unwrap_err().to_string();
+    assert!(error.contains("the master key is missing"), "{error}");
+    assert!(!database.exists());
+    std::fs::copy(scene.dir.path().join("grantd.db.key"), new.path().join("grantd.db.key")).unwrap();
+    assert_eq!(bring_back(&database, &scene.file()).unwrap().kept, None);
+    TestApp::on(new, clock(), |_| {}).token_for(&scene.howto, &[("scope", "write")]).expect(200);
+}
+
+#[test]
+fn a_restore_refuses_what_would_not_start() {
+    let scene = Scene::new();
+    let key = scene.dir.path().join("grantd.db.key");
+    let right = std::fs::read(&key).unwrap();
+    let whole = std::fs::read(scene.file()).unwrap();
+    let changed = |name: &str, change: &dyn Fn(&Path)| {
+        let path = scene.outside.path().join(name);
+        std::fs::write(&path, &whole).unwrap();
+        change(&path);
+        path
+    };
+    let pragma = |name: &'static str, value: i32| {
+        move |path: &Path| rusqlite::Connection::open(path).unwrap().pragma_update(None, name, value).unwrap()
+    };
+    let dangling = |path: &Path| {
+        let database = rusqlite::Connection::open(path).unwrap();
+        database.execute_batch("PRAGMA foreign_keys = OFF; DELETE FROM service_account").unwrap();
+    };
+    let overwritten = |path: &Path| {
+        let mut bytes = whole.clone();
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 20_000].fill(0x5a);
+        std::fs::write(path, bytes).unwrap();
+    };
+    let cases = [
+        ("is damaged", changed("torn", &|path| std::fs::write(path, &whole[..whole.len() / 2]).unwrap())),
+        ("is damaged", changed("overwritten", &overwritten)),
+        ("references lead nowhere", changed("dangling", &dangling)),
+        ("newer grantd", changed("newer", &pragma("user_version", schema::VERSION + 1))),
+        ("is no database of grantd's", changed("foreign", &pragma("application_id", 7))),
+        ("is no database of grantd's", changed("empty", &|path| std::fs::write(path, b"").unwrap())),
+        ("", changed("garbage", &|path| std::fs::write(path, [7; 9000]).unwrap())),
+        ("there is no backup", scene.outside.path().join("nowhere")),
+        ("there is no backup", scene.outside.path().to_owned()),
+    ];
+    let before = files_in(scene.dir.path());
+    for (wanted, file) in &cases {
+        let error = bring_back(&scene.database(), file).unwrap_err().to_string();
+        assert!(error.contains(wanted), "{}: {error}", file.display());
+        assert!(!error.contains('\n'), "{error}");
+        assert_eq!(files_in(scene.dir.path()), before, "{}", file.display());
+    }
+    std::fs::write(&key, "A".repeat(43)).unwrap();
+    let error = bring_back(&scene.database(), &scene.file()).unwrap_err().to_string();
+    assert!(error.contains("is not the one of"), "{error}");
+    std::fs::write(&key, right).unwrap();
+    // While a server runs on the target, nothing takes its place.
+    let app = TestApp::on(scene.dir, clock(), |_| {});
+    let file = scene.outside.path().join("b.db");
+    let error = bring_back(&app.database(), &file).unwrap_err().to_string();
+    assert!(error.contains("in use by another grantd"), "{error}");
+    assert!(accounts(&app).contains(&"after-the-backup".to_owned()));
+}
+
+#[test]
+fn the_log_of_a_killed_server_goes_with_the_old_database_not_into_the_new_one() {
+    let app = TestApp::start();
+    app.howto();
+    let outside = tempfile::tempdir().unwrap();
+    let file = outside.path().join("b.db");
+    back_up(&app.database(), &file).unwrap();
+    app.create("ServiceAccount", &json!({"userName": "in-the-log"}));
+    // What a killed server leaves behind: the log is not folded back.
+    let dir = tempfile::tempdir().unwrap();
+    for (name, bytes) in files_in(app.dir.path()) {
+        std::fs::write(dir.path().join(name), bytes).unwrap();
+    }
+    assert!(std::fs::metadata(dir.path().join("grantd.db-wal")).unwrap().len() > 0);
+    let database = dir.path().join("grantd.db");
+    let kept = bring_back(&database, &file).unwrap().kept.unwrap();
+    let count = |path: &Path| {
+        let sql = "SELECT COUNT(*) FROM service_account WHERE user_name = 'in-the-log'";
+        rusqlite::Connection::open(path).unwrap().query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    assert_eq!((count(&kept), count(&database)), (1, 0));
+}
+
+#[test]
+fn a_damaged_database_is_kept_with_its_log_and_replaced() {
+    let scene = Scene::new();
+    std::fs::write(scene.database(), [7; 9000]).unwrap();
+    let wal = scene.dir.path().join("grantd.db-wal");
+    std::fs::write(&wal, [8; 9000]).unwrap();
+    let kept = bring_back(&scene.database(), &scene.file()).unwrap().kept.unwrap();
+    assert_eq!(std::fs::read(&kept).unwrap(), [7; 9000]);
+    assert!(!wal.exists());
+    TestApp::on(scene.dir, clock(), |_| {}).token_for(&scene.howto, &[("scope", "write")]).expect(200);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_to_the_database_stays_a_link() {
+    let scene = Scene::new();
+    let real = scene.outside.path().join("real.db");
+    std::fs::rename(scene.database(), &real).unwrap();
+    std::os::unix::fs::symlink(&real, scene.database()).unwrap();
+    let kept = bring_back(&scene.database(), &scene.file()).unwrap().kept.unwrap();
+    assert_eq!(kept.parent(), real.canonicalize().unwrap().parent());
+    assert!(scene.database().symlink_metadata().unwrap().is_symlink());
+    let app = TestApp::on(scene.dir, clock(), |_| {});
+    assert_eq!(accounts(&app), ["periodicCleanup"]);
+}
+
+#[test]
+fn a_backup_that_nothing_can_be_written_beside_is_restored() {
+    let scene = Scene::new();
+    let mut rights = std::fs::metadata(scene.file()).unwrap().permissions();
+    rights.set_readonly(true);
+    std::fs::set_permissions(scene.file(), rights).unwrap();
+    bring_back(&scene.database(), &scene.file()).unwrap();
+    assert_eq!(files_in(scene.outside.path()).len(), 1, "no trace beside the backup");
+}
