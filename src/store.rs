@@ -40,9 +40,9 @@ pub(crate) use entity::Entity;
 pub use entity::{Page, Query};
 pub use expiry::Expiring;
 pub use local::Opened;
+pub(crate) use local::{is_in_use, lock};
 pub use policy::PolicyView;
 pub use policy_module::{ModuleRow, StoredArtifact};
-pub(crate) use local::{is_in_use, lock};
 pub(crate) use revoked_token::RevokedToken;
 pub(crate) use setting::MASTER_KEY_CHECK;
 pub use signing_key::{KeyRow, KeyState};
@@ -176,22 +176,24 @@ impl Store {
     /// `Setup`: one line that names the file and the way out.
     pub fn open(path: &Path, create: bool, limits: StoreLimits) -> Result<(Self, Opened)> {
         let (engine, opened) = LocalEngine::open(path, create, limits.page_cache_kib)?;
-        let store = Self {
-            engine,
-            clients: Cache::new(limits.clients_cached),
-            api_tokens: Cache::new(API_TOKENS_CACHED),
-            policies: Cache::new(POLICIES_CACHED),
-        };
-        Ok((store, opened))
+        Ok((Self::over(engine, limits), opened))
     }
 
     /// Opens a database for reading alone, beside whoever uses it; answers its schema's version too. Every write fails.
     pub(crate) fn open_beside(path: &Path, limits: StoreLimits) -> Result<(Self, i32)> {
         let engine = LocalEngine::open_beside(path, limits.page_cache_kib);
-        let store =
-            Self { engine, clients: Cache::new(limits.clients_cached), api_tokens: Cache::new(API_TOKENS_CACHED) };
+        let store = Self::over(engine, limits);
         let version = store.version()?;
         Ok((store, version))
+    }
+
+    fn over(engine: LocalEngine, limits: StoreLimits) -> Self {
+        Self {
+            engine,
+            clients: Cache::new(limits.clients_cached),
+            api_tokens: Cache::new(API_TOKENS_CACHED),
+            policies: Cache::new(POLICIES_CACHED),
+        }
     }
 
     /// The database file.
