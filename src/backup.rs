@@ -59,7 +59,8 @@ pub fn backup(config: &Config, file: &Path, force: bool, watch: &mut Watch<'_>) 
 
 /// A backup must not take the place of what it is a backup of, or of the key to it.
 fn refuse_own_files(config: &Config, file: &Path) -> Result<()> {
-    let mut own: Vec<PathBuf> = ["", "-wal", "-shm", "-lock"].map(|suffix| files::beside(&config.database, suffix)).into();
+    let mut own: Vec<PathBuf> =
+        ["", "-wal", "-shm", "-lock"].map(|suffix| files::beside(&config.database, suffix)).into();
     if let master::KeySource::File(path) = master::source(config.master_key_file.as_deref(), &config.database) {
         own.push(path);
     }

@@ -84,8 +84,7 @@ impl Report {
 /// Looks everything over that this machine can tell.
 #[must_use]
 pub fn examine(config: &Config, clock: &Clock) -> Report {
-    let mut report = Report::default();
-    report.is_served = is_in_use(&config.database);
+    let mut report = Report { is_served: is_in_use(&config.database), ..Report::default() };
     // What a server uses is a database of grantd's, and is opened through SQLite alone: see `backup`.
     if !report.is_served && !check_identity(&mut report, &config.database) {
         return report;
@@ -117,12 +116,11 @@ fn check_files(report: &mut Report, config: &Config) {
     if let KeySource::File(path) = master::source(config.master_key_file.as_deref(), database) {
         files.push(path);
     }
-    let open: Vec<&Path> = files.iter().map(AsRef::as_ref).filter(|path| is_open_to_others(path)).collect();
-    for path in &open {
-        let name = path.display();
-        report.problem(format!("{name} can be read or written by others"), format!("chmod 600 {name}"));
+    let before = report.problems();
+    for (path, mode) in files.iter().filter_map(|path| Some((path.display(), open_mode(path)?))) {
+        report.problem(format!("{path} can be read or written by others (mode {mode:o})"), format!("chmod 600 {path}"));
     }
-    if open.is_empty() {
+    if report.problems() == before {
         report.fine("the database and its key are their owner's alone");
     }
     let wal = std::fs::metadata(files::beside(database, "-wal")).map_or(0, |meta| meta.len());
@@ -136,15 +134,17 @@ fn check_files(report: &mut Report, config: &Config) {
     }
 }
 
+/// The rights of a file that is not its owner's alone.
 #[cfg(unix)]
-fn is_open_to_others(path: &Path) -> bool {
+fn open_mode(path: &Path) -> Option<u32> {
     use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|meta| meta.permissions().mode() & 0o077 != 0)
+    let mode = std::fs::metadata(path).ok()?.permissions().mode() & 0o777;
+    (mode & 0o077 != 0).then_some(mode)
 }
 
 #[cfg(not(unix))]
-fn is_open_to_others(_: &Path) -> bool {
-    false
+fn open_mode(_: &Path) -> Option<u32> {
+    None
 }
 
 /// Secrets and tokens that travel in clear.

@@ -1,7 +1,7 @@
 //! `grantd doctor`: what it finds, and that it says what to do; beside a running server too.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use grantd::clock::{Clock, Timestamp};
 use grantd::config::Config;
@@ -9,6 +9,7 @@ use grantd::doctor::{Finding, Level, examine};
 use serde_json::{Value, json};
 
 use crate::app::{START, TestApp, eventually, files_in};
+use crate::program::grantd;
 
 fn config(database: &Path) -> Config {
     Config { database: database.to_owned(), ..Config::default() }
@@ -35,13 +36,7 @@ fn only(found: &[String], level: &str, says: &[&str]) {
 
 /// `grantd doctor` on a database, as somebody who believes that the server is reached by `url`.
 fn doctor(database: &Path, url: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_grantd"))
-        .args(["doctor", "--database", database.to_str().unwrap()])
-        .env("GRANTD_PUBLIC_URL", url)
-        .current_dir(database.parent().unwrap())
-        .stdin(Stdio::null())
-        .output()
-        .unwrap()
+    grantd(database.parent().unwrap()).arg("doctor").env("GRANTD_PUBLIC_URL", url).output().unwrap()
 }
 
 fn text(output: &Output) -> String {
