@@ -14,7 +14,7 @@ use crate::policy::Policies;
 use crate::secret::master::{self, KeySource};
 use crate::secret::{self, Secret, SecretKind, ServerKeys};
 use crate::signer::Signer;
-use crate::store::{Opened, MASTER_KEY_CHECK, Origin, Store, StoreLimits};
+use crate::store::{MASTER_KEY_CHECK, Opened, Origin, Store, StoreLimits};
 use crate::token::client_auth::SlowHashes;
 use crate::usage::Usage;
 

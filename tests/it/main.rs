@@ -9,9 +9,9 @@ mod shell;
 
 mod admin;
 mod authz;
+mod backup;
 mod cli;
 mod decisions;
-mod backup;
 mod doctor;
 mod introspection;
 mod migration;
