@@ -2,7 +2,8 @@
 //!
 //! In reading order: `chain.rs` asks the policies of one request one after another; `answers.rs` knows what was
 //! answered before; `modules.rs` keeps modules compiled and loads them; `sandbox.rs` runs them under every limit;
-//! `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong. Nothing here names an HTTP type, and
+//! `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong. `workbench.rs` is the same
+//! engine for those who write policies. Nothing here names an HTTP type, and
 //! nothing here can widen a grant.
 
 pub mod abi;
@@ -11,6 +12,7 @@ mod chain;
 mod failure;
 mod modules;
 mod sandbox;
+mod workbench;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -24,6 +26,7 @@ pub(crate) use chain::given;
 pub use failure::{Failure, FailureKind};
 pub use modules::Admitted;
 pub use sandbox::CONTRACT;
+pub use workbench::{Specimen, Workbench};
 
 use crate::clock::Clock;
 use crate::config::PoliciesConfig;

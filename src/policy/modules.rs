@@ -44,7 +44,7 @@ pub(super) struct Modules {
     keys: Arc<ServerKeys>,
     clock: Clock,
     engine: String,
-    module_bytes_max: usize,
+    limits: PoliciesConfig,
     /// By digest. A refusal is remembered too: the bytes will not get better.
     loaded: Cache<String, Result<Arc<Loaded>, Failure>>,
     /// Compiling takes a core and much memory: one at a time.
@@ -59,7 +59,7 @@ impl Modules {
             keys,
             clock,
             engine: format!("{ENGINE}, {arch}-{os}, {} MiB", limits.memory_mib),
-            module_bytes_max: limits.module_kib as usize * 1024,
+            limits: limits.clone(),
             loaded: Cache::new(limits.modules_loaded),
             compiling: Mutex::new(()),
         }
@@ -77,11 +77,7 @@ impl Modules {
             let message = format!("the module {} is refused: {failure}", &digest[..12]);
             Error::Invalid(vec![Violation::new("", serde_json::Value::Null, message)])
         };
-        if bytes.len() > self.module_bytes_max {
-            let (kib, most) = (bytes.len().div_ceil(1024), self.module_bytes_max / 1024);
-            let what = format!("it has {kib} KiB, and may have {most} (policies.module_kib)");
-            return Err(refuse(&Failure::refused(what)));
-        }
+        check_size(bytes, &self.limits).map_err(|failure| refuse(&failure))?;
         let turn = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
         let made = self.make(sandbox, &digest, bytes, &turn);
         let (loaded, artifact, compiled_in) = made.map_err(|failure| refuse(&failure))?;
@@ -180,8 +176,7 @@ impl Modules {
         Ok(loaded)
     }
 
-    /// Compiles, links and asks what it is, twice over, since a policy says the same every time.
-    #[cfg(feature = "compiler")]
+    /// Out of a module's bytes: what can be called, and what is kept of it.
     fn make(
         &self,
         sandbox: &Sandbox,
@@ -189,37 +184,47 @@ impl Modules {
         bytes: &[u8],
         _turn: &MutexGuard<'_, ()>,
     ) -> Result<(Loaded, StoredArtifact, Duration), Failure> {
-        let (component, compiled_in) = sandbox.compile(bytes)?;
-        let pre = sandbox.link(&component)?;
-        let manifest = sandbox.describe(&pre)?;
-        if sandbox.describe(&pre)? != manifest {
-            return Err(Failure::output("describe", "it describes itself otherwise each time".to_owned()));
-        }
-        let code = Sandbox::freeze(&component)?;
+        let (code, loaded, compiled_in) = examine(sandbox, bytes)?;
         let mac = self.mac(digest, &code).to_vec();
-        let artifact = StoredArtifact { artifact: code, mac };
-        Ok((Loaded { pre, manifest }, artifact, compiled_in))
-    }
-
-    /// This build has no compiler.
-    #[cfg(not(feature = "compiler"))]
-    fn make(
-        &self,
-        _sandbox: &Sandbox,
-        _digest: &str,
-        _bytes: &[u8],
-        _turn: &MutexGuard<'_, ()>,
-    ) -> Result<(Loaded, StoredArtifact, Duration), Failure> {
-        Err(Failure::unavailable(format!(
-            "it is not compiled for {}, and this grantd has no compiler: run `grantd policy precompile` on this \
-             database with one that has",
-            self.engine
-        )))
+        Ok((loaded, StoredArtifact { artifact: code, mac }, compiled_in))
     }
 
     fn mac(&self, digest: &str, code: &[u8]) -> Hash {
         self.keys.artifact_mac(&[self.engine.as_bytes(), digest.as_bytes(), code])
     }
+}
+
+/// Refuses what is too large to be compiled.
+pub(super) fn check_size(bytes: &[u8], limits: &PoliciesConfig) -> Result<(), Failure> {
+    let most = limits.module_kib as usize * 1024;
+    if bytes.len() > most {
+        let what = format!("it has {} bytes, and may have {most} (policies.module_kib)", bytes.len());
+        return Err(Failure::refused(what));
+    }
+    Ok(())
+}
+
+/// Compiles a module, links it and asks what it is, twice over, since a policy says the same every time. The bytes that
+/// come out are its compiled form.
+#[cfg(feature = "compiler")]
+pub(super) fn examine(sandbox: &Sandbox, bytes: &[u8]) -> Result<(Vec<u8>, Loaded, Duration), Failure> {
+    let (component, compiled_in) = sandbox.compile(bytes)?;
+    let pre = sandbox.link(&component)?;
+    let manifest = sandbox.describe(&pre)?;
+    if sandbox.describe(&pre)? != manifest {
+        return Err(Failure::output("describe", "it describes itself otherwise each time".to_owned()));
+    }
+    Ok((Sandbox::freeze(&component)?, Loaded { pre, manifest }, compiled_in))
+}
+
+/// This build has no compiler.
+#[cfg(not(feature = "compiler"))]
+pub(super) fn examine(_: &Sandbox, _: &[u8]) -> Result<(Vec<u8>, Loaded, Duration), Failure> {
+    Err(Failure::unavailable(
+        "it is not compiled for this engine, and this grantd has no compiler: run `grantd policy precompile` on this \
+         database with one that has"
+            .to_owned(),
+    ))
 }
 
 #[cfg(test)]
