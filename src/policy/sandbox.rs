@@ -198,13 +198,21 @@ impl Sandbox {
         store.set_hostcall_fuel(self.limits.boundary_kib as usize * 1024);
         // One more tick: the first may come at once.
         store.set_epoch_deadline(self.limits.deadline_ms.div_ceil(TICK.as_millis() as u64) + 1);
-        let answer = store
+        let policy = store
             .set_fuel(self.limits.fuel)
             .and_then(|()| pre.instantiate(&mut store))
-            .and_then(|policy| call(&policy, &mut store))
-            .map_err(|error| self.failure(export, &error))?;
+            .map_err(|error| self.stillborn(export, &error))?;
+        let answer = call(&policy, &mut store).map_err(|error| self.failure(export, &error))?;
         let fuel = self.limits.fuel - store.get_fuel().unwrap_or_default();
         Ok(Run { answer, fuel, elapsed: watch.elapsed(), memory_bytes: store.data().memory_bytes })
+    }
+
+    /// What went wrong before a call, when the instance was made.
+    fn stillborn(&self, export: &'static str, error: &wasmtime::Error) -> Failure {
+        if error.is::<Trap>() || error.is::<OverMemory>() || error.is::<wasmtime::PoolConcurrencyLimitError>() {
+            return self.failure(export, error);
+        }
+        Failure::refused(format!("it does not fit grantd:policy@{CONTRACT} or the limits of the sandbox: {error:#}"))
     }
 
     /// What went wrong in a call, in words that name the export and the limit.
@@ -218,7 +226,13 @@ impl Sandbox {
             return Failure::at(FailureKind::Busy, export, "every place for a policy is taken".to_owned());
         }
         let Some(trap) = error.downcast_ref::<Trap>() else {
-            return Failure::output(export, root(error));
+            let what = root(error);
+            // wasmtime keeps this error's type to itself; a test holds us to its words.
+            if what.contains("fuel allocated for hostcalls") {
+                let what = format!("its answer is larger than {} KiB (policies.boundary_kib)", limits.boundary_kib);
+                return Failure::output(export, what);
+            }
+            return Failure::output(export, what);
         };
         let (kind, what) = match trap {
             Trap::OutOfFuel => {
