@@ -25,7 +25,7 @@ In another shell of the same directory, from nothing to a token:
 const GROUPS: &[(&str, &[&str])] = &[
     ("Start here", &["dev", "account", "m2m", "api", "grant", "token"]),
     ("Look after it", &["key", "api-token", "audit", "login"]),
-    ("Run it", &["init", "serve", "doctor", "config"]),
+    ("Run it", &["init", "serve", "backup", "restore", "doctor", "config"]),
 ];
 
 /// Gives the program its own help; those of the commands stay as clap makes them.

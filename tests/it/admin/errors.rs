@@ -62,7 +62,7 @@ fn a_method_that_a_path_does_not_take_is_405_and_says_which_it_takes() {
         ("DELETE", "/resources/iam/Grants", "GET, POST"),
         ("POST", "/resources/cid/Api/x", "GET, PUT, PATCH, DELETE"),
         ("PUT", "/resources/cid/MachineToMachine/x/secrets", "GET, POST"),
-        ("GET", "/resources/cid/MachineToMachine/x/secrets/y", "DELETE"),
+        ("GET", "/resources/cid/MachineToMachine/x/secrets/y", "PATCH, DELETE"),
         ("PATCH", "/auth/api-tokens", "GET, POST"),
         ("PUT", "/auth/api-tokens/x", "GET, DELETE"),
         ("GET", "/keys/rotate", "POST"),
