@@ -7,6 +7,12 @@ use serde_json::{Map, Value};
 
 use crate::Request;
 
+/// Claims that grantd alone sets. A permit that sets one fails, and a failed policy denies.
+pub const RESERVED_CLAIMS: &[&str] = &[
+    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "scp", "cnf", "act", "may_act", "azp",
+    "auth_time", "acr", "amr", "nonce", "sid", "typ", "events",
+];
+
 /// Yes, within bounds.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Permit {
@@ -14,7 +20,7 @@ pub struct Permit {
     pub scopes: Vec<String>,
     /// A shorter lifetime. None, or more than was offered, leaves it as it is.
     pub ttl_seconds: Option<u32>,
-    /// Claims to add to the token, 4 KiB at most. A reserved name makes the request fail.
+    /// Claims to add to the token, 4 KiB at most. None of [`RESERVED_CLAIMS`].
     pub claims: Map<String, Value>,
     /// A remark for the decision record.
     pub note: Option<String>,

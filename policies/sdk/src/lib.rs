@@ -8,6 +8,7 @@ extern crate self as grantd_policy;
 
 mod decision;
 mod manifest;
+mod pattern;
 mod request;
 #[doc(hidden)]
 pub mod schema;
@@ -16,8 +17,9 @@ mod settings;
 #[doc(hidden)]
 pub mod wasm;
 
-pub use decision::{Decision, Denial, Permit};
+pub use decision::{Decision, Denial, Permit, RESERVED_CLAIMS};
 pub use manifest::{Input, Manifest, TimeStep};
+pub use pattern::Pattern;
 pub use request::{Account, Api, Client, Context, Instant, Json, Request};
 pub use grantd_policy_macros::settings;
 pub use schema::Schema;
