@@ -8,6 +8,7 @@
 
 pub mod abi;
 mod answers;
+pub mod cases;
 mod chain;
 mod failure;
 mod modules;
