@@ -5,6 +5,7 @@
 
 pub(crate) mod actor;
 pub(crate) mod operations;
+pub(crate) mod policies;
 
 use serde_json::{Map, Value};
 
@@ -30,6 +31,7 @@ pub(crate) fn create<E: Entity>(app: &App, body: &Map<String, Value>, origin: &O
     let mut value = parse::<E>(body, None)?;
     value.resolve(&app.store, None)?;
     check_admin(app, &value, origin)?;
+    policies::check_settings(app, &value, None)?;
     let once = value.complete_new(&app.clock, &app.server_keys)?;
     let now = app.clock.now();
     let meta = Meta { created: now, last_modified: now, revision: 1 };
@@ -100,6 +102,7 @@ fn update<E: Entity>(app: &App, before: &Record<E>, body: &Map<String, Value>, o
     value.resolve(&app.store, Some(&before.value))?;
     check_admin(app, &before.value, origin)?;
     check_admin(app, &value, origin)?;
+    policies::check_settings(app, &value, Some(&before.value))?;
     app.store.resource_update(before, value, &app.clock, origin).map_err(|error| with_sent_value(error, body))
 }
 

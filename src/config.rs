@@ -373,6 +373,7 @@ mod tests {
         config.public_url = None;
         config.master_key_file = None;
         config.workers = None;
+        config.policies.concurrent = None;
         assert_eq!(config, Config::default());
         for key in Config::known().keys() {
             assert!(example.contains(key.as_str()), "examples/grantd.toml does not show {key}");

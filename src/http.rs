@@ -118,9 +118,11 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
     let app = web::Data::new(app);
     let socket_file = listener.socket_file();
     let shared = app.clone();
+    let uploads = web::Data::new(admin::UploadTurns::default());
     let mut server = HttpServer::new(move || {
         HttpApp::new()
             .app_data(shared.clone())
+            .app_data(uploads.clone())
             .configure(routes)
             // Both slash forms, without a redirect.
             .wrap(NormalizePath::trim())

@@ -45,6 +45,8 @@ pub struct Record<R> {
 pub trait Resource: Clone + PartialEq + Send + 'static {
     /// Its name on the wire, in paths too: `ServiceAccount`.
     const TYPE: &'static str;
+    /// Its other name in paths: `ServiceAccounts`.
+    const PLURAL: &'static str;
     /// The members that a caller may write.
     const WRITABLE: &'static [&'static str];
 

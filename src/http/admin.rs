@@ -6,6 +6,7 @@
 mod controller;
 mod decisions;
 mod operations;
+mod policies;
 mod query;
 mod write;
 
@@ -16,6 +17,8 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
 use super::bearer;
+pub(super) use policies::UploadTurns;
+
 use super::error::{admin_response, no_such_path};
 use crate::admin::actor::{self, Actor};
 use crate::app::App;
@@ -24,6 +27,7 @@ use crate::model::api::Api;
 use crate::model::api_token::Role;
 use crate::model::grant::Grant;
 use crate::model::machine_to_machine::MachineToMachine;
+use crate::model::policy::Policy;
 use crate::model::service_account::ServiceAccount;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -33,6 +37,8 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(controller::routes::<MachineToMachine>)
         .configure(controller::routes::<Api>)
         .configure(controller::routes::<Grant>)
+        .configure(controller::routes::<Policy>)
+        .configure(policies::routes)
         .configure(decisions::routes)
         .configure(operations::routes)
         .default_service(web::to(no_such_path))

@@ -136,6 +136,7 @@ pub struct Api {
 
 impl Resource for Api {
     const TYPE: &'static str = "Api";
+    const PLURAL: &'static str = "Apis";
     const WRITABLE: &'static [&'static str] = &[
         "appId",
         "audience",

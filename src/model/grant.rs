@@ -35,6 +35,7 @@ impl Grant {
 
 impl Resource for Grant {
     const TYPE: &'static str = "Grant";
+    const PLURAL: &'static str = "Grants";
     const WRITABLE: &'static [&'static str] =
         &["serviceAccountId", "apiId", "scopes", "notBefore", "expiresAt", "reason"];
 

@@ -62,6 +62,7 @@ pub struct MachineToMachine {
 
 impl Resource for MachineToMachine {
     const TYPE: &'static str = "MachineToMachine";
+    const PLURAL: &'static str = "MachineToMachines";
     const WRITABLE: &'static [&'static str] =
         &["clientId", "displayName", "serviceAccountId", "active", "allowedAuthMethods", "attributes"];
 

@@ -122,6 +122,7 @@ impl Policy {
 
 impl Resource for Policy {
     const TYPE: &'static str = "Policy";
+    const PLURAL: &'static str = "Policies";
     const WRITABLE: &'static [&'static str] =
         &["name", "moduleDigest", "settings", "attachedTo", "order", "mode", "active"];
 

@@ -20,6 +20,7 @@ pub struct ServiceAccount {
 
 impl Resource for ServiceAccount {
     const TYPE: &'static str = "ServiceAccount";
+    const PLURAL: &'static str = "ServiceAccounts";
     const WRITABLE: &'static [&'static str] = &["userName", "displayName", "active", "attributes"];
 
     fn parse(fields: &mut Fields<'_>, _current: Option<&Self>) -> Self {

@@ -118,6 +118,10 @@ fn module_from_row(row: &Row) -> Result<ModuleRow, EngineError> {
     })
 }
 
+fn keep_artifact(digest: &str, engine: &str, stored: &StoredArtifact, now: Timestamp) -> Statement {
+    Statement::new(INSERT_ARTIFACT, params![digest, engine, stored.artifact.clone(), stored.mac.clone(), now])
+}
+
 impl Store {
     /// The module with this digest, if it is there.
     ///
@@ -181,11 +185,12 @@ impl Store {
         row.map(|row| row.blob(0)).transpose().map_err(plain_error)
     }
 
-    /// Stores a module that was admitted. One that is there already is left as it is, and nothing is written.
+    /// Stores a module that was admitted, with its compiled form. One that is there already is left as it is, and nothing is written.
     pub(crate) fn policy_module_insert(
         &self,
         module: &ModuleRow,
-        wasm: Vec<u8>,
+        wasm: &[u8],
+        (engine, compiled): (&str, &StoredArtifact),
         clock: &Clock,
         origin: &Origin,
     ) -> Result<()> {
@@ -195,11 +200,12 @@ impl Store {
             module.name.as_str(),
             module.version.as_str(),
             Value::Object(module.manifest.clone()).to_string(),
-            wasm,
+            wasm.to_vec(),
             module.created_at,
         ];
-        let insert = Statement::new(INSERT, params);
-        let write = write_of(clock, vec![module.change(true)], unguarded(), vec![insert]);
+        let statements =
+            vec![Statement::new(INSERT, params), keep_artifact(&module.digest, engine, compiled, module.created_at)];
+        let write = write_of(clock, vec![module.change(true)], unguarded(), statements);
         match self.write_audited(write, origin) {
             // Another upload of the same bytes came first: what was wanted is there.
             Err(EngineError::Unique(column)) if column == "policy_module.digest" => Ok(()),
@@ -263,7 +269,6 @@ impl Store {
         stored: &StoredArtifact,
         now: Timestamp,
     ) -> Result<()> {
-        let params = params![digest, engine, stored.artifact.clone(), stored.mac.clone(), now];
-        self.write(vec![Statement::new(INSERT_ARTIFACT, params)]).map_err(plain_error)
+        self.write(vec![keep_artifact(digest, engine, stored, now)]).map_err(plain_error)
     }
 }

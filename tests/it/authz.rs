@@ -20,7 +20,7 @@ const fn route(template: &'static str, path: &'static str, methods: &'static [(&
     Route { template, path, methods }
 }
 
-const RESOURCE: &str = "/resources/{app}/{}{plural}";
+const RESOURCE: &str = "/resources/{app}/{name}";
 const ITEM: &str = "{path}/{{id}}";
 const COLLECTION_METHODS: &[(&str, &str)] = &[("GET", "reader"), ("POST", "editor")];
 const ITEM_METHODS: &[(&str, &str)] =
@@ -55,6 +55,13 @@ const ROUTES: &[Route] = &[
     route("/keys", "/keys", &[("GET", "reader")]),
     route("/audit/commits", "/audit/commits", &[("GET", "reader")]),
     route("/audit/commits/{id}", "/audit/commits/x", &[("GET", "reader")]),
+    route(RESOURCE, "/resources/cid/Policy", COLLECTION_METHODS),
+    route(RESOURCE, "/resources/iam/Policies", COLLECTION_METHODS),
+    route(ITEM, "/resources/cid/Policy/x", ITEM_METHODS),
+    route(ITEM, "/resources/iam/Policies/x", ITEM_METHODS),
+    route("/policy-modules", "/policy-modules", COLLECTION_METHODS),
+    route("/policy-modules/{digest}", "/policy-modules/x", &[("GET", "reader"), ("DELETE", "editor")]),
+    route("/policy-modules/{digest}/wasm", "/policy-modules/x/wasm", &[("GET", "reader")]),
     route("/decisions", "/decisions", &[("GET", "reader")]),
     route("/decisions/{id}", "/decisions/x", &[("GET", "reader")]),
     route("/audit/verify", "/audit/verify", &[("GET", "reader")]),

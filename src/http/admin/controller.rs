@@ -17,8 +17,8 @@ use crate::store::{Entity, Query};
 /// The routes of one type: under `cid` and `iam`, in the singular and the plural.
 pub(super) fn routes<E: Entity>(config: &mut web::ServiceConfig) {
     for app in ["cid", "iam"] {
-        for plural in ["", "s"] {
-            let path = format!("/resources/{app}/{}{plural}", E::TYPE);
+        for name in [E::TYPE, E::PLURAL] {
+            let path = format!("/resources/{app}/{name}");
             config.service(
                 web::resource(path.as_str())
                     .route(web::get().to(list::<E>))

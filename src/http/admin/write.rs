@@ -17,6 +17,8 @@ use crate::store::Origin;
 
 /// Largest body of an admin request.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// Largest body that is a policy module; `policies.module_kib` may allow less.
+const MODULE_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// A write: its body (null without one), who it is from, and what its query and headers say.
 pub(super) struct Write {
@@ -53,6 +55,19 @@ impl Write {
     }
 }
 
+/// A write whose body is not JSON, whatever content type it came with.
+pub(super) struct Upload {
+    pub(super) bytes: web::Bytes,
+    pub(super) origin: Origin,
+}
+
+impl Upload {
+    async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Self> {
+        let origin = Parameters::of(request)?.explain(origin(request)?)?;
+        Ok(Self { bytes: body::read(request, payload, MODULE_BYTES_MAX).await?, origin })
+    }
+}
+
 /// The caller that was let in, as the origin of what it writes.
 fn origin(request: &HttpRequest) -> Result<Origin> {
     let actor = request.extensions().get::<Actor>().cloned().ok_or(Error::Unauthenticated)?;
@@ -70,16 +85,31 @@ fn origin(request: &HttpRequest) -> Result<Origin> {
     })
 }
 
+/// What becomes of a request before its handler runs.
+type Extracted<T> = Pin<Box<dyn Future<Output = std::result::Result<T, actix_web::Error>>>>;
+
+fn refused(request: &HttpRequest, error: &Error) -> actix_web::Error {
+    InternalError::from_response("refused", admin_response(request, error)).into()
+}
+
 impl FromRequest for Write {
     type Error = actix_web::Error;
-    type Future = Pin<Box<dyn Future<Output = std::result::Result<Self, Self::Error>>>>;
+    type Future = Extracted<Self>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let request = request.clone();
         let payload = web::Payload::from_request(&request, payload);
-        Box::pin(async move {
-            let outcome = Self::read(&request, payload.await?).await;
-            outcome.map_err(|error| InternalError::from_response("refused", admin_response(&request, &error)).into())
-        })
+        Box::pin(async move { Self::read(&request, payload.await?).await.map_err(|error| refused(&request, &error)) })
+    }
+}
+
+impl FromRequest for Upload {
+    type Error = actix_web::Error;
+    type Future = Extracted<Self>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        let payload = web::Payload::from_request(&request, payload);
+        Box::pin(async move { Self::read(&request, payload.await?).await.map_err(|error| refused(&request, &error)) })
     }
 }
