@@ -165,10 +165,15 @@ impl Resource for Policy {
     }
 }
 
+/// What stands in place of an attachment that does not fit, until the violation ends the reading.
+const SERVER: Attachment = Attachment { level: Level::Server, id: None };
+
 fn attachment(fields: &mut Fields<'_>) -> Attachment {
     let read = |inner: &mut Fields<'_>| {
         if inner.raw("type").is_none() {
             inner.violate("type", "this member is required: server, api, client or account");
+            inner.raw("id");
+            return SERVER;
         }
         let level = inner.choice("type", Level::WORDS, Level::Server);
         let id = if level == Level::Server {
@@ -181,5 +186,5 @@ fn attachment(fields: &mut Fields<'_>) -> Attachment {
         };
         Attachment { level, id }
     };
-    fields.object("attachedTo", read).unwrap_or(Attachment { level: Level::Server, id: None })
+    fields.object("attachedTo", read).unwrap_or(SERVER)
 }

@@ -155,6 +155,19 @@ impl TestApp {
         exchange(&self.agent, method, &format!("{}{path}", self.url), headers, body).unwrap()
     }
 
+    /// The bytes at a path.
+    #[track_caller]
+    pub fn download(&self, path: &str, authorization: &str, accept: &str) -> Vec<u8> {
+        let request = ureq::http::Request::builder()
+            .uri(format!("{}{path}", self.url))
+            .header("authorization", authorization)
+            .header("accept", accept);
+        let mut response = self.agent.run(request.body(Vec::new()).unwrap()).unwrap();
+        assert_eq!(response.status().as_u16(), 200);
+        assert_eq!(response.headers()["content-type"], "application/wasm");
+        response.body_mut().read_to_vec().unwrap()
+    }
+
     /// A request to the admin API as `bearer`; `path` follows `/api/v1`. A null body is none.
     pub fn admin_as(&self, bearer: &str, method: &str, path: &str, body: &Value) -> Answer {
         let bytes = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };

@@ -1,0 +1,111 @@
+//! Modules through the admin API: handed in once, known by their content, given out again, gone when nobody uses them.
+
+use serde_json::{Value, json};
+
+use super::modules::{Twist, harmless, padded_to};
+use super::{SCOPE_ALLOWLIST, attach, upload, upload_as};
+use crate::app::TestApp;
+
+#[test]
+fn a_module_is_uploaded_once_and_comes_back_byte_for_byte() {
+    let app = TestApp::start();
+    let first = upload_as(&app, &app.admin_token, SCOPE_ALLOWLIST);
+    assert_eq!(first.status, 201, "{}", first.text);
+    let module = first.json();
+    assert_eq!((&module["name"], &module["version"]), (&json!("scope-allowlist"), &json!("1.0.0")));
+    assert_eq!(module["size"], SCOPE_ALLOWLIST.len());
+    assert_eq!(module["manifest"]["name"], "scope-allowlist");
+    assert!(module["compiledInMs"].is_u64());
+    let digest = module["digest"].as_str().unwrap();
+    let again = upload_as(&app, &app.admin_token, SCOPE_ALLOWLIST);
+    assert_eq!((again.status, again.json()["digest"].as_str()), (200, Some(digest)));
+    let list = app.admin("GET", "/policy-modules?filter=name%20sw%20%22scope%22", &Value::Null).expect(200);
+    assert_eq!((&list["totalResults"], &list["Resources"][0]["digest"]), (&json!(1), &json!(digest)));
+    for (path, accept) in [(format!("{digest}/wasm"), "*/*"), (digest.to_owned(), "application/wasm")] {
+        let authorization = format!("Bearer {}", app.admin_token);
+        let bytes = app.download(&format!("/api/v1/policy-modules/{path}"), &authorization, accept);
+        assert_eq!(bytes, SCOPE_ALLOWLIST, "{path}");
+    }
+    let commits = app.admin("GET", "/audit/commits?count=100", &Value::Null).expect(200);
+    let about = |one: &&Value| one["changes"][0]["resourceType"] == "PolicyModule";
+    assert_eq!(commits["Resources"].as_array().unwrap().iter().filter(about).count(), 1, "one write");
+}
+
+#[test]
+fn a_module_is_found_by_every_name_that_is_its_alone() {
+    let app = TestApp::start();
+    let digest = upload(&app, SCOPE_ALLOWLIST)["digest"].as_str().unwrap().to_owned();
+    for named in [&digest, &digest[..12], "scope-allowlist", "scope-allowlist@1.0.0"] {
+        let found = app.admin("GET", &format!("/policy-modules/{named}"), &Value::Null).expect(200);
+        assert_eq!(found["digest"], json!(digest), "{named}");
+    }
+    for unknown in ["scope", "scope-allowlist@2.0.0", &digest[..8], &"0".repeat(64)] {
+        let missing = app.admin("GET", &format!("/policy-modules/{unknown}"), &Value::Null).expect(404);
+        assert!(missing["detail"].as_str().unwrap().contains("there is no policy module"), "{missing}");
+    }
+}
+
+#[test]
+fn two_modules_of_one_name_and_version_are_told_apart() {
+    let app = TestApp::start();
+    let first = upload(&app, &harmless("twin"));
+    let second = upload(&app, &Twist { name: "twin".to_owned(), text: "x".to_owned(), ..Twist::default() }.component());
+    assert_ne!(first["digest"], second["digest"]);
+    assert_eq!(second["sameNameAndVersion"], json!([first["digest"]]));
+    let missing = app.admin("GET", "/policy-modules/twin@1.0.0", &Value::Null).expect(404);
+    let detail = missing["detail"].as_str().unwrap();
+    for module in [&first, &second] {
+        assert!(detail.contains(&module["digest"].as_str().unwrap()[..12]), "{detail}");
+    }
+}
+
+#[test]
+fn what_is_no_policy_is_refused_with_the_reason_and_nothing_is_kept() {
+    let app = TestApp::start();
+    let digest_of = |error: &Value| error["detail"].as_str().unwrap().to_owned();
+    for (bytes, wanted) in [
+        (b"not wasm".to_vec(), "it is not WebAssembly"),
+        (Vec::new(), "it is not WebAssembly"),
+        (Twist::default().core(), "wasm-tools component new"),
+        (SCOPE_ALLOWLIST[..5000].to_vec(), "not a valid component"),
+    ] {
+        let refused = upload_as(&app, &app.admin_token, &bytes).expect(400);
+        assert!(digest_of(&refused).contains(wanted), "{refused}");
+    }
+    assert_eq!(app.admin("GET", "/policy-modules", &Value::Null).expect(200)["totalResults"], 0);
+}
+
+#[test]
+fn the_size_of_a_module_is_bounded_to_the_byte() {
+    let app = TestApp::with(|config| config.policies.module_kib = 64);
+    assert_eq!(upload_as(&app, &app.admin_token, &padded_to(64 * 1024)).status, 201);
+    let refused = upload_as(&app, &app.admin_token, &padded_to(64 * 1024 + 1)).expect(400);
+    assert!(refused["detail"].as_str().unwrap().contains("policies.module_kib"), "{refused}");
+    assert_eq!(upload_as(&app, &app.admin_token, &vec![0; 8 * 1024 * 1024 + 1]).status, 413);
+}
+
+#[test]
+fn a_module_in_use_cannot_be_deleted_and_its_users_are_named() {
+    let app = TestApp::start();
+    let digest = upload(&app, SCOPE_ALLOWLIST)["digest"].as_str().unwrap().to_owned();
+    let settings = json!({"settings": {"allow": ["*"]}, "mode": "off"});
+    let policy = attach(&app, "only reading", &digest, &json!({"type": "server"}), &settings);
+    let path = format!("/policy-modules/{digest}");
+    let refused = app.admin("DELETE", &path, &Value::Null).expect(409);
+    assert!(refused["detail"].as_str().unwrap().contains("only reading"), "{refused}");
+    app.admin("DELETE", &format!("/resources/cid/Policy/{}", policy["id"].as_str().unwrap()), &Value::Null).expect(204);
+    app.admin("DELETE", &path, &Value::Null).expect(204);
+    app.admin("GET", &path, &Value::Null).expect(404);
+    app.admin("DELETE", &path, &Value::Null).expect(404);
+    assert_eq!(upload_as(&app, &app.admin_token, SCOPE_ALLOWLIST).status, 201, "it can come back");
+}
+
+#[test]
+fn modules_outlive_a_restart() {
+    let app = TestApp::start();
+    let digest = upload(&app, SCOPE_ALLOWLIST)["digest"].as_str().unwrap().to_owned();
+    let app = app.restart();
+    assert_eq!(app.admin("GET", "/policy-modules/scope-allowlist", &Value::Null).expect(200)["digest"], json!(digest));
+    let settings = json!({"settings": {"allow": ["*"]}});
+    attach(&app, "after", "scope-allowlist", &json!({"type": "server"}), &settings);
+}
