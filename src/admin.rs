@@ -4,8 +4,10 @@
 //! validated whole, names every violation, and changes everything it says or nothing.
 
 pub(crate) mod actor;
+pub(crate) mod evaluate;
 pub(crate) mod operations;
 pub(crate) mod policies;
+pub(crate) mod replay;
 
 use serde_json::{Map, Value};
 

@@ -150,6 +150,21 @@ pub struct Step {
     pub offered_ttl_seconds: u32,
     /// The changing inputs that it was given.
     pub context: abi::Context,
+    /// What became of its answer.
+    #[serde(flatten)]
+    pub effect: Effect,
+    /// Whether an earlier answer to the same question was reused.
+    pub reused: bool,
+    /// Fuel that the evaluation burned, now or when the answer was first given.
+    pub fuel: u64,
+    /// Microseconds that it took, now or when the answer was first given.
+    pub micros: u64,
+}
+
+/// What became of a policy's answer, held against what it was offered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Effect {
     /// What it said.
     pub verdict: Verdict,
     /// The scopes that it left (a shadow: would have left).
@@ -168,12 +183,6 @@ pub struct Step {
     /// The reason of a denial, or what failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// Whether an earlier answer to the same question was reused.
-    pub reused: bool,
-    /// Fuel that the evaluation burned, now or when the answer was first given.
-    pub fuel: u64,
-    /// Microseconds that it took, now or when the answer was first given.
-    pub micros: u64,
 }
 
 impl Decision {
@@ -239,8 +248,9 @@ impl Decision {
     /// How it ended.
     pub(crate) fn end(&mut self, error: Option<&Error>) {
         let Some(error) = error else { return };
-        let last = self.detail.steps.last().filter(|step| step.verdict == Verdict::Failed && step.mode == "enforce");
-        let (outcome, code) = match (error, last.and_then(|step| step.code.as_deref())) {
+        let last =
+            self.detail.steps.last().filter(|step| step.effect.verdict == Verdict::Failed && step.mode == "enforce");
+        let (outcome, code) = match (error, last.and_then(|step| step.effect.code.as_deref())) {
             (_, Some(failure)) => (Outcome::Failed, failure),
             (Error::OAuth { code, .. }, None) => (Outcome::Refused, code.as_str()),
             (Error::TooLarge(_) | Error::Malformed(_), None) => (Outcome::Refused, "invalid_request"),

@@ -23,7 +23,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use answers::Reuse;
 pub use chain::Offer;
-pub(crate) use chain::given;
+pub(crate) use chain::{CLAIM_CONFLICT, effect, given};
 pub use failure::{Failure, FailureKind};
 pub use modules::Admitted;
 pub use sandbox::CONTRACT;

@@ -37,6 +37,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(controller::routes::<MachineToMachine>)
         .configure(controller::routes::<Api>)
         .configure(controller::routes::<Grant>)
+        .configure(policies::action_routes)
         .configure(controller::routes::<Policy>)
         .configure(policies::routes)
         .configure(decisions::routes)

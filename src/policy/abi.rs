@@ -272,6 +272,18 @@ impl Context {
         context
     }
 
+    /// Drops what the manifest does not list.
+    pub(crate) fn keep(&mut self, inputs: &[Input]) {
+        let lists = |input: &Input| inputs.contains(input);
+        if !inputs.iter().any(|input| matches!(input, Input::Time(_))) {
+            self.time = None;
+        }
+        self.request_id.take_if(|_| !lists(&Input::RequestId));
+        self.remote_address.take_if(|_| !lists(&Input::RemoteAddress));
+        self.user_agent.take_if(|_| !lists(&Input::UserAgent));
+        self.parameters.retain(|(name, _)| lists(&Input::Parameter(name.clone())));
+    }
+
     fn to_wit(&self) -> wit::Context {
         wit::Context {
             time: self.time.map(|time| wit::Instant {

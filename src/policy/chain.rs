@@ -13,13 +13,15 @@ use super::answers::{Answer, Question};
 use super::failure::{Failure, FailureKind};
 use super::{Decided, Policies};
 use crate::clock::Timestamp;
-use crate::decision::{Given, Step, Verdict};
+use crate::decision::{Effect, Given, Step, Verdict};
 use crate::error::{Error, OAuthCode, Result};
 use crate::model::machine_to_machine::AuthMethod;
 use crate::model::policy::Mode;
 use crate::store::{ApiView, ClientView, PolicyView};
 use crate::token::scope::intersect;
 
+/// The code of a denial because of a claim that is set already.
+pub(crate) const CLAIM_CONFLICT: &str = "claim-conflict";
 /// The one grant type there is.
 const GRANT_TYPE: &str = "client_credentials";
 
@@ -191,7 +193,7 @@ impl Chain {
     fn hear(&mut self, policy: &PolicyView, said: Said) {
         let effect = self.effect(said.outcome.as_ref().map(|answer| &answer.decision));
         let (fuel, micros) = said.outcome.as_ref().map_or((0, 0), |answer| (answer.fuel, answer.micros));
-        let mut step = Step {
+        self.steps.push(Step {
             policy_id: policy.id.to_string(),
             policy: policy.name.clone(),
             level: policy.level.as_str().to_owned(),
@@ -203,94 +205,108 @@ impl Chain {
             offered: self.scopes.clone(),
             offered_ttl_seconds: self.ttl_seconds,
             context: said.context,
-            verdict: Verdict::Deny,
+            effect: Effect::from(&effect),
+            reused: said.reused,
+            fuel,
+            micros,
+        });
+        if policy.mode == Mode::Enforce {
+            self.apply(policy, effect);
+        }
+    }
+
+    /// Lowers what the request has, or ends it.
+    fn apply(&mut self, policy: &PolicyView, effect: Result<Left, Stop>) {
+        match effect {
+            Ok(left) => {
+                self.scopes = left.scopes;
+                self.ttl_seconds = left.ttl_seconds;
+                self.claims.extend(left.claims);
+            }
+            Err(Stop::Denied(denial)) => self.ended = Some(denied(policy, &denial)),
+            Err(Stop::Failed(failure)) => {
+                let kind = failure.kind.as_str();
+                tracing::warn!(policy = policy.name, kind, "a policy failed, which denies: {failure}");
+                self.ended = Some(failed(policy, &failure));
+            }
+        }
+    }
+
+    /// What is left of what this request has.
+    fn effect(&self, outcome: Result<&Decision, &Failure>) -> Result<Left, Stop> {
+        let is_taken = |name: &str, value: &Value| {
+            self.offer.api.claims.contains_key(name) || self.claims.get(name).is_some_and(|set| set != value)
+        };
+        effect(&self.scopes, self.ttl_seconds, outcome, is_taken)
+    }
+}
+
+/// What is left when an answer is held against what was offered: never more than that. `is_taken` says whether a claim
+/// is set already, to something else.
+pub(crate) fn effect(
+    offered: &[String],
+    ttl_seconds: u32,
+    outcome: Result<&Decision, &Failure>,
+    is_taken: impl Fn(&str, &Value) -> bool,
+) -> Result<Left, Stop> {
+    let permit: &Permit = match outcome {
+        Ok(Decision::Permit(permit)) => permit,
+        Ok(Decision::Deny(denial)) => return Err(Stop::Denied(denial.clone())),
+        Err(failure) => return Err(Stop::Failed(failure.clone())),
+    };
+    let stop = |code: &str, reason: String| Err(Stop::Denied(Denial { code: code.to_owned(), reason }));
+    let scopes: Vec<String> = intersect(offered, &permit.scopes).into_iter().cloned().collect();
+    if scopes.is_empty() {
+        return stop("no-scope-left", "it leaves none of the scopes".to_owned());
+    }
+    let ttl_seconds = permit.ttl_seconds.map_or(ttl_seconds, |ttl| ttl.min(ttl_seconds));
+    if ttl_seconds == 0 {
+        return stop("no-lifetime-left", "it leaves no lifetime".to_owned());
+    }
+    if let Some((name, _)) = permit.claims.iter().find(|(name, value)| is_taken(name, value)) {
+        let reason = format!("the claim {name} is set by the API, or by another policy to something else");
+        return stop(CLAIM_CONFLICT, reason);
+    }
+    Ok(Left { scopes, ttl_seconds, claims: permit.claims.clone(), note: permit.note.clone() })
+}
+
+impl From<&Result<Left, Stop>> for Effect {
+    fn from(effect: &Result<Left, Stop>) -> Self {
+        let denied = |verdict, code: &str, reason: String| Self {
+            verdict,
             left: Vec::new(),
             ttl_seconds: 0,
             claims: Map::new(),
             note: None,
-            code: None,
-            reason: None,
-            reused: said.reused,
-            fuel,
-            micros,
+            code: Some(code.to_owned()),
+            reason: Some(reason),
         };
-        let enforced = policy.mode == Mode::Enforce;
         match effect {
-            Ok(left) => {
-                step.verdict = Verdict::Permit;
-                step.left.clone_from(&left.scopes);
-                step.ttl_seconds = left.ttl_seconds;
-                step.claims.clone_from(&left.claims);
-                step.note = left.note;
-                if enforced {
-                    self.scopes = left.scopes;
-                    self.ttl_seconds = left.ttl_seconds;
-                    self.claims.extend(left.claims);
-                }
-            }
-            Err(Stop::Denied(denial)) => {
-                step.code = Some(denial.code.clone());
-                step.reason = Some(denial.reason.clone());
-                if enforced {
-                    self.ended = Some(denied(policy, &denial));
-                }
-            }
-            Err(Stop::Failed(failure)) => {
-                step.verdict = Verdict::Failed;
-                step.code = Some(failure.kind.as_str().to_owned());
-                step.reason = Some(failure.to_string());
-                if enforced {
-                    tracing::warn!(
-                        policy = policy.name,
-                        kind = failure.kind.as_str(),
-                        "a policy failed, which denies: {failure}"
-                    );
-                    self.ended = Some(failed(policy, &failure));
-                }
-            }
+            Ok(left) => Self {
+                verdict: Verdict::Permit,
+                left: left.scopes.clone(),
+                ttl_seconds: left.ttl_seconds,
+                claims: left.claims.clone(),
+                note: left.note.clone(),
+                code: None,
+                reason: None,
+            },
+            Err(Stop::Denied(denial)) => denied(Verdict::Deny, &denial.code, denial.reason.clone()),
+            Err(Stop::Failed(failure)) => denied(Verdict::Failed, failure.kind.as_str(), failure.to_string()),
         }
-        self.steps.push(step);
-    }
-
-    /// What is left when an answer is held against what was offered: never more than that.
-    fn effect(&self, outcome: Result<&Decision, &Failure>) -> Result<Left, Stop> {
-        let permit: &Permit = match outcome {
-            Ok(Decision::Permit(permit)) => permit,
-            Ok(Decision::Deny(denial)) => return Err(Stop::Denied(denial.clone())),
-            Err(failure) => return Err(Stop::Failed(failure.clone())),
-        };
-        let stop = |code: &str, reason: String| Err(Stop::Denied(Denial { code: code.to_owned(), reason }));
-        let scopes: Vec<String> = intersect(&self.scopes, &permit.scopes).into_iter().cloned().collect();
-        if scopes.is_empty() {
-            return stop("no-scope-left", "it leaves none of the scopes".to_owned());
-        }
-        let ttl_seconds = permit.ttl_seconds.map_or(self.ttl_seconds, |ttl| ttl.min(self.ttl_seconds));
-        if ttl_seconds == 0 {
-            return stop("no-lifetime-left", "it leaves no lifetime".to_owned());
-        }
-        let is_other = |name: &String, value: &Value| {
-            self.offer.api.claims.contains_key(name) || self.claims.get(name).is_some_and(|set| set != value)
-        };
-        if let Some((name, _)) = permit.claims.iter().find(|(name, value)| is_other(name, value)) {
-            return stop(
-                "claim-conflict",
-                format!("the claim {name} is set by the API, or by another policy to something else"),
-            );
-        }
-        Ok(Left { scopes, ttl_seconds, claims: permit.claims.clone(), note: permit.note.clone() })
     }
 }
 
 /// What a permit leaves.
-struct Left {
-    scopes: Vec<String>,
-    ttl_seconds: u32,
-    claims: Map<String, Value>,
-    note: Option<String>,
+pub(crate) struct Left {
+    pub(crate) scopes: Vec<String>,
+    pub(crate) ttl_seconds: u32,
+    pub(crate) claims: Map<String, Value>,
+    pub(crate) note: Option<String>,
 }
 
 /// Why a policy ends the request.
-enum Stop {
+pub(crate) enum Stop {
     Denied(Denial),
     Failed(Failure),
 }

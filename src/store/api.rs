@@ -182,7 +182,7 @@ fn upsert_scopes(record: &Record<Api>) -> impl Iterator<Item = Statement> {
 
 impl Store {
     /// The id of the API that a caller names by id or appId.
-    pub(super) fn api_named(&self, name: &str) -> Result<Option<Id>> {
+    pub(crate) fn api_named(&self, name: &str) -> Result<Option<Id>> {
         self.id_where::<Api>("t.id = ?1 OR t.app_id = ?1", name)
     }
 

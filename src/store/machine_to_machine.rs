@@ -240,8 +240,15 @@ fn credential_change(
 
 impl Store {
     /// The id of the client that a caller names by id or clientId.
-    pub(super) fn client_named(&self, name: &str) -> Result<Option<Id>> {
+    pub(crate) fn client_named(&self, name: &str) -> Result<Option<Id>> {
         self.id_where::<MachineToMachine>("t.id = ?1 OR t.client_id = ?1", name)
+    }
+
+    /// The oldest client of the account that a caller names by id or userName.
+    pub(crate) fn client_of_account_named(&self, name: &str) -> Result<Option<Id>> {
+        let Some(account) = self.service_account_named(name)? else { return Ok(None) };
+        let clients = self.resources_where::<MachineToMachine>("t.service_account_id = ?1", params![&account])?;
+        Ok(clients.first().map(|client| client.id.clone()))
     }
 
     /// The secrets of a client, oldest first.

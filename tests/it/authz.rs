@@ -26,6 +26,7 @@ const COLLECTION_METHODS: &[(&str, &str)] = &[("GET", "reader"), ("POST", "edito
 const ITEM_METHODS: &[(&str, &str)] =
     &[("GET", "reader"), ("PUT", "editor"), ("PATCH", "editor"), ("DELETE", "editor")];
 const SECRET_METHODS: &[(&str, &str)] = &[("PATCH", "editor"), ("DELETE", "editor")];
+const EVALUATE: &str = "/resources/{app}/{name}/{{id}}/evaluate";
 const SECRETS: &str = "/resources/{app}/MachineToMachine{plural}/{{id}}/secrets";
 
 const ROUTES: &[Route] = &[
@@ -59,10 +60,13 @@ const ROUTES: &[Route] = &[
     route(RESOURCE, "/resources/iam/Policies", COLLECTION_METHODS),
     route(ITEM, "/resources/cid/Policy/x", ITEM_METHODS),
     route(ITEM, "/resources/iam/Policies/x", ITEM_METHODS),
+    route(EVALUATE, "/resources/cid/Policy/x/evaluate", &[("POST", "editor")]),
+    route(EVALUATE, "/resources/iam/Policies/x/evaluate", &[("POST", "editor")]),
     route("/policy-modules", "/policy-modules", COLLECTION_METHODS),
     route("/policy-modules/{digest}", "/policy-modules/x", &[("GET", "reader"), ("DELETE", "editor")]),
     route("/policy-modules/{digest}/wasm", "/policy-modules/x/wasm", &[("GET", "reader")]),
     route("/decisions", "/decisions", &[("GET", "reader")]),
+    route("/decisions/{id}/replay", "/decisions/x/replay", &[("POST", "editor")]),
     route("/decisions/{id}", "/decisions/x", &[("GET", "reader")]),
     route("/audit/verify", "/audit/verify", &[("GET", "reader")]),
     route("/event-logs", "/event-logs", &[("GET", "reader")]),

@@ -1,8 +1,10 @@
 //! Policies: the sandbox, and what it is attacked with; modules, attachments, and what they do to tokens.
 
 mod attach;
+mod evaluate;
 mod hostile;
 mod modules;
+mod replay;
 mod sandbox;
 mod settings;
 mod upload;

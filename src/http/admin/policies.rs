@@ -10,15 +10,30 @@ use super::answer;
 use super::controller::list_response;
 use super::operations::ok;
 use super::write::{Upload, Write};
-use crate::admin::policies;
+use crate::admin::{evaluate, policies};
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::http::error::{admin_response, wrong_method};
+use crate::model::Resource;
+use crate::model::policy::Policy;
 use crate::store::{ModuleRow, Query};
 
 /// Modules that may wait for the compiler; one more is told to come back.
 const UPLOADS_MAX: usize = 4;
 const WASM: &str = "application/wasm";
+
+/// What is under a policy, under both names of the app and of the type.
+pub(super) fn action_routes(config: &mut web::ServiceConfig) {
+    for app in ["cid", "iam"] {
+        for name in [Policy::TYPE, Policy::PLURAL] {
+            config.service(
+                web::resource(format!("/resources/{app}/{name}/{{id}}/evaluate"))
+                    .route(web::post().to(policy_evaluate))
+                    .default_service(wrong_method("POST")),
+            );
+        }
+    }
+}
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(
@@ -47,6 +62,16 @@ impl Default for UploadTurns {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(UPLOADS_MAX)))
     }
+}
+
+async fn policy_evaluate(
+    app: web::Data<App>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    write: Write,
+) -> HttpResponse {
+    let operation = move || evaluate::evaluate(&app, &id, write.object()?);
+    answer(&request, operation, |said| ok(&said)).await
 }
 
 async fn module_upload(

@@ -1,0 +1,137 @@
+//! A recorded decision can be evaluated again from what was recorded, whatever has changed since.
+
+use serde_json::{Value, json};
+
+use super::modules::Twist;
+use super::{SCOPE_ALLOWLIST, attach, howto_with_both_scopes, scopes, upload};
+use crate::app::TestApp;
+
+fn newest(app: &TestApp) -> Value {
+    app.admin("GET", "/decisions?count=1", &Value::Null).expect(200)["Resources"][0].clone()
+}
+
+fn replay(app: &TestApp, decision: &Value) -> Value {
+    let path = format!("/decisions/{}/replay", decision["id"].as_str().unwrap());
+    app.admin("POST", &path, &Value::Null).expect(200)
+}
+
+#[test]
+fn a_decision_holds_what_each_policy_was_given_and_said() {
+    let app = TestApp::start();
+    let howto = howto_with_both_scopes(&app);
+    let digest = upload(&app, SCOPE_ALLOWLIST)["digest"].clone();
+    let account = json!({"type": "account", "id": howto.account});
+    let allow = |scope: &str| json!({"settings": {"allow": [scope]}});
+    let first = attach(&app, "first", "scope-allowlist", &json!({"type": "server"}), &allow("*"));
+    let second = attach(&app, "second", "scope-allowlist", &account, &allow("read"));
+    assert_eq!(scopes(&app, &howto).unwrap(), ["read"]);
+    let found = newest(&app);
+    assert_eq!((&found["requested"], &found["granted"]), (&json!(["read", "write"]), &json!(["read", "write"])));
+    assert_eq!(found["issued"], json!(["read"]));
+    assert_eq!(found["given"]["account"]["userName"], "periodicCleanup");
+    let steps = found["steps"].as_array().unwrap();
+    assert_eq!(steps.len(), 2);
+    for (step, policy, level, left) in
+        [(&steps[0], &first, "server", json!(["read", "write"])), (&steps[1], &second, "account", json!(["read"]))]
+    {
+        assert_eq!((&step["policyId"], &step["policy"]), (&policy["id"], &policy["name"]));
+        assert_eq!((&step["level"], &step["mode"], &step["revision"]), (&json!(level), &json!("enforce"), &json!(1)));
+        assert_eq!((&step["moduleDigest"], &step["module"]), (&digest, &json!("scope-allowlist@1.0.0")));
+        assert_eq!((&step["verdict"], &step["left"]), (&json!("permit"), &left));
+        assert_eq!(step["offered"], json!(["read", "write"]));
+        assert!(step["fuel"].as_u64().unwrap() > 1000);
+    }
+    let by_policy = format!("steps.policyId eq \"{}\"", second["id"].as_str().unwrap());
+    let query = form_urlencoded::Serializer::new(String::new()).append_pair("filter", &by_policy).finish();
+    assert_eq!(app.admin("GET", &format!("/decisions?{query}"), &Value::Null).expect(200)["totalResults"], 1);
+}
+
+#[test]
+fn a_replay_says_the_same_when_everything_else_has_changed() {
+    let app = TestApp::start();
+    let howto = howto_with_both_scopes(&app);
+    // Numbers and texts that are easily written in another way.
+    let attributes = json!({"half": 0.1, "many": 1e300, "odd": 2.2250738585072014e-308, "text": "\u{7f}\u{2028}é\\\""});
+    app.set("ServiceAccount", &howto.account, "attributes", &attributes);
+    upload(&app, SCOPE_ALLOWLIST);
+    let allow = |scope: &str| json!({"settings": {"allow": [scope]}});
+    let policy = attach(&app, "p", "scope-allowlist", &json!({"type": "server"}), &allow("read"));
+    scopes(&app, &howto).unwrap();
+    let issued = newest(&app);
+    assert_eq!(issued["given"]["account"]["attributes"], attributes);
+    app.set("Policy", policy["id"].as_str().unwrap(), "settings", &json!({"allow": ["nothing"]}));
+    let denied = scopes(&app, &howto).unwrap_err();
+    assert!(denied.contains("denied by the policy p") && denied.contains("scope-not-allowed"), "{denied}");
+    let refused = newest(&app);
+    assert_eq!((&refused["outcome"], &refused["error"]), (&json!("refused"), &json!("access_denied")));
+    assert!(denied.ends_with(refused["id"].as_str().unwrap()), "the caller is told the decision's id: {denied}");
+    // Everything that was there then is gone or different.
+    app.set("ServiceAccount", &howto.account, "displayName", &json!("somebody else"));
+    app.admin("DELETE", &format!("/resources/cid/Policy/{}", policy["id"].as_str().unwrap()), &Value::Null).expect(204);
+    app.admin("DELETE", &format!("/resources/cid/Grant/{}", howto.grant), &Value::Null).expect(204);
+    app.advance(86_400);
+    let app = app.restart();
+    for (decision, verdict) in [(&issued, "permit"), (&refused, "deny")] {
+        let replayed = replay(&app, decision);
+        assert_eq!(replayed["same"], true, "{replayed:#}");
+        let step = &replayed["steps"][0];
+        assert_eq!((&step["then"]["verdict"], &step["then"]), (&json!(verdict), &step["now"]));
+        assert_eq!(step["fuelThen"], step["fuelNow"], "instruction by instruction");
+    }
+}
+
+#[test]
+fn a_failure_is_replayed_as_the_same_failure() {
+    let app = TestApp::start();
+    let howto = howto_with_both_scopes(&app);
+    upload(&app, &Twist { evaluate: "unreachable", ..Twist::default() }.component());
+    attach(&app, "broken", "hostile", &json!({"type": "server"}), &json!({}));
+    scopes(&app, &howto).unwrap_err();
+    let failed = newest(&app);
+    assert_eq!((&failed["outcome"], &failed["error"]), (&json!("failed"), &json!("policy_trap")));
+    let replayed = replay(&app, &failed);
+    assert_eq!((&replayed["same"], &replayed["steps"][0]["now"]["code"]), (&json!(true), &json!("policy_trap")));
+}
+
+#[test]
+fn without_its_module_a_decision_says_which_one_it_needs() {
+    let app = TestApp::start();
+    let howto = howto_with_both_scopes(&app);
+    let digest = upload(&app, SCOPE_ALLOWLIST)["digest"].as_str().unwrap().to_owned();
+    let settings = json!({"settings": {"allow": ["read"]}});
+    let policy = attach(&app, "p", "scope-allowlist", &json!({"type": "server"}), &settings);
+    scopes(&app, &howto).unwrap();
+    let decision = newest(&app);
+    app.admin("DELETE", &format!("/resources/cid/Policy/{}", policy["id"].as_str().unwrap()), &Value::Null).expect(204);
+    app.admin("DELETE", &format!("/policy-modules/{digest}"), &Value::Null).expect(204);
+    let path = format!("/decisions/{}/replay", decision["id"].as_str().unwrap());
+    let missing = app.admin("POST", &path, &Value::Null).expect(404);
+    assert!(missing["detail"].as_str().unwrap().contains(&digest), "{missing}");
+    upload(&app, SCOPE_ALLOWLIST);
+    assert_eq!(replay(&app, &decision)["same"], true);
+}
+
+#[test]
+fn a_shadow_is_recorded_and_not_applied() {
+    let app = TestApp::start();
+    let howto = howto_with_both_scopes(&app);
+    upload(&app, SCOPE_ALLOWLIST);
+    let settings = json!({"settings": {"allow": []}, "mode": "shadow"});
+    attach(&app, "shadow", "scope-allowlist", &json!({"type": "server"}), &settings);
+    assert_eq!(scopes(&app, &howto).unwrap(), ["read", "write"]);
+    let found = newest(&app);
+    let step = &found["steps"][0];
+    assert_eq!((&step["mode"], &step["verdict"]), (&json!("shadow"), &json!("deny")));
+    assert_eq!((&found["outcome"], &found["issued"]), (&json!("issued"), &json!(["read", "write"])));
+    assert_eq!(replay(&app, &found)["same"], true);
+}
+
+#[test]
+fn a_decision_without_policies_has_nothing_to_replay() {
+    let app = TestApp::start();
+    let howto = howto_with_both_scopes(&app);
+    scopes(&app, &howto).unwrap();
+    let replayed = replay(&app, &newest(&app));
+    assert_eq!((&replayed["same"], &replayed["steps"]), (&json!(true), &json!([])));
+    app.admin("POST", "/decisions/0000000000000000000000/replay", &Value::Null).expect(404);
+}
