@@ -1,7 +1,7 @@
 //! Metadata: RFC 8414, OpenID Connect Discovery for the clients that look there, and the JWKS.
 
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, Route, guard, web};
 use serde_json::{Value, json};
 
 use super::error::wrong_method;
@@ -19,18 +19,23 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         "/.well-known/openid-configuration",
         "/.well-known/openid-configuration/oauth2",
     ] {
-        config.service(web::resource(path).route(web::get().to(openid)).default_service(wrong_method("GET")));
+        config.service(web::resource(path).route(read().to(openid)).default_service(wrong_method("GET, HEAD")));
     }
     for path in [
         "/.well-known/oauth-authorization-server",
         "/.well-known/oauth-authorization-server/oauth2",
         "/oauth2/.well-known/oauth-authorization-server",
     ] {
-        config.service(web::resource(path).route(web::get().to(oauth)).default_service(wrong_method("GET")));
+        config.service(web::resource(path).route(read().to(oauth)).default_service(wrong_method("GET, HEAD")));
     }
     for path in ["/oauth2/.well-known/jwks.json", "/.well-known/jwks.json"] {
-        config.service(web::resource(path).route(web::get().to(jwks)).default_service(wrong_method("GET")));
+        config.service(web::resource(path).route(read().to(jwks)).default_service(wrong_method("GET, HEAD")));
     }
+}
+
+/// RFC 9110 9.1: where GET is answered, HEAD is too.
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 fn metadata(app: &App) -> Value {
@@ -43,7 +48,8 @@ fn metadata(app: &App) -> Value {
         "token_endpoint": format!("{issuer}token"),
         "jwks_uri": format!("{issuer}.well-known/jwks.json"),
         "grant_types_supported": ["client_credentials"],
-        "response_types_supported": [],
+        // RFC 8414 demands the list (2) and forbids it to be empty (3.2); this type is registered, and says it.
+        "response_types_supported": ["none"],
         "token_endpoint_auth_methods_supported": methods,
         "introspection_endpoint": format!("{issuer}introspect"),
         "introspection_endpoint_auth_methods_supported": with_bearer,
@@ -67,7 +73,6 @@ async fn openid(app: web::Data<App>) -> HttpResponse {
         members.insert("authorization_endpoint".to_owned(), json!(format!("{issuer}auth")));
         members.insert("userinfo_endpoint".to_owned(), json!(format!("{issuer}userinfo")));
         members.insert("end_session_endpoint".to_owned(), json!(format!("{issuer}logout")));
-        members.insert("response_types_supported".to_owned(), json!(["none"]));
         members.insert("subject_types_supported".to_owned(), json!(["public"]));
         members.insert("id_token_signing_alg_values_supported".to_owned(), json!(algs));
     }

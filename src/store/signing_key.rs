@@ -10,8 +10,11 @@ use crate::error::{Error, Result};
 use crate::model::api::SigningAlg;
 use crate::model::id::Id;
 
+/// In the order of the JWKS. Some verifiers take the first key, or stop at one of a kind that they do not know: the
+/// RSA key that signs comes first.
 const SELECT: &str = "SELECT kid, alg, state, public_jwk, private_sealed, created_at_ms, activated_at_ms, \
-    retired_at_ms, remove_at_ms FROM signing_key ORDER BY alg, kid";
+    retired_at_ms, remove_at_ms FROM signing_key \
+    ORDER BY CASE alg WHEN 'RS256' THEN 1 WHEN 'ES256' THEN 2 ELSE 3 END, state, kid";
 const INSERT: &str = "INSERT INTO signing_key (kid, alg, state, public_jwk, private_sealed, created_at_ms, \
     activated_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const RETIRE: &str = "UPDATE signing_key SET state = 'retired', retired_at_ms = ?2, remove_at_ms = ?3 WHERE kid = ?1";

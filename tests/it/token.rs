@@ -1,7 +1,7 @@
 //! The token endpoint, through the real router.
 
 mod ceiling;
-mod claims;
+pub(crate) mod claims;
 mod credentials;
 mod freshness;
 mod imported;
