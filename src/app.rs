@@ -303,11 +303,7 @@ fn prepare(policies: &Policies) -> Result<()> {
 fn at_start(error: Error) -> Error {
     match error {
         Error::Setup(_) => error,
-        Error::Internal(cause) => Error::Setup(cause),
-        other => {
-            let cause = other.cause().map_or_else(String::new, |cause| format!(" ({cause})"));
-            Error::Setup(format!("{other}{cause}"))
-        }
+        other => Error::Setup(other.for_operator()),
     }
 }
 

@@ -160,10 +160,7 @@ impl Failure {
 
     fn told(self) -> (String, u8) {
         match self {
-            Self::Failed(error) => {
-                let cause = error.cause().map_or_else(String::new, |cause| format!(" ({cause})"));
-                (format!("{error}{cause}"), 1)
-            }
+            Self::Failed(error) => (error.for_operator(), 1),
             Self::Usage(text) => (text, 2),
             Self::NotFound(text) => (text, 3),
             Self::Denied(text) => (text, 4),

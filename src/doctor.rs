@@ -76,8 +76,10 @@ impl Report {
 
     /// What could not even be looked at is a problem too.
     fn failed(&mut self, what: &str, error: &Error) {
-        let cause = error.cause().map_or_else(String::new, |cause| format!(" ({cause})"));
-        self.problem(format!("{what} cannot be looked at: {error}{cause}"), "see to this first, then run doctor again");
+        self.problem(
+            format!("{what} cannot be looked at: {}", error.for_operator()),
+            "see to this first, then run doctor again",
+        );
     }
 }
 

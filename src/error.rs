@@ -75,6 +75,16 @@ impl Error {
         Self::OAuth { code, description: description.into() }
     }
 
+    /// For who runs the server: with the cause, which callers are not told.
+    #[must_use]
+    pub fn for_operator(&self) -> String {
+        match self {
+            Self::Internal(cause) => cause.clone(),
+            Self::Unavailable { detail, cause } => format!("{detail} ({cause})"),
+            other => other.to_string(),
+        }
+    }
+
     /// The text for the operator's log, where it says more than the caller was told.
     #[must_use]
     pub fn cause(&self) -> Option<&str> {

@@ -85,7 +85,7 @@ fn literal(source: &str) -> (String, &str) {
     panic!("a literal has no end: {source}");
 }
 
-const BEGINNINGS: [&str; 16] = [
+const BEGINNINGS: [&str; 15] = [
     "SELECT ",
     "INSERT INTO ",
     "INSERT OR ",
@@ -98,8 +98,7 @@ const BEGINNINGS: [&str; 16] = [
     "DROP ",
     "PRAGMA ",
     "BEGIN IMMEDIATE",
-    "COMMIT",
-    "ROLLBACK",
+    "ROLLBACK TO ",
     "SAVEPOINT ",
     "RELEASE ",
 ];

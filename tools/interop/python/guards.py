@@ -111,7 +111,14 @@ def flask_authlib(_alg, audience):
 GUARDS = [
     ("PyJWT with PyJWKClient", pyjwt, {}),
     ("joserfc", joserfc_guard, {}),
-    ("python-jose, whole JWKS", python_jose_whole, {"EdDSA": "python-jose has no EdDSA"}),
+    (
+        "python-jose, whole JWKS",
+        python_jose_whole,
+        {
+            "ES256": "it stops at the first key of another kind, and the RSA key, which most verifiers want, comes first",
+            "EdDSA": "python-jose has no EdDSA",
+        },
+    ),
     ("python-jose, key by kid", python_jose_by_kid, {"EdDSA": "python-jose has no EdDSA"}),
     (
         "Flask with authlib's JWTBearerTokenValidator",

@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 # What people choose as a secret: everything that HTTP Basic, forms and percent-encoding trip over.
 AWKWARD_SECRET = "p@ss: w+rd %41/&=~*\"'x"
-SHORT_SECONDS = 60
+# Verifiers commonly forgive five seconds.
+SHORT_SECONDS, FORGIVEN_SECONDS = 5, 6
 
 
 def load(path):
@@ -50,14 +51,14 @@ def prepare(ready):
         scopes = [{"identifier": name, "displayName": name, "default": name == "read"} for name in ("read", "write", "admin")]
         body = {"appId": app_id, "displayName": app_id, "signingAlg": alg, "scopes": scopes, **more}
         made = make("Api", body)["id"]
-        make("Grant", {"serviceAccountId": account, "apiId": made, "scopes": ["read", "write"]})
+        return make("Grant", {"serviceAccountId": account, "apiId": made, "scopes": ["read", "write"]})["id"]
 
     algs = {}
     for alg in ("RS256", "ES256", "EdDSA"):
         name, audience = alg.lower(), f"https://orders.example/{alg.lower()}"
-        api(f"orders-{name}", alg, audience=audience)
+        grant = api(f"orders-{name}", alg, audience=audience)
         api(f"invoices-{name}", alg)
-        algs[alg] = {"appId": f"orders-{name}", "audience": audience, "other": f"invoices-{name}"}
+        algs[alg] = {"appId": f"orders-{name}", "audience": audience, "other": f"invoices-{name}", "grant": grant}
     client = {"id": generated["clientId"], "secret": generated["clientSecret"]}
     return {
         "account": account,
@@ -67,13 +68,12 @@ def prepare(ready):
     }
 
 
-def set_api(ready, app_id, path, value):
-    session = requests.Session()
-    session.headers["Authorization"] = f"Bearer {ready['api_token']}"
-    apis = session.get(f"{ready['admin_api']}/resources/cid/Api", params={"count": 100}, timeout=10).json()["Resources"]
-    found = next(api["id"] for api in apis if api["appId"] == app_id)
-    body = {"Operations": [{"op": "replace", "path": path, "value": value}]}
-    session.patch(f"{ready['admin_api']}/resources/cid/Api/{found}", json=body, timeout=10).raise_for_status()
+def end_grant(ready, grant, at):
+    text = at and time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    body = {"Operations": [{"op": "replace", "path": "expiresAt", "value": text}]}
+    headers = {"Authorization": f"Bearer {ready['api_token']}"}
+    url = f"{ready['admin_api']}/resources/cid/Grant/{grant}"
+    requests.patch(url, json=body, headers=headers, timeout=10).raise_for_status()
 
 
 def token(ready, client, audience):
@@ -131,9 +131,10 @@ def tokens(prepared, ready, twin):
             "another issuer": token(twin, client, found["appId"]),
             **forged(good, alg, next(key for key in keys if key["kid"] == kid)),
         }
-        set_api(ready, found["appId"], "tokenLifetimeSeconds", SHORT_SECONDS)
+        # No token outlives its grant: this one is good for a moment.
+        end_grant(ready, found["grant"], time.time() + SHORT_SECONDS)
         found["expiring"] = token(ready, client, found["appId"])
-        set_api(ready, found["appId"], "tokenLifetimeSeconds", 3600)
+        end_grant(ready, found["grant"], None)
     return {
         **prepared,
         "issuer": ready["issuer"],
@@ -142,8 +143,7 @@ def tokens(prepared, ready, twin):
         "adminApi": ready["admin_api"],
         "apiToken": ready["api_token"],
         "sample": {"id": ready["client_id"], "secret": ready["client_secret"], "api": ready["api"], "scope": ready["scopes"][0]},
-        # Verifiers commonly forgive five seconds.
-        "expiredAt": time.time() + SHORT_SECONDS + 6,
+        "expiredAt": time.time() + SHORT_SECONDS + FORGIVEN_SECONDS,
     }
 
 
