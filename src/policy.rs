@@ -85,7 +85,7 @@ impl Policies {
             store: Arc::clone(store),
             sandbox: OnceLock::new(),
             modules: Modules::new(Arc::clone(store), Arc::clone(keys), clock.clone(), limits),
-            answers: Answers::new(limits.answers_kib),
+            answers: Answers::new(limits),
             turns: Arc::new(Semaphore::new(limits.turns())),
         }
     }

@@ -124,8 +124,7 @@ fn grantd_command(cores: &Cores, policies: Policies, dir: &Path, log: &Path, lis
         command.env_remove(name);
     }
     if policies == Policies::Fresh {
-        // Too little for any answer to be kept.
-        command.env("GRANTD_POLICIES__ANSWERS_KIB", "1");
+        command.env("GRANTD_POLICIES__REUSE", "false");
     }
     command.env("GRANTD_WORKERS", "1").args(["dev", "--listen", listen]);
     command.arg("--database").arg(dir.join("bench.db")).arg("--ready-file").arg(dir.join("ready.json"));

@@ -28,6 +28,8 @@ pub struct PoliciesConfig {
     pub concurrent: Option<usize>,
     /// Milliseconds that a request waits for its turn to evaluate.
     pub wait_ms: u64,
+    /// Whether answers are reused. Without it every policy is asked for every token: for measuring.
+    pub reuse: bool,
     /// Memory for answers that may be reused.
     pub answers_kib: u32,
     /// Modules that are kept loaded.
@@ -48,6 +50,7 @@ impl Default for PoliciesConfig {
             tables: 64,
             concurrent: None,
             wait_ms: 100,
+            reuse: true,
             answers_kib: 8192,
             modules_loaded: 256,
         }

@@ -11,6 +11,7 @@ use quick_cache::sync::Cache;
 use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
 
 use super::abi::{Context, Decision};
+use crate::config::PoliciesConfig;
 use crate::secret::Hash;
 
 /// What one entry takes beside its key and its decision's texts.
@@ -108,6 +109,7 @@ pub struct Reuse {
 
 /// The bounded cache.
 pub(super) struct Answers {
+    reuse: bool,
     cache: Cache<Box<[u8]>, Arc<Answer>, Weight, DefaultHashBuilder, Evictions>,
     evictions: Evictions,
     hits: AtomicU64,
@@ -145,17 +147,17 @@ impl Lifecycle<Box<[u8]>, Arc<Answer>> for Evictions {
 }
 
 impl Answers {
-    pub(super) fn new(kib: u32) -> Self {
-        let bytes = u64::from(kib) * 1024;
+    pub(super) fn new(limits: &PoliciesConfig) -> Self {
+        let bytes = u64::from(limits.answers_kib) * 1024;
         let entries = usize::try_from(bytes / ENTRY_BYTES_TYPICAL).unwrap_or(usize::MAX).max(1);
         let evictions = Evictions::default();
         let cache = Cache::with(entries, bytes, Weight, DefaultHashBuilder::default(), evictions.clone());
-        Self { cache, evictions, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+        Self { reuse: limits.reuse, cache, evictions, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
     /// The answer to the question with this key, if it was given.
     pub(super) fn get(&self, key: &[u8]) -> Option<Arc<Answer>> {
-        let found = self.cache.get(key);
+        let found = if self.reuse { self.cache.get(key) } else { None };
         if found.is_some() {
             self.hits.fetch_add(1, Ordering::Relaxed);
         }
@@ -164,7 +166,9 @@ impl Answers {
 
     pub(super) fn put(&self, key: Box<[u8]>, answer: Arc<Answer>) {
         self.misses.fetch_add(1, Ordering::Relaxed);
-        self.cache.insert(key, answer);
+        if self.reuse {
+            self.cache.insert(key, answer);
+        }
     }
 
     pub(super) fn reuse(&self) -> Reuse {
@@ -253,7 +257,7 @@ mod tests {
 
     #[test]
     fn the_cache_is_bounded_and_counts() {
-        let answers = Answers::new(64);
+        let answers = Answers::new(&PoliciesConfig { answers_kib: 64, ..PoliciesConfig::default() });
         let permit = Permit { scopes: vec!["s".repeat(500)], ..Permit::default() };
         let answer = Arc::new(Answer { decision: Decision::Permit(permit), fuel: 1, micros: 1 });
         for n in 0..1000_u32 {

@@ -3,8 +3,10 @@
 mod attach;
 mod evaluate;
 mod hostile;
+mod isolation;
 mod modules;
 mod replay;
+mod reuse;
 mod sandbox;
 mod settings;
 mod upload;
