@@ -3,6 +3,7 @@
 //! Plain data. `token.rs` and `policy/chain.rs` fill it, the recorder writes it behind the request, the admin API and
 //! the command line show it. In a database and on the wire it has one JSON form, that of [`Decision::to_json`].
 
+mod outcomes;
 mod recorder;
 mod strangers;
 
@@ -19,7 +20,7 @@ use crate::store::{ApiView, ClientView};
 use crate::token::request::{TokenRequest, printable};
 use crate::token::resolve::Resolved;
 
-pub(crate) use recorder::{Counters, Recorder};
+pub(crate) use recorder::Recorder;
 
 /// How a token request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

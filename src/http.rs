@@ -10,6 +10,7 @@ mod error;
 mod form;
 mod health;
 mod json;
+mod metrics;
 mod oauth;
 
 use std::future::Future;
@@ -170,6 +171,11 @@ fn remove_socket(path: &Path) {
 
 /// Every route. What is not here is 404, told in the shape of the admin API.
 fn routes(config: &mut web::ServiceConfig) {
-    config.configure(oauth::routes).configure(discovery::routes).configure(health::routes).configure(admin::routes);
+    config
+        .configure(oauth::routes)
+        .configure(metrics::routes)
+        .configure(discovery::routes)
+        .configure(health::routes)
+        .configure(admin::routes);
     config.default_service(web::to(error::no_such_path));
 }

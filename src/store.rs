@@ -207,6 +207,11 @@ impl Store {
         self.engine.close();
     }
 
+    /// Commits, batches that they kept, and batches that were refused, since the start.
+    pub(crate) fn written(&self) -> [u64; 3] {
+        self.engine.written()
+    }
+
     fn read(&self, statement: &Statement) -> Result<Vec<Row>> {
         self.engine.read(statement).map_err(plain_error)
     }

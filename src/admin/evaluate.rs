@@ -45,7 +45,7 @@ pub(crate) fn evaluate(app: &App, id: &str, body: &Map<String, Value>) -> Result
     let broken = |what: String| {
         Error::Invalid(vec![Violation::new("", Value::Null, format!("the policy's module cannot be used: {what}"))])
     };
-    let manifest = app.policies.manifest(module).map_err(|failure| unanswered(failure, broken))?;
+    let manifest = app.policies.manifest(module).map_err(|failure| unanswered(&failure, broken))?;
     let mut request = asked.build(app, &policy, &manifest.inputs)?;
     let settings = match (&asked.settings, request.settings.take()) {
         (Some(settings), _) => settings.clone(),
@@ -122,11 +122,11 @@ impl Asked {
         }
         match &self.decision {
             Some(id) => from_decision(app, policy, id),
-            None => self.from_database(app, inputs),
+            None => self.build_from_database(app, inputs),
         }
     }
 
-    fn from_database(&self, app: &App, inputs: &[Input]) -> Result<Request> {
+    fn build_from_database(&self, app: &App, inputs: &[Input]) -> Result<Request> {
         let client = self.client(app)?;
         let target = self.api.as_ref().map(|named| api_name(app, named)).transpose()?;
         let now = self.at.unwrap_or_else(|| app.clock.now());

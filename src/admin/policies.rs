@@ -92,7 +92,7 @@ pub(super) fn check_settings<E: Entity>(app: &App, value: &E, before: Option<&E>
             let why: String = why.chars().filter(|c| !c.is_control()).take(TEXT_CHARS_MAX).collect();
             Err(refusal("/settings", format!("the module refuses them: {why}")))
         }
-        Err(failure) => Err(unanswered(failure, |what| {
+        Err(failure) => Err(unanswered(&failure, |what| {
             refusal("/moduleDigest", format!("this module failed when it was asked about the settings: {what}"))
         })),
     }
@@ -109,7 +109,7 @@ pub(super) fn in_turn<T>(app: &App, call: impl FnOnce() -> Result<T, Failure>) -
 }
 
 /// The error for a module that gave no answer: `fault` when that is the module's own doing.
-pub(super) fn unanswered(failure: Failure, fault: impl FnOnce(String) -> Error) -> Error {
+pub(super) fn unanswered(failure: &Failure, fault: impl FnOnce(String) -> Error) -> Error {
     match failure.kind {
         FailureKind::Busy => Error::Unavailable {
             detail: "no turn at the policy sandbox at this moment: try again".to_owned(),

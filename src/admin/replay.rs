@@ -62,7 +62,7 @@ fn replay_step(app: &App, step: &Step, given: &Given, requested: &[String]) -> R
     let (request, settings) = asked(app, step, given, requested)?;
     let evaluation = match in_turn(app, || app.policies.evaluate(&step.module_digest, &request, &settings)) {
         // A failure is an answer too, and must be the same again; having no turn now is none.
-        Err(failure) if failure.kind == FailureKind::Busy => return Err(unanswered(failure, Error::Internal)),
+        Err(failure) if failure.kind == FailureKind::Busy => return Err(unanswered(&failure, Error::Internal)),
         other => other,
     };
     // Whether the API set a claim is not in the record; that it stood in the way is.

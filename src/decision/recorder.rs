@@ -10,8 +10,9 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::Decision;
+use super::outcomes::Outcomes;
 use super::strangers::Allowance;
-use super::{Decision, Outcome};
 use crate::config::DecisionsConfig;
 use crate::error::{Error, Result};
 use crate::store::{NewDecision, Store};
@@ -39,7 +40,7 @@ pub(crate) struct Recorder {
     durable: bool,
 }
 
-/// What became of records and requests since the start.
+/// What became of records since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) written: AtomicU64,
@@ -49,9 +50,8 @@ pub(crate) struct Counters {
     pub(crate) lost: AtomicU64,
     /// Refusals of strangers beyond their share.
     pub(crate) left_out: AtomicU64,
-    pub(crate) issued: AtomicU64,
-    pub(crate) refused: AtomicU64,
-    pub(crate) failed: AtomicU64,
+    /// How requests ended.
+    pub(crate) outcomes: Outcomes,
 }
 
 struct Shared {
@@ -82,10 +82,7 @@ impl Recorder {
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("grantd-recorder".to_owned())
-            .spawn(move || {
-                Writer { shared: &theirs, store: &store, unknown: Allowance::default(), known: Allowance::default() }
-                    .run(gather)
-            })
+            .spawn(move || Writer::new(&theirs, &store).run(gather))
             .map_err(|error| Error::Setup(format!("the thread that records decisions cannot start: {error}")))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)), durable: config.durable })
     }
@@ -96,7 +93,7 @@ impl Recorder {
     /// # Errors
     /// `Unavailable` when a durable record cannot be written: its token must not be given out.
     pub(crate) async fn record(&self, decision: Decision) -> Result<()> {
-        self.shared.counters.note_outcome(decision.outcome);
+        self.shared.counters.outcomes.note(&decision);
         // A stranger gets nothing that its record would have to vouch for, and is told nothing by how long it takes.
         let waits = self.durable && !is_stranger(&decision);
         let (done, written) = if waits {
@@ -141,7 +138,7 @@ impl Recorder {
         let _ = done.blocking_recv();
     }
 
-    /// What became of records and requests since the start.
+    /// What became of records since the start.
     pub(crate) fn counters(&self) -> &Counters {
         &self.shared.counters
     }
@@ -181,17 +178,6 @@ fn is_stranger(decision: &Decision) -> bool {
     decision.service_account_id.is_none()
 }
 
-impl Counters {
-    fn note_outcome(&self, outcome: Outcome) {
-        let counter = match outcome {
-            Outcome::Issued => &self.issued,
-            Outcome::Refused => &self.refused,
-            Outcome::Failed => &self.failed,
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -219,7 +205,11 @@ struct Writer<'a> {
     known: Allowance,
 }
 
-impl Writer<'_> {
+impl<'a> Writer<'a> {
+    fn new(shared: &'a Shared, store: &'a Store) -> Self {
+        Self { shared, store, unknown: Allowance::default(), known: Allowance::default() }
+    }
+
     fn run(mut self, gather: Duration) {
         loop {
             let Queue { waiting, settling, closed, .. } = self.shared.take(gather);

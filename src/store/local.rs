@@ -8,7 +8,8 @@ mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -18,7 +19,7 @@ use super::schema::{self, Found};
 use crate::error::{Error, Result};
 use crate::files;
 use sqlite::{connect, connect_reader, engine_error, one_integer, read_generation, rows};
-use writer::{Job, write_until_closed};
+use writer::{Counters, Job, write_until_closed};
 
 /// Batches that may wait for the writer; one more is refused as busy.
 const WRITES_WAITING_MAX: usize = 1024;
@@ -33,6 +34,7 @@ pub(super) struct LocalEngine {
     writes: Mutex<Option<mpsc::SyncSender<Job>>>,
     writer: Mutex<Option<std::thread::JoinHandle<()>>>,
     readers: Mutex<Vec<Reader>>,
+    counters: Arc<Counters>,
     page_cache_kib: u32,
     _lock: Option<File>,
 }
@@ -87,15 +89,18 @@ impl LocalEngine {
             }
         };
         let (sender, receiver) = mpsc::sync_channel(WRITES_WAITING_MAX);
+        let counters = Arc::new(Counters::default());
+        let theirs = Arc::clone(&counters);
         let writer = std::thread::Builder::new()
             .name("grantd-writer".to_owned())
-            .spawn(move || write_until_closed(&mut connection, &receiver))
+            .spawn(move || write_until_closed(&mut connection, &receiver, &theirs))
             .map_err(|error| Error::Setup(format!("the writer thread cannot start: {error}")))?;
         let engine = Self {
             path: path.to_owned(),
             writes: Mutex::new(Some(sender)),
             writer: Mutex::new(Some(writer)),
             readers: Mutex::default(),
+            counters,
             page_cache_kib,
             _lock: lock,
         };
@@ -109,6 +114,7 @@ impl LocalEngine {
             writes: Mutex::default(),
             writer: Mutex::default(),
             readers: Mutex::default(),
+            counters: Arc::default(),
             page_cache_kib,
             _lock: None,
         }
@@ -117,6 +123,12 @@ impl LocalEngine {
     /// The file.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Commits, batches that they kept, and batches that were refused, since the start.
+    pub(super) fn written(&self) -> [u64; 3] {
+        let Counters { commits, batches, refused } = &*self.counters;
+        [commits, batches, refused].map(|counter| counter.load(Ordering::Relaxed))
     }
 
     /// The rows of one statement.

@@ -27,6 +27,7 @@ static MODULES: Listing = Listing {
     has_meta: false,
 };
 static ATTRIBUTES: &[Attribute] = &[
+    Attribute { name: "id", expr: "t.digest", kind: Kind::Exact },
     Attribute { name: "digest", expr: "t.digest", kind: Kind::Exact },
     Attribute { name: "name", expr: "t.name", kind: Kind::Exact },
     Attribute { name: "version", expr: "t.version", kind: Kind::Exact },
@@ -74,6 +75,7 @@ impl ModuleRow {
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
         let Value::Object(members) = json!({
+            "id": self.digest,
             "digest": self.digest,
             "name": self.name,
             "version": self.version,

@@ -16,6 +16,7 @@ mod doctor;
 mod hygiene;
 mod introspection;
 mod keys;
+mod metrics;
 mod migration;
 mod policy;
 mod process;

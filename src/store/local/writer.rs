@@ -1,6 +1,7 @@
 //! The writer thread: takes the batches that wait, commits them as one group, answers each.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc;
 
 use rusqlite::Connection;
@@ -18,8 +19,28 @@ pub(super) struct Job {
     pub(super) done: oneshot::Sender<Result<(), EngineError>>,
 }
 
+/// What the writer has done since the start.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    /// Commits, of one group each.
+    pub(super) commits: AtomicU64,
+    /// Batches that were kept.
+    pub(super) batches: AtomicU64,
+    /// Batches that were not.
+    pub(super) refused: AtomicU64,
+}
+
+impl Counters {
+    fn note(&self, answers: &[Result<(), EngineError>]) {
+        let kept = answers.iter().filter(|answer| answer.is_ok()).count() as u64;
+        self.commits.fetch_add(u64::from(kept > 0), Ordering::Relaxed);
+        self.batches.fetch_add(kept, Ordering::Relaxed);
+        self.refused.fetch_add(answers.len() as u64 - kept, Ordering::Relaxed);
+    }
+}
+
 /// Works until every sender is gone.
-pub(super) fn write_until_closed(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
+pub(super) fn write_until_closed(connection: &mut Connection, jobs: &mpsc::Receiver<Job>, counters: &Counters) {
     let mut waiting: VecDeque<Job> = VecDeque::with_capacity(GROUP_MAX);
     while let Ok(first) = jobs.recv() {
         waiting.push_back(first);
@@ -29,6 +50,7 @@ pub(super) fn write_until_closed(connection: &mut Connection, jobs: &mpsc::Recei
             waiting.push_back(next);
         }
         let answers = write_group(connection, &waiting);
+        counters.note(&answers);
         for (job, answer) in waiting.drain(..).zip(answers) {
             // A caller that no longer waits has nothing to be told.
             let _ = job.done.send(answer);
