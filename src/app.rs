@@ -294,7 +294,7 @@ fn prepare(policies: &Policies) -> Result<()> {
     policies.prepare(true, |digest, outcome| match outcome {
         Ok(_) => {}
         Err(failure) => {
-            tracing::error!(digest, "a policy module cannot be used, and what it is attached to denies: {failure}")
+            tracing::error!(digest, "a policy module cannot be used, and what it is attached to denies: {failure}");
         }
     })
 }
