@@ -18,6 +18,7 @@ mod introspection;
 mod keys;
 mod metrics;
 mod migration;
+mod policies;
 mod policy;
 mod process;
 mod readme;

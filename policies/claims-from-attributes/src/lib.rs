@@ -7,7 +7,9 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 
-use grantd_policy::{Decision, Json, Manifest, Permit, Policy, RESERVED_CLAIMS, Request, Value, export_policy, manifest, settings};
+use grantd_policy::{
+    Decision, Json, Manifest, Permit, Policy, RESERVED_CLAIMS, Request, Value, export_policy, manifest, settings,
+};
 
 /// The policy.
 pub struct ClaimsFromAttributes;

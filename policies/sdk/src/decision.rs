@@ -9,8 +9,27 @@ use crate::Request;
 
 /// Claims that grantd alone sets. A permit that sets one fails, and a failed policy denies.
 pub const RESERVED_CLAIMS: &[&str] = &[
-    "iss", "sub", "aud", "exp", "nbf", "iat", "jti", "client_id", "scope", "scp", "cnf", "act", "may_act", "azp",
-    "auth_time", "acr", "amr", "nonce", "sid", "typ", "events",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "client_id",
+    "scope",
+    "scp",
+    "cnf",
+    "act",
+    "may_act",
+    "azp",
+    "auth_time",
+    "acr",
+    "amr",
+    "nonce",
+    "sid",
+    "typ",
+    "events",
 ];
 
 /// Yes, within bounds.

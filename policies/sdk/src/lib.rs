@@ -18,10 +18,10 @@ mod settings;
 pub mod wasm;
 
 pub use decision::{Decision, Denial, Permit, RESERVED_CLAIMS};
+pub use grantd_policy_macros::settings;
 pub use manifest::{Input, Manifest, TimeStep};
 pub use pattern::Pattern;
 pub use request::{Account, Api, Client, Context, Instant, Json, Request};
-pub use grantd_policy_macros::settings;
 pub use schema::Schema;
 pub use serde;
 pub use serde_json::{self, Map, Value, json};
@@ -75,7 +75,7 @@ macro_rules! export_policy {
         #[cfg(target_family = "wasm")]
         const _: () = {
             type Exported = $crate::wasm::Component<$policy>;
-            $crate::wasm::export!(Exported with_types_in $crate::wasm);
+    $crate::wasm::export!(Exported with_types_in $crate::wasm);
         };
     };
 }

@@ -54,8 +54,10 @@ impl TryFrom<String> for Pattern {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let is_scope = |byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
         if text.is_empty() || !text.bytes().all(is_scope) {
-            return Err("a pattern is a scope (printable ASCII without blank, quote and backslash), in which * stands \
-                        for any run of characters: users:*");
+            return Err(
+                "a pattern is a scope (printable ASCII without blank, quote and backslash), in which * stands \
+                        for any run of characters: users:*",
+            );
         }
         Ok(Self(text))
     }

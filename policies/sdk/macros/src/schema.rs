@@ -148,7 +148,9 @@ impl Options {
                 let name = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
                 if !allowed.contains(&name.as_str()) {
                     let allowed = allowed.join(", ");
-                    return Err(meta.error(format!("the schema of #[settings] cannot tell this; it knows {allowed} here")));
+                    return Err(
+                        meta.error(format!("the schema of #[settings] cannot tell this; it knows {allowed} here"))
+                    );
                 }
                 let text = if meta.input.peek(syn::Token![=]) { Some(meta.value()?.parse::<LitStr>()?) } else { None };
                 match (name.as_str(), text) {
