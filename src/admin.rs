@@ -30,7 +30,7 @@ pub(crate) struct Created<E: Entity> {
 
 /// Makes a resource out of a body.
 pub(crate) fn create<E: Entity>(app: &App, body: &Map<String, Value>, origin: &Origin) -> Result<Created<E>> {
-    let mut value = parse::<E>(body, None)?;
+    let mut value = parse::<E>(app, body, None)?;
     value.resolve(&app.store, None)?;
     check_admin(app, &value, origin)?;
     policies::check_settings(app, &value, None)?;
@@ -100,7 +100,7 @@ pub(crate) fn delete<E: Entity>(
 }
 
 fn update<E: Entity>(app: &App, before: &Record<E>, body: &Map<String, Value>, origin: &Origin) -> Result<Record<E>> {
-    let mut value = parse(body, Some(&before.value))?;
+    let mut value = parse(app, body, Some(&before.value))?;
     value.resolve(&app.store, Some(&before.value))?;
     check_admin(app, &before.value, origin)?;
     check_admin(app, &value, origin)?;
@@ -108,8 +108,8 @@ fn update<E: Entity>(app: &App, before: &Record<E>, body: &Map<String, Value>, o
     app.store.resource_update(before, value, &app.clock, origin).map_err(|error| with_sent_value(error, body))
 }
 
-fn parse<E: Entity>(body: &Map<String, Value>, current: Option<&E>) -> Result<E> {
-    let mut fields = Fields::new(body, "");
+fn parse<E: Entity>(app: &App, body: &Map<String, Value>, current: Option<&E>) -> Result<E> {
+    let mut fields = Fields::new(body, "").with_lifetime_seconds_min(app.token_lifetime_seconds_min());
     let value = E::parse(&mut fields, current);
     let violations = fields.finish(ENVELOPE_MEMBERS);
     if violations.is_empty() { Ok(value) } else { Err(Error::Invalid(violations)) }

@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
+use crate::address::{Addresses, Base};
 use crate::admin::operations;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, DecisionsConfig};
 use crate::decision::Recorder;
+use crate::dev::{Controls, DevOptions};
 use crate::error::{Error, Result};
+use crate::model::api::TOKEN_LIFETIME_SECONDS;
 use crate::model::api_token::Role;
 use crate::policy::Policies;
 use crate::secret::master::{self, KeySource};
@@ -48,15 +51,11 @@ pub struct App {
     pub(crate) stopping: AtomicBool,
     key_source: KeySource,
     opened: Opened,
-    address: OnceLock<Address>,
+    /// Known once the server listens.
+    addresses: OnceLock<Addresses>,
+    dev: Option<Controls>,
     keeper: Mutex<Option<Keeper>>,
     verifying: Mutex<()>,
-}
-
-/// Known once the server listens.
-struct Address {
-    public_url: String,
-    issuer: String,
 }
 
 struct Keeper {
@@ -78,13 +77,31 @@ impl App {
     /// # Errors
     /// `Setup`: one line with the way out.
     pub fn open_with(config: Config, clock: Clock, missing: Missing) -> Result<Self> {
+        Self::open_as(config, clock, missing, None)
+    }
+
+    /// As [`App::open`], with what only `grantd dev` has: a clock that can be set, faults on demand, tokens that live
+    /// a second, and keys that everybody knows if `options` ask for them. Not for a server that anybody relies on.
+    ///
+    /// # Errors
+    /// `Setup`: one line with the way out.
+    pub fn open_dev(config: Config, options: DevOptions) -> Result<Self> {
+        let clock = options.clock.clone().unwrap_or_else(Clock::shiftable);
+        Self::open_as(config, clock, Missing::Create, Some(Controls::new(&options)))
+    }
+
+    fn open_as(config: Config, clock: Clock, missing: Missing, dev: Option<Controls>) -> Result<Self> {
         let create = missing == Missing::Create;
         let limits =
             StoreLimits { clients_cached: config.limits.clients_cached, page_cache_kib: config.limits.page_cache_kib };
         let (store, opened) = Store::open(&config.database, create, limits)?;
         let key_source = master::source(config.master_key_file.as_deref(), &config.database);
         let server_keys = open_master_key(&store, opened, &key_source, &clock)?;
-        let signer = Signer::open(&store, &server_keys, &clock, config.keys.clone()).map_err(at_start)?;
+        let signer = match &dev {
+            Some(controls) if controls.fixed_keys => Signer::fixed(config.keys.clone()),
+            _ => Signer::open(&store, &server_keys, &clock, config.keys.clone()),
+        };
+        let signer = signer.map_err(at_start)?;
         crate::admin::make_built_in(&store, &clock).map_err(at_start)?;
         let (store, server_keys) = (Arc::new(store), Arc::new(server_keys));
         let policies = Arc::new(Policies::new(&store, &server_keys, &clock, &config.policies));
@@ -98,7 +115,8 @@ impl App {
             signer: Arc::new(signer),
             usage: Arc::new(Usage::default()),
             stopping: AtomicBool::new(false),
-            address: OnceLock::new(),
+            addresses: OnceLock::new(),
+            dev,
             keeper: Mutex::default(),
             verifying: Mutex::default(),
             config,
@@ -137,19 +155,46 @@ impl App {
     /// The URL that clients reach this server by; empty until it listens.
     #[must_use]
     pub fn public_url(&self) -> &str {
-        self.address.get().map_or("", |address| &address.public_url)
+        self.addresses.get().map_or("", |all| &all.main().url)
     }
 
     /// The `iss` of tokens, `{public_url}/oauth2/`; empty until it listens.
     #[must_use]
     pub fn issuer(&self) -> &str {
-        self.address.get().map_or("", |address| &address.issuer)
+        self.addresses.get().map_or("", |all| &all.main().issuer)
     }
 
-    /// Fixes the public URL. The first call counts.
-    pub(crate) fn set_public_url(&self, public_url: String) {
-        let issuer = format!("{public_url}/oauth2/");
-        self.address.get_or_init(|| Address { public_url, issuer });
+    /// Every `iss` that a token of this server may have: one, unless aliases have their own.
+    pub(crate) fn issuers(&self) -> Vec<&str> {
+        self.addresses.get().map_or_else(Vec::new, Addresses::issuers)
+    }
+
+    /// The configured URL that a request with this `Host` was made at.
+    pub(crate) fn base_at(&self, host: &str) -> Result<&Base> {
+        let all = self.addresses.get().ok_or_else(|| Error::Internal("the server does not listen yet".to_owned()))?;
+        Ok(all.at(host))
+    }
+
+    /// Fixes the URLs. The first call counts.
+    pub(crate) fn set_public_url(&self, public_url: &str) {
+        let new = || Addresses::new(public_url, &self.config.issuer_aliases, self.config.alias_issuer);
+        self.addresses.get_or_init(new);
+    }
+
+    /// What only `grantd dev` has.
+    pub(crate) fn dev(&self) -> Option<&Controls> {
+        self.dev.as_ref()
+    }
+
+    /// Shortest lifetime of a token that an API may ask for, in seconds.
+    pub(crate) fn token_lifetime_seconds_min(&self) -> i64 {
+        if self.dev.is_some() { 1 } else { *TOKEN_LIFETIME_SECONDS.start() }
+    }
+
+    /// Whether everybody knows the keys that this server signs with.
+    #[must_use]
+    pub fn has_fixed_keys(&self) -> bool {
+        self.signer.is_fixed()
     }
 
     /// Makes an API token with the role admin: how a new database gets its first one.

@@ -50,7 +50,7 @@ struct CommandLine {
 #[derive(Subcommand)]
 enum Command {
     /// Start a server in one go, with a sample account, client, API and grant
-    Dev(server::ServerArgs),
+    Dev(server::DevArgs),
     /// Service accounts: who a token is about
     Account(account::AccountArgs),
     /// Machine-to-machine clients: what authenticates as an account, and its secrets

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
@@ -80,7 +81,21 @@ pub struct Clock(Source);
 #[derive(Clone)]
 enum Source {
     System,
+    /// The machine's clock and randomness, with a time that may be shifted: `grantd dev`.
+    Shifted(Arc<RwLock<Shift>>),
     Manual(Arc<Manual>),
+}
+
+/// How the time of a shiftable clock differs from the machine's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Shift {
+    /// Not at all.
+    #[default]
+    None,
+    /// This many milliseconds later, or earlier, and running.
+    Ahead(i64),
+    /// It stands still at this moment.
+    Still(Timestamp),
 }
 
 struct Manual {
@@ -93,6 +108,7 @@ impl fmt::Debug for Clock {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Source::System => "Clock(system)",
+            Source::Shifted(_) => "Clock(shifted)",
             Source::Manual(_) => "Clock(manual)",
         })
     }
@@ -104,6 +120,43 @@ impl Clock {
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System)
+    }
+
+    /// As [`Clock::system`], until [`Clock::shift_to`] makes it differ.
+    #[must_use]
+    pub fn shiftable() -> Self {
+        Self(Source::Shifted(Arc::default()))
+    }
+
+    /// How this clock differs from the machine's; `None` when it cannot.
+    #[must_use]
+    pub fn shift(&self) -> Option<Shift> {
+        match &self.0 {
+            Source::Shifted(shift) => Some(*shift.read().unwrap_or_else(PoisonError::into_inner)),
+            Source::System | Source::Manual(_) => None,
+        }
+    }
+
+    /// Makes a shiftable clock show `now` from this moment on, running or standing still.
+    pub fn shift_to(&self, now: Timestamp, stands_still: bool) {
+        let shift = if stands_still { Shift::Still(now) } else { Shift::Ahead(now.since_ms(Self::machine_now())) };
+        self.set_shift(shift);
+    }
+
+    /// Makes a shiftable clock show the machine's time again.
+    pub fn release(&self) {
+        self.set_shift(Shift::None);
+    }
+
+    fn set_shift(&self, shift: Shift) {
+        if let Source::Shifted(current) = &self.0 {
+            *current.write().unwrap_or_else(PoisonError::into_inner) = shift;
+        }
+    }
+
+    fn machine_now() -> Timestamp {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
     }
 
     /// For tests: a time that only [`Clock::set`] moves, and random bytes that follow from `seed`.
@@ -123,10 +176,12 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Source::System => {
-                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-            }
+            Source::System => Self::machine_now(),
+            Source::Shifted(shift) => match *shift.read().unwrap_or_else(PoisonError::into_inner) {
+                Shift::None => Self::machine_now(),
+                Shift::Ahead(ms) => Timestamp::from_ms(Self::machine_now().ms().saturating_add(ms)),
+                Shift::Still(now) => now,
+            },
             Source::Manual(manual) => Timestamp::from_ms(manual.now_ms.load(Ordering::SeqCst)),
         }
     }
@@ -135,7 +190,7 @@ impl Clock {
     #[must_use]
     pub fn stopwatch(&self) -> Stopwatch {
         match &self.0 {
-            Source::System => Stopwatch(Some(Instant::now())),
+            Source::System | Source::Shifted(_) => Stopwatch(Some(Instant::now())),
             Source::Manual(_) => Stopwatch(None),
         }
     }
@@ -145,7 +200,7 @@ impl Clock {
     /// Ends the process when the operating system has no randomness to give: nothing may go on without it.
     pub fn fill(&self, bytes: &mut [u8]) {
         match &self.0 {
-            Source::System => {
+            Source::System | Source::Shifted(_) => {
                 if aws_lc_rs::rand::fill(bytes).is_err() {
                     // A server that cannot draw keys must stop, not issue guessable ones.
                     std::process::abort();
@@ -188,6 +243,22 @@ mod tests {
         for bad in ["", "tomorrow", "2026-01-01", "2026-01-01T00:00:00", "1969-12-31T23:59:59Z"] {
             assert_eq!(Timestamp::parse(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_shifted_clock_runs_on_or_stands_still_until_it_is_released() {
+        let clock = Clock::shiftable();
+        let near = |at: Timestamp| clock.now().since_ms(at).abs() < 60_000;
+        let (machine, later) = (Clock::system().now(), Timestamp::parse("2099-01-01T00:00:00Z").unwrap());
+        assert!(near(machine));
+        clock.shift_to(later, true);
+        assert_eq!((clock.now(), clock.clone().now()), (later, later));
+        clock.shift_to(later, false);
+        assert!(near(later) && matches!(clock.shift(), Some(Shift::Ahead(_))));
+        clock.release();
+        assert!(near(machine));
+        Clock::system().shift_to(later, true);
+        assert_eq!(Clock::system().shift(), None);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! An unknown key is an error that names the nearest known one. `examples/grantd.toml` lists them all.
 
 mod decisions;
+mod issuer;
 mod policies;
 
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use crate::model::fields::nearest;
 use crate::secret::master::MASTER_KEY_VARIABLE;
 
 pub use decisions::DecisionsConfig;
+pub use issuer::AliasIssuer;
 pub use policies::PoliciesConfig;
 
 /// The file that is read when it is there and no other is named.
@@ -46,6 +48,10 @@ pub struct Config {
     pub listen: String,
     /// The URL that clients reach this server by, without a path. Follows from `listen` when it is not set.
     pub public_url: Option<String>,
+    /// Other URLs that clients reach it by.
+    pub issuer_aliases: Vec<String>,
+    /// The issuer that metadata and tokens name there.
+    pub alias_issuer: AliasIssuer,
     /// The file with the master key.
     pub master_key_file: Option<PathBuf>,
     /// Threads that serve requests; as many as there are cores when it is not set.
@@ -150,6 +156,8 @@ impl Default for Config {
             database: PathBuf::from("grantd.db"),
             listen: "127.0.0.1:8420".to_owned(),
             public_url: None,
+            issuer_aliases: Vec::new(),
+            alias_issuer: AliasIssuer::Fixed,
             master_key_file: None,
             workers: None,
             token: TokenConfig::default(),
@@ -276,10 +284,7 @@ impl Config {
         if self.keys.announce_hours >= self.keys.rotate_days.saturating_mul(24) {
             return Err(Error::Setup("keys.announce_hours must be less than keys.rotate_days".to_owned()));
         }
-        if let Some(url) = &self.public_url {
-            check_public_url(url)?;
-        }
-        Ok(())
+        self.check_urls()
     }
 
     /// Where to listen.
@@ -310,21 +315,6 @@ impl Config {
             (None, ListenAddress::Unix(_)) => "http://localhost".to_owned(),
         }
     }
-}
-
-/// RFC 8414 2: an issuer has no query and no fragment. grantd adds its own path.
-fn check_public_url(url: &str) -> Result<()> {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let host = rest.map(|rest| rest.trim_end_matches('/'));
-    let fits = host.is_some_and(|host| {
-        !host.is_empty() && host.bytes().all(|b| b.is_ascii_graphic() && !b"/?#@\"\\<>".contains(&b))
-    });
-    if fits {
-        return Ok(());
-    }
-    Err(Error::Setup(format!(
-        "public_url: {url:?} must be http:// or https:// with a host and perhaps a port, and no path"
-    )))
 }
 
 fn find_unknown(key: &str, value: &Value, known: &Dict, section: &str, unknown: &mut Vec<String>) {
@@ -390,6 +380,10 @@ mod tests {
             ("workers = \"many\"", "workers: invalid type"),
             ("listen = \"here\"", "is not an ADDRESS:PORT"),
             ("public_url = \"https://a.example/path\"", "and no path"),
+            ("issuer_aliases = [\"grantd:8420\"]", "issuer_aliases: \"grantd:8420\" must be http:// or https://"),
+            ("issuer_aliases = [\"http://a\", \"http://A:80\"]", "has the host and port of another URL"),
+            ("public_url = \"http://a\"\nissuer_aliases = [\"https://a\"]", "has the host and port of another URL"),
+            ("alias_issuer = \"each\"", "alias_issuer: unknown variant"),
             ("[keys]\nrotate_days = 1\nannounce_hours = 24", "must be less than keys.rotate_days"),
             ("database = ", "TOML parse error at line 1, column 12"),
         ] {

@@ -1,8 +1,12 @@
-//! What `grantd dev` makes so that the first token is one command away. Its names keep out of the way of
-//! those that people will want for their own.
+//! What `grantd dev` has and no other server: here the sample, which makes the first token one command away; in `dev/`
+//! a clock that can be set, and faults on demand.
 //!
-//! Its client id and secrets follow from the master key, so that a restart, and a command on the same
+//! The sample's names keep out of the way of those that people will want for their own. Its client id and secrets follow from the master key, so that a restart, and a command on the same
 //! machine, can tell them again although the database holds only hashes.
+
+mod controls;
+mod faults;
+pub(crate) mod time;
 
 use serde_json::{Map, Value, json};
 
@@ -18,6 +22,10 @@ use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::service_account::ServiceAccount;
 use crate::secret::{Secret, SecretKind, ServerKeys};
 use crate::store::{Entity, Origin};
+
+pub(crate) use controls::Controls;
+pub use controls::DevOptions;
+pub(crate) use faults::Fault;
 
 /// The setting that remembers that the sample was made: what its owner changed or deleted stays so.
 const SAMPLE_MADE: &str = "dev_sample";

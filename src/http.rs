@@ -5,6 +5,7 @@ mod basic;
 mod bearer;
 mod body;
 mod context;
+mod dev;
 mod discovery;
 mod error;
 mod form;
@@ -113,7 +114,7 @@ fn remove_stale_socket(path: &Path) -> std::io::Result<()> {
 /// # Errors
 /// `Setup` when the server cannot start; `Internal` when it ended by itself.
 pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()>) -> Result<()> {
-    app.set_public_url(app.config().public_url(listener.address()));
+    app.set_public_url(&app.config().public_url(listener.address()));
     let limits = app.config().limits.clone();
     let workers = app.config().workers;
     let app = web::Data::new(app);
@@ -125,6 +126,13 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
             .app_data(shared.clone())
             .app_data(uploads.clone())
             .configure(routes)
+            .configure(|config| {
+                if shared.dev().is_some() {
+                    dev::routes(config)
+                }
+            })
+            // What is not in the table is 404, told in the shape of the admin API.
+            .default_service(web::to(error::no_such_path))
             // Both slash forms, without a redirect.
             .wrap(NormalizePath::trim())
             .wrap(from_fn(context::attach))
@@ -169,7 +177,7 @@ fn remove_socket(path: &Path) {
     }
 }
 
-/// Every route. What is not here is 404, told in the shape of the admin API.
+/// Every route that each server has.
 fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(oauth::routes)
@@ -177,5 +185,4 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(discovery::routes)
         .configure(health::routes)
         .configure(admin::routes);
-    config.default_service(web::to(error::no_such_path));
 }

@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+mod address;
 mod admin;
 mod app;
 pub mod backup;

@@ -3,6 +3,7 @@
 //! Each key is prepared once: `jsonwebtoken::encode` would read it anew for every token, which costs as much
 //! as an Ed25519 signature itself. `jsonwebtoken` verifies, and names the types of the JWKS.
 
+mod fixed;
 mod key;
 mod rotation;
 
@@ -34,6 +35,8 @@ pub struct Signer {
     current: RwLock<Arc<KeySet>>,
     /// Held while keys change: the background thread and an administrator take turns.
     turn: Mutex<()>,
+    /// The keys are those that everybody knows, and never change.
+    is_fixed: bool,
 }
 
 /// The keys as of one moment.
@@ -52,7 +55,22 @@ impl Signer {
     pub fn open(store: &Store, server_keys: &ServerKeys, clock: &Clock, settings: KeysConfig) -> Result<Self> {
         rotation::make_first_keys(store, server_keys, clock)?;
         let current = RwLock::new(Arc::new(KeySet::load(store, server_keys)?));
-        Ok(Self { settings, current, turn: Mutex::default() })
+        Ok(Self { settings, current, turn: Mutex::default(), is_fixed: false })
+    }
+
+    /// The keys of `grantd dev --fixed-keys`; those of the database rest.
+    ///
+    /// # Errors
+    /// `Internal` when a key cannot be made, which would be a mistake in this program.
+    pub fn fixed(settings: KeysConfig) -> Result<Self> {
+        let current = RwLock::new(Arc::new(KeySet::fixed()?));
+        Ok(Self { settings, current, turn: Mutex::default(), is_fixed: true })
+    }
+
+    /// Whether everybody knows the keys.
+    #[must_use]
+    pub fn is_fixed(&self) -> bool {
+        self.is_fixed
     }
 
     /// Whether every key in the database can be opened and used, without making or changing any.
@@ -92,11 +110,11 @@ impl Signer {
         Ok(token)
     }
 
-    /// The claims of a token that this server signed and that holds now; `None` for any other text.
+    /// The claims of a token that this server signed as one of `issuers` and that holds now; `None` for any other text.
     /// Audience, scopes and whether its account still may is for the caller to check.
     #[must_use]
-    pub fn verify(&self, token: &str, issuer: &str, now: Timestamp) -> Option<Map<String, Value>> {
-        let claims = self.verify_at_any_time(token, issuer)?;
+    pub fn verify(&self, token: &str, issuers: &[&str], now: Timestamp) -> Option<Map<String, Value>> {
+        let claims = self.verify_at_any_time(token, issuers)?;
         let seconds = |name: &str| claims.get(name).and_then(Value::as_i64);
         let holds = seconds("exp")? > now.unix_seconds() && seconds("nbf").is_none_or(|nbf| nbf <= now.unix_seconds());
         holds.then_some(claims)
@@ -104,7 +122,7 @@ impl Signer {
 
     /// As [`Signer::verify`], for a token that may have expired or not begun.
     #[must_use]
-    pub fn verify_at_any_time(&self, token: &str, issuer: &str) -> Option<Map<String, Value>> {
+    pub fn verify_at_any_time(&self, token: &str, issuers: &[&str]) -> Option<Map<String, Value>> {
         if token.len() > TOKEN_BYTES_MAX {
             return None;
         }
@@ -112,7 +130,7 @@ impl Signer {
         let current = self.current();
         let (alg, key) = current.verifying.get(header.kid.as_deref()?)?;
         let mut validation = Validation::new(*alg);
-        validation.set_issuer(&[issuer]);
+        validation.set_issuer(issuers);
         validation.set_required_spec_claims(&["exp", "iss", "sub", "aud"]);
         validation.validate_aud = false;
         // It would read the machine's clock.
@@ -137,7 +155,19 @@ impl Signer {
 impl KeySet {
     fn load(store: &Store, server_keys: &ServerKeys) -> Result<Self> {
         let rows = store.signing_key_list()?;
-        let mut signing = HashMap::new();
+        let active = rows.iter().filter(|row| row.state == KeyState::Active);
+        let signing = active.map(|row| Ok((row.alg, PreparedKey::open(row, server_keys)?))).collect::<Result<_>>()?;
+        Self::of(rows, signing)
+    }
+
+    fn fixed() -> Result<Self> {
+        let keys = SigningAlg::ALL.into_iter().map(fixed::key).collect::<Result<Vec<_>>>()?;
+        let (rows, prepared): (Vec<_>, Vec<_>) = keys.into_iter().unzip();
+        let signing = SigningAlg::ALL.into_iter().zip(prepared).collect();
+        Self::of(rows, signing)
+    }
+
+    fn of(rows: Vec<KeyRow>, signing: HashMap<SigningAlg, PreparedKey>) -> Result<Self> {
         let mut verifying = HashMap::new();
         let mut public = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -147,9 +177,6 @@ impl KeySet {
             let jwk: Jwk = serde_json::from_value(row.public_jwk.clone()).map_err(|error| unfit(&error))?;
             let decoding = DecodingKey::from_jwk(&jwk).map_err(|error| unfit(&error))?;
             verifying.insert(row.kid.to_string(), (key::jwt_algorithm(row.alg), decoding));
-            if row.state == KeyState::Active {
-                signing.insert(row.alg, PreparedKey::open(row, server_keys)?);
-            }
             public.push(jwk);
         }
         let jwks = serde_json::to_string(&JwkSet { keys: public })

@@ -34,15 +34,21 @@ pub struct Issued {
     pub scope: String,
 }
 
-/// Answers a token request (RFC 6749 4.4), and records why it was answered so. Step 1, parsing, has made `parsed`.
+/// Answers a token request (RFC 6749 4.4), and records why it was answered so. Step 1, parsing, has made `parsed`;
+/// `issuer` is one of this server's.
 ///
 /// # Errors
 /// `OAuth` with the code of RFC 6749 5.2 and what to change; `Unavailable` when the server cannot answer
 /// now; `Internal` when it failed. No error leaves a token behind.
-pub async fn issue(app: &App, parsed: Result<TokenRequest>, circumstances: Circumstances) -> Result<Issued> {
+pub async fn issue(
+    app: &App,
+    issuer: &str,
+    parsed: Result<TokenRequest>,
+    circumstances: Circumstances,
+) -> Result<Issued> {
     let now = app.clock.now();
     let mut decision = Decision::begin(Id::new(&app.clock, now), now, &circumstances);
-    let outcome = decide_and_sign(app, parsed, circumstances, &mut decision).await;
+    let outcome = decide_and_sign(app, issuer, parsed, circumstances, &mut decision).await;
 
     // 6. Record: what became of the request, whatever it was.
     decision.end(outcome.as_ref().err());
@@ -54,6 +60,7 @@ pub async fn issue(app: &App, parsed: Result<TokenRequest>, circumstances: Circu
 /// Steps 2 to 5. What is found out on the way goes into `decision`.
 async fn decide_and_sign(
     app: &App,
+    issuer: &str,
     parsed: Result<TokenRequest>,
     mut circumstances: Circumstances,
     decision: &mut Decision,
@@ -88,7 +95,7 @@ async fn decide_and_sign(
 
     // 5. Sign. The token's id is that of the decision, which explains it.
     let claims = Claims {
-        issuer: app.issuer(),
+        issuer,
         jti: &decision.id,
         issued_at: now,
         client: &client,

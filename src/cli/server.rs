@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use figment::value::{Dict, Value};
-use grantd::dev::{self, Sample};
+use grantd::dev::{self, DevOptions, Sample};
 use grantd::{App, Config, Listener, Missing, Result};
 use serde_json::json;
 
@@ -20,9 +20,25 @@ pub(super) struct ServerArgs {
     /// URL that clients reach this server by, without a path [default: from --listen]
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
+    /// Another URL that clients reach this server by; may be repeated
+    #[arg(long, value_name = "URL")]
+    issuer_alias: Vec<String>,
+    /// What the issuer is at an alias: that of the public URL, or the alias's own [default: fixed]
+    #[arg(long, value_name = "WHICH", value_parser = ["fixed", "own"])]
+    alias_issuer: Option<String>,
     /// Once requests are served, write a JSON object about this server to FILE (mode 0600)
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
+}
+
+/// What only `grantd dev` takes.
+#[derive(Args)]
+pub(super) struct DevArgs {
+    #[command(flatten)]
+    server: ServerArgs,
+    /// Sign with keys that everybody knows, the same in every run: for tests that keep tokens or key sets
+    #[arg(long)]
+    fixed_keys: bool,
 }
 
 impl ServerArgs {
@@ -30,16 +46,19 @@ impl ServerArgs {
         let mut flags = Dict::new();
         insert(&mut flags, "listen", self.listen.as_deref().map(Value::from));
         insert(&mut flags, "public_url", self.public_url.as_deref().map(Value::from));
+        let aliases = (!self.issuer_alias.is_empty()).then(|| Value::from(self.issuer_alias.clone()));
+        insert(&mut flags, "issuer_aliases", aliases);
+        insert(&mut flags, "alias_issuer", self.alias_issuer.as_deref().map(Value::from));
         flags
     }
 }
 
-pub(super) fn dev(settings: &Settings, args: &ServerArgs) -> Outcome {
-    let config = settings.load(args.flags())?;
+pub(super) fn dev(settings: &Settings, args: &DevArgs) -> Outcome {
+    let config = settings.load(args.server.flags())?;
     log::start(&config.log)?;
-    let app = App::open_with(config, grantd::clock::Clock::system(), Missing::Create)?;
+    let app = App::open_dev(config, DevOptions { fixed_keys: args.fixed_keys, clock: None })?;
     let sample = dev::prepare(&app)?;
-    run(app, args, Some(&sample))?;
+    run(app, &args.server, Some(&sample))?;
     Ok(())
 }
 
@@ -62,6 +81,9 @@ fn run(app: App, args: &ServerArgs, sample: Option<&Sample>) -> Result<()> {
     match sample {
         Some(sample) => say(&welcome(&app, &url, sample))?,
         None => say(&format!("grantd listens on {listening} as {url}/oauth2/"))?,
+    }
+    if app.has_fixed_keys() {
+        tracing::warn!("this server signs with fixed keys that everybody knows: nobody may rely on its tokens");
     }
     tracing::info!(listen = listening, issuer = format!("{url}/oauth2/"), "started");
     let ready = args.ready_file.clone();
@@ -111,6 +133,10 @@ fn welcome(app: &App, url: &str, sample: &Sample) -> String {
     };
     line("issuer", &format!("{url}/oauth2/"));
     line("admin API", &format!("{url}/api/v1"));
+    if app.has_fixed_keys() {
+        line("signing keys", "fixed: everybody knows them, and whoever trusts this issuer trusts everybody");
+    }
+    line("clock, faults", &format!("{url}/dev/clock, {url}/dev/faults"));
     line("database", &format!("{} ({made})", database.display()));
     line("master key", &format!("{} (everything sealed in the database needs it)", app.master_key_source()));
     match &sample.client {

@@ -4,10 +4,11 @@ use std::future::{Ready, ready};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderName, HeaderValue, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{HOST, HeaderName, HeaderValue, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
+use crate::address::Base;
 use crate::app::App;
 use crate::model::id::Id;
 
@@ -35,6 +36,14 @@ impl FromRequest for RequestContext {
 /// The context that [`attach`] gave the request.
 pub(super) fn of(request: &HttpRequest) -> RequestContext {
     request.extensions().get::<RequestContext>().cloned().unwrap_or_default()
+}
+
+/// The configured URL that a request was made at: its target or its `Host` names it (RFC 9112 3.2.2). Headers that
+/// proxies add are not looked at.
+pub(super) fn base<'a>(app: &'a App, request: &HttpRequest) -> crate::error::Result<&'a Base> {
+    let target = request.uri().authority().map(|authority| authority.as_str());
+    let header = request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    app.base_at(target.or(header).unwrap_or_default())
 }
 
 /// Gives the request its context, the answer its id, and the log its line.

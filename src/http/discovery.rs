@@ -1,11 +1,14 @@
 //! Metadata: RFC 8414, OpenID Connect Discovery for the clients that look there, and the JWKS.
 
 use actix_web::http::header;
-use actix_web::{HttpResponse, Route, guard, web};
-use serde_json::{Value, json};
+use actix_web::{HttpRequest, HttpResponse, Route, guard, web};
+use serde_json::{Map, Value, json};
 
-use super::error::wrong_method;
+use super::context;
+use super::error::{admin_response, wrong_method};
+use crate::address::Base;
 use crate::app::App;
+use crate::error::Result;
 use crate::model::api::SigningAlg;
 use crate::model::machine_to_machine::AuthMethod;
 
@@ -38,45 +41,61 @@ fn read() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-fn metadata(app: &App) -> Value {
-    let issuer = app.issuer();
+/// What both documents say, with endpoints at the URL that was asked.
+fn metadata(app: &App, request: &HttpRequest) -> Result<Map<String, Value>> {
+    let Base { url, issuer, .. } = context::base(app, request)?;
     let methods: Vec<&str> = AuthMethod::ALL.iter().map(|method| method.as_str()).collect();
     // RFC 8414 2: of access token types too, under the name that is registered for them.
     let with_bearer: Vec<&str> = methods.iter().copied().chain(["Bearer"]).collect();
-    json!({
+    let mut document = json!({
         "issuer": issuer,
-        "token_endpoint": format!("{issuer}token"),
-        "jwks_uri": format!("{issuer}.well-known/jwks.json"),
+        "token_endpoint": format!("{url}/oauth2/token"),
+        "jwks_uri": format!("{url}/oauth2/.well-known/jwks.json"),
         "grant_types_supported": ["client_credentials"],
         // RFC 8414 demands the list (2) and forbids it to be empty (3.2); this type is registered, and says it.
         "response_types_supported": ["none"],
         "token_endpoint_auth_methods_supported": methods,
-        "introspection_endpoint": format!("{issuer}introspect"),
+        "introspection_endpoint": format!("{url}/oauth2/introspect"),
         "introspection_endpoint_auth_methods_supported": with_bearer,
-        "revocation_endpoint": format!("{issuer}revoke"),
+        "revocation_endpoint": format!("{url}/oauth2/revoke"),
         "revocation_endpoint_auth_methods_supported": methods,
-    })
+    });
+    if app.has_fixed_keys() {
+        document["insecure_fixed_keys"] = json!(true);
+    }
+    Ok(document.as_object().cloned().unwrap_or_default())
 }
 
 /// RFC 8414 2.
-async fn oauth(app: web::Data<App>) -> HttpResponse {
-    public(&metadata(&app))
+async fn oauth(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
+    match metadata(&app, &request) {
+        Ok(document) => public(&document),
+        Err(error) => admin_response(&request, &error),
+    }
 }
 
 /// OpenID Connect Discovery 3. It demands endpoints and lists that a server for machines has no use for, and
 /// clients stop without them: they are there, and answer that there is no sign-in.
-async fn openid(app: web::Data<App>) -> HttpResponse {
-    let issuer = app.issuer();
-    let algs: Vec<&str> = SigningAlg::ALL.iter().map(|alg| alg.as_str()).collect();
-    let mut document = metadata(&app);
-    if let Some(members) = document.as_object_mut() {
-        members.insert("authorization_endpoint".to_owned(), json!(format!("{issuer}auth")));
-        members.insert("userinfo_endpoint".to_owned(), json!(format!("{issuer}userinfo")));
-        members.insert("end_session_endpoint".to_owned(), json!(format!("{issuer}logout")));
-        members.insert("subject_types_supported".to_owned(), json!(["public"]));
-        members.insert("id_token_signing_alg_values_supported".to_owned(), json!(algs));
+async fn openid(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
+    match metadata(&app, &request) {
+        Ok(document) => public(&with_openid(document)),
+        Err(error) => admin_response(&request, &error),
     }
-    public(&document)
+}
+
+fn with_openid(mut members: Map<String, Value>) -> Map<String, Value> {
+    let endpoint = |name: &str| {
+        let token_endpoint = members.get("token_endpoint").and_then(Value::as_str).unwrap_or_default();
+        json!(format!("{}{name}", token_endpoint.trim_end_matches("token")))
+    };
+    let (auth, userinfo, logout) = (endpoint("auth"), endpoint("userinfo"), endpoint("logout"));
+    let algs: Vec<&str> = SigningAlg::ALL.iter().map(|alg| alg.as_str()).collect();
+    members.insert("authorization_endpoint".to_owned(), auth);
+    members.insert("userinfo_endpoint".to_owned(), userinfo);
+    members.insert("end_session_endpoint".to_owned(), logout);
+    members.insert("subject_types_supported".to_owned(), json!(["public"]));
+    members.insert("id_token_signing_alg_values_supported".to_owned(), json!(algs));
+    members
 }
 
 async fn jwks(app: web::Data<App>) -> HttpResponse {
@@ -87,7 +106,7 @@ async fn jwks(app: web::Data<App>) -> HttpResponse {
         .body(app.signer.jwks())
 }
 
-fn public(document: &Value) -> HttpResponse {
+fn public(document: &Map<String, Value>) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, KEYS_MAX_AGE))
         .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))

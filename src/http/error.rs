@@ -33,6 +33,10 @@ pub(super) fn oauth_response(request: &HttpRequest, failure: &Error) -> HttpResp
         Error::Forbidden { detail } => detail.clone(),
         other => other.to_string(),
     };
+    oauth_body(status, code, &description)
+}
+
+fn oauth_body(status: StatusCode, code: &str, description: &str) -> HttpResponse {
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CACHE_CONTROL, "no-store")).insert_header((header::PRAGMA, "no-cache"));
     let challenge = match code {
@@ -44,10 +48,16 @@ pub(super) fn oauth_response(request: &HttpRequest, failure: &Error) -> HttpResp
     if let Some(challenge) = challenge {
         response.insert_header((header::WWW_AUTHENTICATE, challenge));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
+    if matches!(status, StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS) {
         response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
     }
-    response.json(json!({"error": code, "error_description": in_oauth_characters(&description)}))
+    response.json(json!({"error": code, "error_description": in_oauth_characters(description)}))
+}
+
+/// An answer that `grantd dev` was asked to give instead of a token.
+pub(super) fn fault_response(code: &str, status: u16) -> HttpResponse {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    oauth_body(status, code, "a fault on demand: POST /dev/faults asked this server for it")
 }
 
 /// RFC 6749 5.2: `error_description` is printable ASCII without quote and backslash.

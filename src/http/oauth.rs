@@ -5,9 +5,10 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
 use super::context::{self, RequestContext};
-use super::error::{oauth_response, wrong_oauth_method};
+use super::error::{fault_response, oauth_response, wrong_oauth_method};
 use super::{basic, bearer, body, form};
 use crate::app::App;
+use crate::dev::Controls;
 use crate::error::{Error, Result};
 use crate::introspection;
 use crate::policy::abi::Circumstances;
@@ -43,6 +44,12 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 async fn token_endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
+    if let Some(fault) = app.dev().and_then(Controls::next_fault) {
+        tokio::time::sleep(fault.delay).await;
+        if let Some((code, status)) = fault.failure {
+            return fault_response(code, status);
+        }
+    }
     match answer(&app, &request, payload).await {
         Ok(issued) => token_response(&app, &issued),
         Err(error) => oauth_response(&request, &error),
@@ -54,7 +61,7 @@ async fn answer(app: &App, request: &HttpRequest, payload: web::Payload) -> Resu
     let parsed = parse(request, payload).await;
     let RequestContext { request_id, remote_address, user_agent } = context::of(request);
     let circumstances = Circumstances { request_id, remote_address, user_agent, parameters: Vec::new() };
-    token::issue(app, parsed, circumstances).await
+    token::issue(app, &context::base(app, request)?.issuer, parsed, circumstances).await
 }
 
 async fn parse(request: &HttpRequest, payload: web::Payload) -> Result<TokenRequest> {

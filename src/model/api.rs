@@ -158,6 +158,7 @@ impl Resource for Api {
         }
         fields.raw("builtIn");
         fields.choice("tokenFormat", &[("jwt", ())], ());
+        let lifetime_seconds = fields.lifetime_seconds();
         Self {
             audience: fields.optional_text("audience", audience_uri),
             display_name: fields.optional_text("displayName", display_name).unwrap_or_else(|| app_id.clone()),
@@ -166,7 +167,7 @@ impl Resource for Api {
             signing_alg: fields.choice("signingAlg", SigningAlg::WORDS, SigningAlg::Rs256),
             token_lifetime_seconds: fields.integer(
                 "tokenLifetimeSeconds",
-                TOKEN_LIFETIME_SECONDS,
+                lifetime_seconds,
                 TOKEN_LIFETIME_SECONDS_DEFAULT,
             ),
             claims: claims(fields),

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::error::Violation;
+use crate::model::api::TOKEN_LIFETIME_SECONDS;
 
 /// Longest `displayName`, in characters.
 pub const DISPLAY_NAME_CHARS_MAX: usize = 256;
@@ -22,6 +23,7 @@ pub struct Fields<'a> {
     path: String,
     known: Vec<&'static str>,
     violations: Vec<Violation>,
+    lifetime_seconds_min: i64,
 }
 
 /// A rule for a text: `Err` says what to change.
@@ -31,7 +33,20 @@ impl<'a> Fields<'a> {
     /// Starts on `object`, which stands at the JSON pointer `path` ("" is the body).
     #[must_use]
     pub fn new(object: &'a Map<String, Value>, path: impl Into<String>) -> Self {
-        Self { object, path: path.into(), known: Vec::new(), violations: Vec::new() }
+        let lifetime_seconds_min = *TOKEN_LIFETIME_SECONDS.start();
+        Self { object, path: path.into(), known: Vec::new(), violations: Vec::new(), lifetime_seconds_min }
+    }
+
+    /// Lets tokens live as short as this; `grantd dev` allows less than others.
+    #[must_use]
+    pub fn with_lifetime_seconds_min(self, lifetime_seconds_min: i64) -> Self {
+        Self { lifetime_seconds_min, ..self }
+    }
+
+    /// How long tokens may live.
+    #[must_use]
+    pub fn lifetime_seconds(&self) -> std::ops::RangeInclusive<i64> {
+        self.lifetime_seconds_min..=*TOKEN_LIFETIME_SECONDS.end()
     }
 
     /// Ends the reading: whatever was not asked for is unknown. Empty when all fits.

@@ -28,7 +28,7 @@ pub(super) struct PreparedKey {
     private: Private,
 }
 
-enum Private {
+pub(super) enum Private {
     Rsa(RsaKeyPair),
     P256(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
@@ -62,10 +62,10 @@ pub(super) fn generate(
 ) -> Result<KeyRow> {
     let kid = Id::new(clock, now);
     let (private, pkcs8) = new_pair(alg)?;
-    let public = public_jwk(&kid, alg, &private)?;
+    let public_jwk = public_jwk(&kid, alg, &private)?;
     Ok(KeyRow {
         private_sealed: server_keys.seal(&seal_context(&kid), &pkcs8)?,
-        public_jwk: serde_json::to_value(public).map_err(|error| failed("a JWK cannot be written")(&error))?,
+        public_jwk,
         kid,
         alg,
         state,
@@ -100,7 +100,8 @@ fn new_pair(alg: SigningAlg) -> Result<(Private, zeroize::Zeroizing<Vec<u8>>)> {
     Ok((private, zeroize::Zeroizing::new(pkcs8)))
 }
 
-fn public_jwk(kid: &Id, alg: SigningAlg, private: &Private) -> Result<Jwk> {
+/// The public half, as in the JWKS.
+pub(super) fn public_jwk(kid: &Id, alg: SigningAlg, private: &Private) -> Result<serde_json::Value> {
     let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
     let (algorithm, key_algorithm) = match private {
         Private::Rsa(pair) => {
@@ -140,7 +141,7 @@ fn public_jwk(kid: &Id, alg: SigningAlg, private: &Private) -> Result<Jwk> {
         key_id: Some(kid.to_string()),
         ..CommonParameters::default()
     };
-    Ok(Jwk { common, algorithm })
+    serde_json::to_value(Jwk { common, algorithm }).map_err(|error| failed("a JWK cannot be written")(&error))
 }
 
 impl PreparedKey {
@@ -155,8 +156,13 @@ impl PreparedKey {
             }
             SigningAlg::EdDsa => Private::Ed25519(Ed25519KeyPair::from_pkcs8(&pkcs8).map_err(rejected)?),
         };
+        Ok(Self::new(row, private))
+    }
+
+    /// A key that is at hand, under the name of `row`.
+    pub(super) fn new(row: &KeyRow, private: Private) -> Self {
         let header = json!({"typ": "at+jwt", "alg": row.alg.as_str(), "kid": row.kid.as_str()});
-        Ok(Self { header: BASE64_URL_SAFE_NO_PAD.encode(header.to_string()), private })
+        Self { header: BASE64_URL_SAFE_NO_PAD.encode(header.to_string()), private }
     }
 
     /// The encoded JOSE header.

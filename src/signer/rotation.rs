@@ -47,6 +47,9 @@ impl Signer {
     /// `Unavailable` or `Internal` from the database; what was done until then stays done.
     pub fn maintain(&self, store: &Store, server_keys: &ServerKeys, clock: &Clock) -> Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_fixed {
+            return Ok(());
+        }
         let current = self.current();
         let now = clock.now();
         self.make_next_keys(&current, store, server_keys, clock)?;
@@ -92,6 +95,12 @@ impl Signer {
         origin: &Origin,
     ) -> Result<Vec<KeyRow>> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.is_fixed {
+            return Err(Error::InUse {
+                detail: "this server signs with fixed keys, which never change: start it without --fixed-keys"
+                    .to_owned(),
+            });
+        }
         let algs: Vec<SigningAlg> = request.alg.map_or_else(|| SigningAlg::ALL.to_vec(), |alg| vec![alg]);
         self.make_next_keys(&self.current(), store, server_keys, clock)?;
         if !request.force {

@@ -26,7 +26,7 @@ pub(crate) struct ActiveToken {
 /// # Errors
 /// `Unavailable` or `Internal` from the database.
 pub(crate) fn look_up(app: &App, token: &str, now: Timestamp) -> Result<Option<ActiveToken>> {
-    let Some(claims) = app.signer.verify(token, app.issuer(), now) else { return Ok(None) };
+    let Some(claims) = app.signer.verify(token, &app.issuers(), now) else { return Ok(None) };
     let text = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
     if app.store.revoked_token_exists(text("jti"))? {
         return Ok(None);

@@ -53,7 +53,7 @@ pub async fn revoke(app: &App, request: &TokenInquiry) -> Result<()> {
 /// The token as an entry of the list, unless nobody could use it any more.
 fn revocable(app: &App, token: &str, now: Timestamp) -> Option<RevokedToken> {
     // Whatever the time: a clock that stands too early now must not make this a token that "needs no revoking".
-    let claims = app.signer.verify_at_any_time(token, app.issuer())?;
+    let claims = app.signer.verify_at_any_time(token, &app.issuers())?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     let expires_at = Timestamp::from_ms(claims.get("exp")?.as_i64()?.checked_mul(1000)?);
     (now < expires_at).then_some(RevokedToken { jti: text("jti")?, client_id: text("client_id")?, expires_at })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use grantd::clock::{Clock, Timestamp};
 use grantd::config::Config;
+use grantd::dev::DevOptions;
 use grantd::{App, Listener, Missing};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -110,6 +111,22 @@ impl TestApp {
 
     /// A server on the database in `dir`, which is made when it is not there.
     pub fn on(dir: TempDir, clock: Clock, change: impl FnOnce(&mut Config)) -> Self {
+        Self::opened(dir, clock.clone(), change, |config| App::open_with(config, clock, Missing::Create))
+    }
+
+    /// A server as `grantd dev` opens it, on the machine's clock until that is set over HTTP.
+    pub fn dev(dir: TempDir, fixed_keys: bool) -> Self {
+        let clock = Clock::shiftable();
+        let options = DevOptions { fixed_keys, clock: Some(clock.clone()) };
+        Self::opened(dir, clock, |_| {}, |config| App::open_dev(config, options))
+    }
+
+    fn opened(
+        dir: TempDir,
+        clock: Clock,
+        change: impl FnOnce(&mut Config),
+        open: impl FnOnce(Config) -> grantd::Result<App>,
+    ) -> Self {
         let mut config = Config {
             database: dir.path().join("grantd.db"),
             listen: "127.0.0.1:0".to_owned(),
@@ -117,7 +134,7 @@ impl TestApp {
             ..Config::default()
         };
         change(&mut config);
-        let app = App::open_with(config, clock.clone(), Missing::Create).unwrap();
+        let app = open(config).unwrap();
         let admin_token = app.first_api_token().unwrap().expose().to_owned();
         let listener = Listener::bind(app.config()).unwrap();
         let url = format!("http://{listener}");

@@ -91,6 +91,44 @@ fn beside_a_running_server_it_asks_for_the_issuer_and_its_keys() {
 }
 
 #[test]
+fn an_issuer_that_is_not_the_expected_one_is_explained() {
+    let app = TestApp::on(tempfile::tempdir().unwrap(), Clock::system(), |config| {
+        // What a proxy in front of it would be called.
+        config.public_url = Some("https://id.example.com".to_owned());
+    });
+    let output = doctor(&app.database(), &app.url);
+    assert!(text(&output).contains("answers as the issuer https://id.example.com/oauth2/"), "{}", text(&output));
+    assert!(text(&output).contains("Give the server and doctor the same public_url"), "{}", text(&output));
+
+    let alias = |url: &str| url.replace("127.0.0.1", "localhost");
+    let dir = tempfile::tempdir().unwrap();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let app = TestApp::on(dir, Clock::system(), |config| {
+        config.listen.clone_from(&address);
+        config.issuer_aliases = vec![alias(&format!("http://{address}"))];
+    });
+    let with = |mode: &str, url: &str| {
+        let mut command = grantd(app.dir.path());
+        command.arg("doctor").env("GRANTD_PUBLIC_URL", url).env("GRANTD_ALIAS_ISSUER", mode);
+        command.env("GRANTD_ISSUER_ALIASES", format!("[{:?}]", alias(&app.url)));
+        text(&command.output().unwrap())
+    };
+    let told = with("fixed", &app.url);
+    assert!(told.contains("is an alias of the issuer") && told.contains("unless alias_issuer is own"), "{told}");
+    let told = with("own", &app.url);
+    assert!(told.contains("PROBLEM") && told.contains("the same public_url, issuer_aliases and"), "{told}");
+}
+
+#[test]
+fn keys_that_everybody_knows_are_a_finding() {
+    let app = TestApp::dev(tempfile::tempdir().unwrap(), true);
+    let output = doctor(&app.database(), &app.url);
+    assert!(text(&output).contains("PROBLEM  the server signs with fixed keys"), "{}", text(&output));
+}
+
+#[test]
 fn a_clock_that_differs_from_the_servers_is_found() {
     // The test's server lives in another year than this machine.
     let app = TestApp::start();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use grantd::Config;
 use grantd::clock::{Clock, Timestamp};
-use grantd::config::ListenAddress;
+use grantd::config::{AliasIssuer, ListenAddress};
 use grantd::doctor::Report;
 use serde_json::Value;
 
@@ -28,31 +28,69 @@ pub(super) fn check(report: &mut Report, config: &Config, clock: &Clock) {
         Err(error) => return report.problem(error.to_string(), "correct the setting listen"),
     };
     let url = config.public_url(&listen);
-    let metadata_url = format!("{url}/oauth2/.well-known/openid-configuration");
-    let answer = match get(&metadata_url) {
-        Ok(answer) => answer,
-        Err(why) => {
-            return report.problem(
-                format!("a server runs, and {metadata_url} does not answer as it should: {why}"),
-                "clients and resource servers look there: check public_url, DNS, the proxy and its certificate",
-            );
+    let issuer = format!("{url}/oauth2/");
+    if let Some(answer) = ask(report, &url) {
+        check_issuer(report, &url, &issuer, &answer.body);
+        check_time(report, &url, answer.date, clock);
+        check_keys(report, &answer.body);
+    }
+    for alias in &config.issuer_aliases {
+        let alias = alias.trim_end_matches('/');
+        let wanted = match config.alias_issuer {
+            AliasIssuer::Fixed => issuer.clone(),
+            AliasIssuer::Own => format!("{alias}/oauth2/"),
+        };
+        if let Some(answer) = ask(report, alias) {
+            check_issuer(report, alias, &wanted, &answer.body);
         }
-    };
-    check_issuer(report, &url, &answer.body);
-    check_time(report, &url, answer.date, clock);
-    check_keys(report, &answer.body);
+    }
 }
 
-fn check_issuer(report: &mut Report, url: &str, metadata: &Value) {
-    let (wanted, told) = (format!("{url}/oauth2/"), metadata["issuer"].as_str().unwrap_or_default());
-    if told == wanted {
-        return report.fine(format!("{url} answers as the issuer {told}"));
+/// The metadata at a base URL.
+fn ask(report: &mut Report, url: &str) -> Option<Answer> {
+    let metadata_url = format!("{url}/oauth2/.well-known/openid-configuration");
+    match get(&metadata_url) {
+        Ok(answer) => Some(answer),
+        Err(why) => {
+            report.problem(
+                format!("a server runs, and {metadata_url} does not answer as it should: {why}"),
+                "clients and resource servers look there: check public_url and issuer_aliases, DNS, the proxy and its \
+                 certificate. A name that only other machines know cannot be checked from here",
+            );
+            None
+        }
     }
-    report.problem(
-        format!("{url} answers as the issuer {told}, and this configuration says {wanted}"),
-        "resource servers compare it letter by letter: give the server and doctor the same public_url, or find out \
-         which other server answers there",
-    );
+}
+
+fn check_issuer(report: &mut Report, url: &str, wanted: &str, metadata: &Value) {
+    let told = metadata["issuer"].as_str().unwrap_or_default();
+    if told != wanted {
+        return report.problem(
+            format!("{url} answers as the issuer {told}, and this configuration says {wanted}"),
+            why_it_differs(told, wanted),
+        );
+    }
+    if told == format!("{url}/oauth2/") {
+        report.fine(format!("{url} answers as the issuer {told}"));
+    } else {
+        report.fine(format!(
+            "{url} is an alias of the issuer {told}: clients that discover there and compare the two (RFC 8414 3.3) \
+             refuse it, unless alias_issuer is own"
+        ));
+    }
+}
+
+/// Resource servers compare the issuer letter by letter: what to look at when it is not the same.
+fn why_it_differs(told: &str, wanted: &str) -> &'static str {
+    let without_scheme = |url: &str| url.split_once("://").map_or(url, |(_, rest)| rest).to_owned();
+    if without_scheme(told) == without_scheme(wanted) {
+        return "only http and https differ: behind a TLS proxy, public_url says https:// to the server and to doctor";
+    }
+    if told.eq_ignore_ascii_case(wanted) {
+        return "only upper and lower case differ, and resource servers compare letter by letter: write it one way";
+    }
+    "resource servers compare it letter by letter. Give the server and doctor the same public_url, issuer_aliases and \
+     alias_issuer; if they are, another server answers there"
 }
 
 fn check_time(report: &mut Report, url: &str, date: Option<Timestamp>, clock: &Clock) {
@@ -77,6 +115,12 @@ fn check_keys(report: &mut Report, metadata: &Value) {
     };
     let ids: Vec<&str> =
         published["keys"].as_array().into_iter().flatten().filter_map(|key| key["kid"].as_str()).collect();
+    if metadata["insecure_fixed_keys"] == true {
+        return report.problem(
+            "the server signs with fixed keys, which everybody knows",
+            "good for tests alone: start it without --fixed-keys before anybody relies on its tokens",
+        );
+    }
     if report.key_ids.is_empty() {
         return;
     }
