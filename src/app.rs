@@ -85,9 +85,9 @@ impl App {
     ///
     /// # Errors
     /// `Setup`: one line with the way out.
-    pub fn open_dev(config: Config, options: DevOptions) -> Result<Self> {
+    pub fn open_dev(config: Config, options: &DevOptions) -> Result<Self> {
         let clock = options.clock.clone().unwrap_or_else(Clock::shiftable);
-        Self::open_as(config, clock, Missing::Create, Some(Controls::new(&options)))
+        Self::open_as(config, clock, Missing::Create, Some(Controls::new(options)))
     }
 
     fn open_as(config: Config, clock: Clock, missing: Missing, dev: Option<Controls>) -> Result<Self> {

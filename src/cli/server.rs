@@ -56,7 +56,7 @@ impl ServerArgs {
 pub(super) fn dev(settings: &Settings, args: &DevArgs) -> Outcome {
     let config = settings.load(args.server.flags())?;
     log::start(&config.log)?;
-    let app = App::open_dev(config, DevOptions { fixed_keys: args.fixed_keys, clock: None })?;
+    let app = App::open_dev(config, &DevOptions { fixed_keys: args.fixed_keys, clock: None })?;
     let sample = dev::prepare(&app)?;
     run(app, &args.server, Some(&sample))?;
     Ok(())

@@ -118,7 +118,7 @@ impl TestApp {
     pub fn dev(dir: TempDir, fixed_keys: bool) -> Self {
         let clock = Clock::shiftable();
         let options = DevOptions { fixed_keys, clock: Some(clock.clone()) };
-        Self::opened(dir, clock, |_| {}, |config| App::open_dev(config, options))
+        Self::opened(dir, clock, |_| {}, |config| App::open_dev(config, &options))
     }
 
     fn opened(
