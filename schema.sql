@@ -193,7 +193,7 @@ CREATE TABLE decision (
     service_account_id TEXT,
     api_id             TEXT,
     request_id         TEXT NOT NULL,
-    policies           TEXT
+    explanation        BLOB
 ) STRICT;
 CREATE INDEX decision_client ON decision (client_id);
 
@@ -202,6 +202,16 @@ CREATE TABLE decision_detail (
     seq    INTEGER PRIMARY KEY,
     record TEXT NOT NULL
 ) STRICT;
+
+-- What the policies of a request were given and said, known by its SHA-256: the same for as long as answers are
+-- reused, and kept once for all decisions that rest on it. `at_ms` is up to an hour behind the youngest of them.
+CREATE TABLE decision_explanation (
+    digest      BLOB PRIMARY KEY CHECK (length(digest) = 32),
+    at_ms       INTEGER NOT NULL,
+    policies    TEXT NOT NULL CHECK (json_type(policies) = 'array'),
+    explanation TEXT NOT NULL CHECK (json_type(explanation) = 'object')
+) STRICT;
+CREATE INDEX decision_explanation_age ON decision_explanation (at_ms);
 
 -- One admin write. `guard` is NULL, and so refused, when the write's condition does not hold.
 CREATE TABLE audit_commit (

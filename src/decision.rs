@@ -1,25 +1,30 @@
 //! The decision record: why one token request ended as it did, complete enough to be explained and repeated.
 //!
 //! Plain data. `token.rs` and `policy/chain.rs` fill it, the recorder writes it behind the request, the admin API and
-//! the command line show it. In a database and on the wire it has one JSON form, that of [`Decision::to_json`].
+//! the command line show it. In a database and on the wire it has one JSON form: the members of
+//! [`Decision::to_json_text`] and those of its [`Explanation`].
 
+mod explanation;
 mod outcomes;
 mod recorder;
 mod strangers;
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::model::id::Id;
 use crate::model::machine_to_machine::AuthMethod;
+use crate::policy::Decided;
 use crate::policy::abi::{self, Circumstances};
-use crate::policy::{self, Decided};
-use crate::store::{ApiView, ClientView};
+use crate::store::ClientView;
 use crate::token::request::{TokenRequest, printable};
 use crate::token::resolve::Resolved;
 
+pub use explanation::Explanation;
 pub(crate) use recorder::Recorder;
 
 /// How a token request ended.
@@ -77,28 +82,21 @@ pub struct Decision {
     pub issued: Vec<String>,
     /// The token's lifetime.
     pub lifetime_seconds: Option<i64>,
-    /// The rest.
-    pub detail: Detail,
+    /// How the client authenticated.
+    pub auth_method: Option<AuthMethod>,
+    /// The lifetime that the API and the grants offered.
+    pub offered_ttl_seconds: Option<i64>,
+    /// What the policies had to do with it; none when no policy was asked.
+    pub explanation: Option<Arc<Explanation>>,
 }
 
-/// What a decision holds beside what lists filter by.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// The part of a recorded decision that says what its policies had to do with it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Detail {
-    /// How the client authenticated.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub auth_method: Option<String>,
-    /// The lifetime that the API and the grants offered.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub offered_ttl_seconds: Option<i64>,
-    /// Claims that policies added.
-    #[serde(skip_serializing_if = "Map::is_empty")]
-    pub claims: Map<String, Value>,
     /// What every policy of this request was given; none when no policy was asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub given: Option<Given>,
     /// Each policy in the order in which they were asked.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<Step>,
 }
 
@@ -204,7 +202,9 @@ impl Decision {
             granted: Vec::new(),
             issued: Vec::new(),
             lifetime_seconds: None,
-            detail: Detail::default(),
+            auth_method: None,
+            offered_ttl_seconds: None,
+            explanation: None,
         }
     }
 
@@ -218,23 +218,14 @@ impl Decision {
     pub(crate) fn authenticated(&mut self, client: &ClientView, method: AuthMethod) {
         self.client_id = Some(client.client_id.clone());
         self.service_account_id = Some(client.account_id.clone());
-        self.detail.auth_method = Some(method.as_str().to_owned());
+        self.auth_method = Some(method);
     }
 
     /// It is known what the grants offer.
     pub(crate) fn resolved(&mut self, resolved: &Resolved) {
         self.api_id = Some(resolved.api.id.clone());
         self.granted.clone_from(&resolved.offered);
-        self.detail.offered_ttl_seconds = Some(resolved.lifetime_seconds);
-    }
-
-    /// The policies have spoken. What they were given is kept only if there were any.
-    pub(crate) fn policies_spoke(&mut self, steps: Vec<Step>, client: &ClientView, api: &ApiView) {
-        if !steps.is_empty() {
-            let method = self.detail.auth_method.as_deref().unwrap_or_default();
-            self.detail.given = Some(policy::given(client, api, method));
-            self.detail.steps = steps;
-        }
+        self.offered_ttl_seconds = Some(resolved.lifetime_seconds);
     }
 
     /// A token was signed. Its `jti` is the decision's id.
@@ -243,14 +234,13 @@ impl Decision {
         self.jti = Some(self.id.clone());
         self.issued = decided.scopes;
         self.lifetime_seconds = Some(decided.lifetime_seconds);
-        self.detail.claims = decided.claims;
     }
 
     /// How it ended.
     pub(crate) fn end(&mut self, error: Option<&Error>) {
         let Some(error) = error else { return };
-        let last =
-            self.detail.steps.last().filter(|step| step.effect.verdict == Verdict::Failed && step.mode == "enforce");
+        let last = self.explanation.as_ref().and_then(|explanation| explanation.steps.last());
+        let last = last.filter(|step| step.effect.verdict == Verdict::Failed && step.mode == "enforce");
         let (outcome, code) = match (error, last.and_then(|step| step.effect.code.as_deref())) {
             (_, Some(failure)) => (Outcome::Failed, failure),
             (Error::OAuth { code, .. }, None) => (Outcome::Refused, code.as_str()),
@@ -280,30 +270,67 @@ impl Decision {
         }
     }
 
-    /// The JSON form, on the wire and in records.
+    /// The JSON form, on the wire and in records, but for the explanation: its members stand beside these.
     #[must_use]
-    pub fn to_json(&self) -> Value {
-        let mut all = json!({
-            "id": self.id.as_str(),
-            "at": self.at.to_string(),
-            "requestId": self.request_id,
-            "clientId": self.client_id,
-            "serviceAccountId": self.service_account_id.as_ref().map(Id::as_str),
-            "apiId": self.api_id.as_ref().map(Id::as_str),
-            "outcome": self.outcome.as_str(),
-            "error": self.error,
-            "reason": self.reason,
-            "jti": self.jti.as_ref().map(Id::as_str),
-            "requested": self.requested,
-            "granted": self.granted,
-            "issued": self.issued,
-            "lifetimeSeconds": self.lifetime_seconds,
-        });
-        if let (Value::Object(members), Ok(Value::Object(detail))) = (&mut all, serde_json::to_value(&self.detail)) {
-            members.extend(detail);
-        }
-        all
+    pub fn to_json_text(&self, requested_left_out: u64, left_out: u64) -> String {
+        let record = Record {
+            id: self.id.as_str(),
+            at: self.at.to_string(),
+            request_id: &self.request_id,
+            client_id: self.client_id.as_deref(),
+            service_account_id: self.service_account_id.as_ref().map(Id::as_str),
+            api_id: self.api_id.as_ref().map(Id::as_str),
+            outcome: self.outcome,
+            error: self.error.as_deref(),
+            reason: self.reason.as_deref(),
+            jti: self.jti.as_ref().map(Id::as_str),
+            requested: &self.requested,
+            granted: &self.granted,
+            issued: &self.issued,
+            lifetime_seconds: self.lifetime_seconds,
+            auth_method: self.auth_method.map(AuthMethod::as_str),
+            offered_ttl_seconds: self.offered_ttl_seconds,
+            requested_left_out,
+            left_out,
+        };
+        // Texts and numbers always have a JSON form.
+        serde_json::to_string(&record).unwrap_or_default()
     }
+}
+
+/// A decision as it is written.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    id: &'a str,
+    at: String,
+    request_id: &'a str,
+    client_id: Option<&'a str>,
+    service_account_id: Option<&'a str>,
+    api_id: Option<&'a str>,
+    outcome: Outcome,
+    error: Option<&'a str>,
+    reason: Option<&'a str>,
+    jti: Option<&'a str>,
+    requested: &'a [String],
+    granted: &'a [String],
+    issued: &'a [String],
+    lifetime_seconds: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    auth_method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offered_ttl_seconds: Option<i64>,
+    /// Scopes of `requested` that are not in it, since it was too long.
+    #[serde(skip_serializing_if = "is_zero")]
+    requested_left_out: u64,
+    /// Refusals of strangers before this one that were not recorded.
+    #[serde(skip_serializing_if = "is_zero")]
+    left_out: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Step {

@@ -1,7 +1,7 @@
 //! Step 4 of the pipeline: policies narrow what the grants offer, in a sandbox, at a cost that nobody notices.
 //!
 //! In reading order: `chain.rs` asks the policies of one request one after another; `answers.rs` knows what was
-//! answered before; `modules.rs` keeps modules compiled and loads them; `sandbox.rs` runs them under every limit;
+//! answered before, and `verdicts.rs` what all of them said together; `modules.rs` keeps modules compiled and loads them; `sandbox.rs` runs them under every limit;
 //! `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong. `workbench.rs` is the same
 //! engine for those who write policies. Nothing here names an HTTP type, and
 //! nothing here can widen a grant.
@@ -13,6 +13,7 @@ mod chain;
 mod failure;
 mod modules;
 mod sandbox;
+mod verdicts;
 mod workbench;
 
 use std::sync::{Arc, OnceLock};
@@ -31,7 +32,7 @@ pub use workbench::{Specimen, Workbench};
 
 use crate::clock::Clock;
 use crate::config::PoliciesConfig;
-use crate::decision::Step;
+use crate::decision::Explanation;
 use crate::error::{Error, Result};
 use crate::secret::ServerKeys;
 use crate::store::Store;
@@ -40,9 +41,10 @@ use answers::Answers;
 use chain::{Chain, Progress, Room};
 use modules::Modules;
 use sandbox::{Loaded, Run, Sandbox};
+use verdicts::{Heard, Verdicts};
 
 /// What is left of an offer when every policy has spoken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Decided {
     /// The token's scopes: each of them was offered.
     pub scopes: Vec<String>,
@@ -74,6 +76,7 @@ pub struct Policies {
     sandbox: OnceLock<Result<Sandbox, String>>,
     modules: Modules,
     answers: Answers,
+    verdicts: Verdicts,
     turns: Arc<Semaphore>,
 }
 
@@ -86,18 +89,42 @@ impl Policies {
             sandbox: OnceLock::new(),
             modules: Modules::new(Arc::clone(store), Arc::clone(keys), clock.clone(), limits),
             answers: Answers::new(limits),
+            verdicts: Verdicts::new(limits),
             turns: Arc::new(Semaphore::new(limits.turns())),
         }
     }
 
-    /// Asks the policies of the server, the API, the client and the account, in that order. The steps say what each
-    /// was given and what it said, also when the outcome is an error.
+    /// Asks the policies of the server, the API, the client and the account, in that order. The explanation says
+    /// what each was given and what it said, also when the outcome is an error; there is none without policies.
     ///
     /// # Errors
     /// `OAuth` `access_denied` when a policy said no, `server_error` when one failed; `Unavailable` when there was no
     /// room to ask.
-    pub async fn decide(self: &Arc<Self>, offer: Offer) -> (Result<Decided>, Vec<Step>) {
-        let mut chain = Chain::new(offer);
+    pub async fn decide(self: &Arc<Self>, offer: Offer) -> (Result<Decided>, Option<Arc<Explanation>>) {
+        let chain = Chain::new(offer);
+        if !chain.has_policies() {
+            return (chain.finish().0, None);
+        }
+        if let Some(heard) = chain.key(self).and_then(|key| self.verdicts.get(&key)) {
+            let (outcome, explanation) = heard.again();
+            self.answers.note_hits(explanation.steps.len());
+            return (outcome, Some(explanation));
+        }
+        let chain = match self.ask(chain).await {
+            Ok(chain) => chain,
+            Err(error) => return (Err(error), None),
+        };
+        // Only now is every module at hand.
+        let key = chain.key(self);
+        let (outcome, explanation) = chain.finish();
+        if let (Some(key), Some(heard)) = (key, Heard::of(&outcome, &explanation)) {
+            self.verdicts.put(key, heard);
+        }
+        (outcome, Some(Arc::new(explanation)))
+    }
+
+    /// Asks the policies one after another, each where it may be asked.
+    async fn ask(self: &Arc<Self>, mut chain: Chain) -> Result<Chain> {
         while chain.advance(self, Room::AtHand) == Progress::NeedsSandbox {
             match self.turn().await {
                 Ok(turn) => {
@@ -109,15 +136,13 @@ impl Policies {
                     });
                     match rest.await {
                         Ok(rest) => chain = rest,
-                        Err(error) => {
-                            return (Err(Error::Internal(format!("a policy's thread ended: {error}"))), Vec::new());
-                        }
+                        Err(error) => return Err(Error::Internal(format!("a policy's thread ended: {error}"))),
                     }
                 }
                 Err(failure) => chain.fail(failure),
             }
         }
-        chain.finish()
+        Ok(chain)
     }
 
     /// Looks a module over without storing it: size, form, contract, manifest; compiles it. Blocks, up to seconds.

@@ -35,7 +35,7 @@ use serde_json::Value;
 pub use audit::{AuditVerdict, CommitRow, EventRow};
 pub use client::{ApiView, ClientView, GrantView};
 pub use copy::{Step, Watch};
-pub(crate) use decision::NewDecision;
+pub(crate) use decision::{EXPLANATION_GRAIN_MS, NewDecision, NewExplanation};
 pub(crate) use entity::Entity;
 pub use entity::{Page, Query};
 pub use expiry::Expiring;

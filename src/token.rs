@@ -89,8 +89,8 @@ async fn decide_and_sign(
         now,
         circumstances,
     };
-    let (decided, steps) = app.policies.decide(offer).await;
-    decision.policies_spoke(steps, &client, &resolved.api);
+    let (decided, explanation) = app.policies.decide(offer).await;
+    decision.explanation = explanation;
     let decided = decided?;
 
     // 5. Sign. The token's id is that of the decision, which explains it.

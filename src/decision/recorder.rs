@@ -3,19 +3,21 @@
 //! A request pays for a push into a vector. What does not fit is dropped and counted, and never slows a token; with
 //! `decisions.durable` the answer waits for the commit that holds its record, and fails without it.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::oneshot;
 
-use super::Decision;
 use super::outcomes::Outcomes;
 use super::strangers::Allowance;
+use super::{Decision, Explanation};
+use crate::clock::Timestamp;
 use crate::config::DecisionsConfig;
 use crate::error::{Error, Result};
-use crate::store::{NewDecision, Store};
+use crate::secret::Hash;
+use crate::store::{EXPLANATION_GRAIN_MS, NewDecision, NewExplanation, Store};
 
 /// Records that may wait for the disk, about 1 KiB each.
 const WAITING_MAX: usize = 20_000;
@@ -28,6 +30,8 @@ const GATHER: Duration = Duration::from_millis(50);
 /// Tries to write a batch, and the pause between them.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(200);
+/// Explanations that are remembered as written: 40 bytes each. Beyond that they are written again.
+const EXPLAINED_MAX: usize = 20_000;
 /// Requested scopes that the record of a request without policies keeps.
 const REQUESTED_KEPT_MAX: usize = 20;
 /// In one batch, how often a stranger's client is looked up.
@@ -196,6 +200,9 @@ impl Shared {
     }
 }
 
+/// Explanations on their way, each with the time of a decision that rests on it.
+type Explanations = HashMap<Hash, (Timestamp, Arc<Explanation>)>;
+
 /// The thread's own.
 struct Writer<'a> {
     shared: &'a Shared,
@@ -203,11 +210,14 @@ struct Writer<'a> {
     /// Strangers that name no client of this server, and those that name one without proving to be it.
     unknown: Allowance,
     known: Allowance,
+    /// Explanations that are in the database, each with the time that it has there.
+    explained: HashMap<Hash, Timestamp>,
 }
 
 impl<'a> Writer<'a> {
     fn new(shared: &'a Shared, store: &'a Store) -> Self {
-        Self { shared, store, unknown: Allowance::default(), known: Allowance::default() }
+        let (unknown, known) = (Allowance::default(), Allowance::default());
+        Self { shared, store, unknown, known, explained: HashMap::new() }
     }
 
     fn run(mut self, gather: Duration) {
@@ -229,17 +239,33 @@ impl<'a> Writer<'a> {
 
     fn write(&mut self, waiting: Vec<Waiting>) {
         let mut rows = Vec::with_capacity(waiting.len());
+        let mut explanations = HashMap::new();
         let mut waiters = Vec::new();
         let mut lookups = LOOKUPS_MAX;
         for Waiting { decision, done } in waiting {
             match self.room_for(&decision, &mut lookups) {
-                Some(left_out) => rows.push(row_of(*decision, left_out)),
+                Some(left_out) => {
+                    if let Some(explanation) = &decision.explanation {
+                        let digest = explanation.kept().digest;
+                        let known = self.explained.get(&digest);
+                        if known.is_none_or(|at| decision.at.since_ms(*at) >= EXPLANATION_GRAIN_MS) {
+                            explanations.insert(digest, (decision.at, Arc::clone(explanation)));
+                        }
+                    }
+                    rows.push(row_of(*decision, left_out));
+                }
                 None => _ = self.shared.counters.left_out.fetch_add(1, Ordering::Relaxed),
             }
             waiters.extend(done);
         }
         let count = rows.len() as u64;
-        let written = rows.is_empty() || self.insert(&rows);
+        let written = rows.is_empty() || self.insert(&rows, &explanations);
+        if written {
+            if self.explained.len() + explanations.len() > EXPLAINED_MAX {
+                self.explained.clear();
+            }
+            self.explained.extend(explanations.iter().map(|(digest, (at, _))| (*digest, *at)));
+        }
         let counters = &self.shared.counters;
         if written { &counters.written } else { &counters.lost }.fetch_add(count, Ordering::Relaxed);
         for done in waiters {
@@ -269,9 +295,16 @@ impl<'a> Writer<'a> {
         left_out
     }
 
-    fn insert(&self, rows: &[NewDecision]) -> bool {
+    fn insert(&self, rows: &[NewDecision], explanations: &Explanations) -> bool {
+        let explanations: Vec<NewExplanation<'_>> = explanations
+            .values()
+            .map(|(at, explanation)| {
+                let kept = explanation.kept();
+                NewExplanation { digest: kept.digest, at: *at, policies: &kept.policies, text: &kept.text }
+            })
+            .collect();
         for attempt in 1..=TRIES {
-            match self.store.decision_insert_all(rows) {
+            match self.store.decision_insert_all(rows, &explanations) {
                 Ok(()) => return true,
                 Err(error) if attempt == TRIES => {
                     let cause = error.cause().unwrap_or_default();
@@ -292,16 +325,11 @@ impl Drop for Writer<'_> {
 }
 
 fn row_of(mut decision: Decision, left_out: u64) -> NewDecision {
-    let policies: Vec<Value> = decision.detail.steps.iter().map(|step| step.policy_id.as_str().into()).collect();
     // No policy was asked, so nothing needs the whole list: a client can fill a body with it.
-    let unnamed = if policies.is_empty() { decision.requested.len().saturating_sub(REQUESTED_KEPT_MAX) } else { 0 };
+    let unnamed =
+        if decision.explanation.is_none() { decision.requested.len().saturating_sub(REQUESTED_KEPT_MAX) } else { 0 };
     decision.requested.truncate(decision.requested.len() - unnamed);
-    let mut record = decision.to_json();
-    for (name, count) in [("requestedLeftOut", unnamed as u64), ("leftOut", left_out)] {
-        if let (Some(members), true) = (record.as_object_mut(), count > 0) {
-            members.insert(name.to_owned(), count.into());
-        }
-    }
+    let record = decision.to_json_text(unnamed as u64, left_out);
     NewDecision {
         id: decision.id,
         at: decision.at,
@@ -311,7 +339,7 @@ fn row_of(mut decision: Decision, left_out: u64) -> NewDecision {
         service_account_id: decision.service_account_id,
         api_id: decision.api_id,
         request_id: decision.request_id,
-        policies: (!policies.is_empty()).then(|| Value::from(policies).to_string()),
-        record: record.to_string(),
+        explanation: decision.explanation.map(|explanation| explanation.kept().digest),
+        record,
     }
 }

@@ -37,48 +37,59 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     /// The key: every part with its length, so that no two questions have one key.
     pub(super) fn key(&self) -> Box<[u8]> {
-        let mut key = Key(Vec::with_capacity(512));
+        let mut key = Key::new();
         key.text(self.module_digest).text(self.settings_digest).text(self.auth_method);
         key.bytes(self.subject).bytes(self.api);
         key.texts(self.requested).texts(self.offered).number(self.ttl_seconds);
-        let context = self.context;
-        match context.time {
-            None => key.number(0),
-            // The hour, the minute and the weekday follow from it.
-            Some(time) => key.number(1).number(time.unix_seconds),
-        };
-        for known in [&context.request_id, &context.remote_address, &context.user_agent] {
-            match known {
-                None => key.number(0),
-                Some(text) => key.number(1).text(text),
-            };
-        }
-        for (name, value) in &context.parameters {
-            key.text(name).text(value);
-        }
-        key.0.into_boxed_slice()
+        key.context(self.context);
+        key.finish()
     }
 }
 
-struct Key(Vec<u8>);
+/// A key under construction.
+pub(super) struct Key(Vec<u8>);
 
 impl Key {
-    fn number(&mut self, number: u32) -> &mut Self {
+    pub(super) fn new() -> Self {
+        Self(Vec::with_capacity(512))
+    }
+
+    pub(super) fn finish(self) -> Box<[u8]> {
+        self.0.into_boxed_slice()
+    }
+
+    pub(super) fn number(&mut self, number: u32) -> &mut Self {
         self.0.extend_from_slice(&number.to_le_bytes());
         self
     }
 
-    fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
+    pub(super) fn context(&mut self, context: &Context) -> &mut Self {
+        match context.time {
+            None => self.number(0),
+            // The hour, the minute and the weekday follow from it.
+            Some(time) => self.number(1).number(time.unix_seconds),
+        };
+        for known in [&context.request_id, &context.remote_address, &context.user_agent] {
+            match known {
+                None => self.number(0),
+                Some(text) => self.number(1).text(text),
+            };
+        }
+        self.number(u32::try_from(context.parameters.len()).unwrap_or(u32::MAX));
+        context.parameters.iter().fold(self, |key, (name, value)| key.text(name).text(value))
+    }
+
+    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
         self.number(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
         self.0.extend_from_slice(bytes);
         self
     }
 
-    fn text(&mut self, text: &str) -> &mut Self {
+    pub(super) fn text(&mut self, text: &str) -> &mut Self {
         self.bytes(text.as_bytes())
     }
 
-    fn texts(&mut self, texts: &[String]) -> &mut Self {
+    pub(super) fn texts(&mut self, texts: &[String]) -> &mut Self {
         self.number(u32::try_from(texts.len()).unwrap_or(u32::MAX));
         texts.iter().fold(self, |key, text| key.text(text))
     }
@@ -162,6 +173,11 @@ impl Answers {
             self.hits.fetch_add(1, Ordering::Relaxed);
         }
         found
+    }
+
+    /// Answers that came with others, out of what the whole chain said.
+    pub(super) fn note_hits(&self, answers: usize) {
+        self.hits.fetch_add(answers as u64, Ordering::Relaxed);
     }
 
     pub(super) fn put(&self, key: Box<[u8]>, answer: Arc<Answer>) {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::abi::{self, Circumstances, Context, Decision, Denial, Permit};
-use super::answers::{Answer, Question};
+use super::answers::{Answer, Key, Question};
 use super::failure::{Failure, FailureKind};
 use super::{Decided, Policies};
 use crate::clock::Timestamp;
-use crate::decision::{Effect, Given, Step, Verdict};
+use crate::decision::{Effect, Explanation, Given, Step, Verdict};
 use crate::error::{Error, OAuthCode, Result};
 use crate::model::machine_to_machine::AuthMethod;
 use crate::model::policy::Mode;
@@ -90,14 +90,44 @@ impl Chain {
         Self { offer, next: 0, scopes, ttl_seconds, claims: Map::new(), steps: Vec::new(), ended: None }
     }
 
-    /// The outcome, and the record of every policy that was asked.
-    pub(super) fn finish(self) -> (Result<Decided>, Vec<Step>) {
+    /// The policies that apply, in their order.
+    fn applying(&self) -> impl Iterator<Item = &Arc<PolicyView>> {
+        let api = &self.offer.api.id;
+        self.offer.client.policies.iter().filter(move |policy| policy.api_id.as_ref().is_none_or(|at| at == api))
+    }
+
+    /// Whether any policy applies.
+    pub(super) fn has_policies(&self) -> bool {
+        self.applying().next().is_some()
+    }
+
+    /// What makes this request's questions different from every other's, all together; `None` while a module is not
+    /// loaded, since only it knows what it looks at.
+    pub(super) fn key(&self, policies: &Policies) -> Option<Box<[u8]>> {
+        let offer = &self.offer;
+        let mut key = Key::new();
+        key.bytes(&offer.client.digest).bytes(&offer.api.digest).text(offer.auth_method.as_str());
+        key.texts(&offer.requested).texts(&offer.scopes);
+        key.bytes(&offer.lifetime_seconds.to_le_bytes());
+        for policy in self.applying() {
+            let loaded = policies.modules.at_hand(&policy.module_digest)?.ok()?;
+            // A policy's revision counts everything about it, its module and its settings too.
+            key.text(policy.id.as_str()).bytes(&policy.revision.to_le_bytes());
+            key.context(&Context::restricted_to(&loaded.manifest.inputs, offer.now, &offer.circumstances));
+        }
+        Some(key.finish())
+    }
+
+    /// The outcome, and what every policy that was asked had to do with it.
+    pub(super) fn finish(self) -> (Result<Decided>, Explanation) {
         let decided = Decided {
             scopes: self.scopes,
             lifetime_seconds: self.offer.lifetime_seconds.min(i64::from(self.ttl_seconds)),
             claims: self.claims,
         };
-        (self.ended.map_or(Ok(decided), Err), self.steps)
+        let claims = if self.ended.is_none() { decided.claims.clone() } else { Map::new() };
+        let given = given(&self.offer.client, &self.offer.api, self.offer.auth_method.as_str());
+        (self.ended.map_or(Ok(decided), Err), Explanation::new(given, self.steps, claims))
     }
 
     /// Asks one policy after another, as far as this room allows.

@@ -12,15 +12,20 @@ use super::{Store, plain_error};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::id::Id;
+use crate::secret::Hash;
 
 /// Rows that one step of pruning removes: a few milliseconds of the writer's time.
 const PRUNED_AT_ONCE_MAX: i64 = 1000;
 
 const INSERT: &str = "INSERT INTO decision (id, at_ms, outcome, error, client_id, service_account_id, api_id, \
-    request_id, policies) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    request_id, explanation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
 const INSERT_DETAIL: &str = "INSERT INTO decision_detail (seq, record) VALUES (last_insert_rowid(), ?1)";
-/// A subselect, so that rows before the page are passed over without reading their records.
-const SELECT: &str = "SELECT (SELECT record FROM decision_detail WHERE seq = t.seq) FROM decision AS t";
+/// Written again, an explanation is only younger: it is kept for as long as a decision may rest on it.
+const INSERT_EXPLANATION: &str = "INSERT INTO decision_explanation (digest, at_ms, policies, explanation) \
+    VALUES (?1, ?2, ?3, ?4) ON CONFLICT (digest) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)";
+/// Subselects, so that rows before the page are passed over without reading their records.
+const SELECT: &str = "SELECT (SELECT record FROM decision_detail WHERE seq = t.seq), \
+    (SELECT explanation FROM decision_explanation WHERE digest = t.explanation) FROM decision AS t";
 
 static DECISIONS: Listing = Listing {
     count: "SELECT COUNT(*) FROM decision AS t",
@@ -39,7 +44,7 @@ static DECISIONS: Listing = Listing {
         Attribute { name: "requestId", expr: "t.request_id", kind: Kind::Exact },
         Attribute {
             name: "steps",
-            expr: "SELECT 1 FROM json_each(t.policies) AS s WHERE 1",
+            expr: "SELECT 1 FROM decision_explanation AS e, json_each(e.policies) AS s WHERE e.digest = t.explanation",
             kind: Kind::Many(&[Attribute { name: "policyId", expr: "s.value", kind: Kind::Exact }]),
         },
     ],
@@ -57,20 +62,45 @@ pub(crate) struct NewDecision {
     pub(crate) service_account_id: Option<Id>,
     pub(crate) api_id: Option<Id>,
     pub(crate) request_id: String,
-    /// The ids of the policies that were asked, as a JSON array.
-    pub(crate) policies: Option<String>,
-    /// The whole record, in JSON.
+    /// The digest of the explanation that it rests on.
+    pub(crate) explanation: Option<Hash>,
+    /// The rest of the record, in JSON.
     pub(crate) record: String,
 }
 
+/// An explanation that decisions rest on, as it is kept.
+pub(crate) struct NewExplanation<'a> {
+    pub(crate) digest: Hash,
+    /// When a decision last rested on it, or up to an hour before that.
+    pub(crate) at: Timestamp,
+    /// The ids of the policies that were asked, as a JSON array.
+    pub(crate) policies: &'a str,
+    /// JSON.
+    pub(crate) text: &'a str,
+}
+
+/// How far the time of an explanation may lie behind the youngest decision that rests on it.
+pub(crate) const EXPLANATION_GRAIN_MS: i64 = 3_600_000;
+
 fn record_from_row(row: &Row) -> Result<Map<String, Value>, EngineError> {
-    row.object(0)
+    let mut record = row.object(0)?;
+    if !row.is_null(1) {
+        record.append(&mut row.object(1)?);
+    }
+    Ok(record)
 }
 
 impl Store {
     /// Writes decisions, all in one commit, and waits for it. They tell of the past only, so they have no audit commit.
-    pub(crate) fn decision_insert_all(&self, decisions: &[NewDecision]) -> Result<()> {
-        let mut batch = Batch::with_capacity(decisions.len() * 2);
+    pub(crate) fn decision_insert_all(
+        &self,
+        decisions: &[NewDecision],
+        explanations: &[NewExplanation<'_>],
+    ) -> Result<()> {
+        let mut batch = Batch::with_capacity(decisions.len() * 2 + explanations.len());
+        for NewExplanation { digest, at, policies, text } in explanations {
+            batch.push(Statement::new(INSERT_EXPLANATION, params![digest.to_vec(), *at, *policies, *text]));
+        }
         for decision in decisions {
             let params = params![
                 &decision.id,
@@ -81,7 +111,7 @@ impl Store {
                 decision.service_account_id.as_ref(),
                 decision.api_id.as_ref(),
                 decision.request_id.as_str(),
-                decision.policies.as_deref(),
+                decision.explanation.map(|digest| digest.to_vec()),
             ];
             batch.push(Statement::new(INSERT, params));
             batch.push(Statement::new(INSERT_DETAIL, params![decision.record.as_str()]));
@@ -131,6 +161,10 @@ impl Store {
             COALESCE((SELECT min(seq) FROM decision WHERE seq < low + ?3 AND at_ms >= ?1), low + ?3)) FROM edge";
         const DELETE_DETAIL: &str = "DELETE FROM decision_detail WHERE seq < ?1";
         const DELETE: &str = "DELETE FROM decision WHERE seq < ?1";
+        // Those on which not even the oldest decision that is left can rest.
+        const DELETE_EXPLANATIONS: &str = "DELETE FROM decision_explanation WHERE digest IN (SELECT digest \
+            FROM decision_explanation WHERE at_ms < (SELECT at_ms FROM decision ORDER BY seq LIMIT 1) - ?1 \
+            ORDER BY at_ms LIMIT ?2)";
         let keep_rows = i64::try_from(keep_rows).unwrap_or(i64::MAX);
         let row = self.read_one(&Statement::new(FIRST_KEPT, params![keep_after, keep_rows, PRUNED_AT_ONCE_MAX]))?;
         let Some(row) = row else { return Ok(false) };
@@ -142,7 +176,11 @@ impl Store {
             return Ok(false);
         }
         let step_end = first_kept.min(low + PRUNED_AT_ONCE_MAX);
-        let batch = vec![Statement::new(DELETE_DETAIL, params![step_end]), Statement::new(DELETE, params![step_end])];
+        let batch = vec![
+            Statement::new(DELETE_DETAIL, params![step_end]),
+            Statement::new(DELETE, params![step_end]),
+            Statement::new(DELETE_EXPLANATIONS, params![EXPLANATION_GRAIN_MS, PRUNED_AT_ONCE_MAX]),
+        ];
         self.write(batch).map_err(plain_error)?;
         Ok(step_end - low == PRUNED_AT_ONCE_MAX)
     }

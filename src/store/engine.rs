@@ -136,6 +136,11 @@ impl Row {
         hash
     }
 
+    /// Whether a column holds nothing.
+    pub(crate) fn is_null(&self, column: usize) -> bool {
+        *self.value(column) == Value::Null
+    }
+
     /// A text column.
     pub(crate) fn text(&self, column: usize) -> Result<String, EngineError> {
         self.optional_text(column)?.ok_or_else(|| unfit(column, "text"))

@@ -47,7 +47,7 @@ CREATE TABLE decision (
     service_account_id TEXT,
     api_id             TEXT,
     request_id         TEXT NOT NULL,
-    policies           TEXT
+    explanation        BLOB
 ) STRICT;
 CREATE INDEX decision_client ON decision (client_id);
 
@@ -55,3 +55,11 @@ CREATE TABLE decision_detail (
     seq    INTEGER PRIMARY KEY,
     record TEXT NOT NULL
 ) STRICT;
+
+CREATE TABLE decision_explanation (
+    digest      BLOB PRIMARY KEY CHECK (length(digest) = 32),
+    at_ms       INTEGER NOT NULL,
+    policies    TEXT NOT NULL CHECK (json_type(policies) = 'array'),
+    explanation TEXT NOT NULL CHECK (json_type(explanation) = 'object')
+) STRICT;
+CREATE INDEX decision_explanation_age ON decision_explanation (at_ms);

@@ -1,0 +1,85 @@
+//! What all policies of a request said together, for as long as the same question comes back: one look-up instead of
+//! one for each policy. It holds what [`answers`](super::answers) would give again, and nothing that failed.
+
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use super::Decided;
+use crate::config::PoliciesConfig;
+use crate::decision::Explanation;
+use crate::error::{Error, OAuthCode, Result};
+
+/// What one entry takes beside its key and its texts, for each step: some twenty short texts.
+const STEP_BYTES: u64 = 1200;
+/// Entries are about this large, which sizes the table.
+const ENTRY_BYTES_TYPICAL: u64 = 4096;
+
+/// How a chain ended, to be given again.
+pub(super) struct Heard {
+    outcome: Result<Decided, (OAuthCode, String)>,
+    explanation: Arc<Explanation>,
+}
+
+impl Heard {
+    /// `None` for an outcome that must not be given again: something failed.
+    pub(super) fn of(outcome: &Result<Decided>, explanation: &Explanation) -> Option<Self> {
+        use crate::decision::Verdict;
+        if explanation.steps.iter().any(|step| step.effect.verdict == Verdict::Failed) {
+            return None;
+        }
+        let outcome = match outcome {
+            Ok(decided) => Ok(decided.clone()),
+            Err(Error::OAuth { code, description }) => Err((*code, description.clone())),
+            Err(_) => return None,
+        };
+        Some(Self { outcome, explanation: Arc::new(explanation.reused()) })
+    }
+
+    /// The same again.
+    pub(super) fn again(&self) -> (Result<Decided>, Arc<Explanation>) {
+        let outcome = match &self.outcome {
+            Ok(decided) => Ok(decided.clone()),
+            Err((code, description)) => Err(Error::oauth(*code, description.clone())),
+        };
+        (outcome, Arc::clone(&self.explanation))
+    }
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Box<[u8]>, Arc<Heard>> for Weight {
+    fn weight(&self, key: &Box<[u8]>, heard: &Arc<Heard>) -> u64 {
+        // The text is made when the first decision is recorded, and kept from then on.
+        let steps = heard.explanation.steps.len() as u64 * 2 * STEP_BYTES;
+        let given = &heard.explanation.given;
+        let attributes = given.account.attributes.len() + given.client.attributes.len() + given.api.attributes.len();
+        key.len() as u64 + steps + attributes as u64 * 200 + heard.explanation.claims.len() as u64 * 400
+    }
+}
+
+/// The bounded cache.
+pub(super) struct Verdicts {
+    reuse: bool,
+    cache: Cache<Box<[u8]>, Arc<Heard>, Weight>,
+}
+
+impl Verdicts {
+    pub(super) fn new(limits: &PoliciesConfig) -> Self {
+        let bytes = u64::from(limits.answers_kib) * 1024;
+        let entries = usize::try_from(bytes / ENTRY_BYTES_TYPICAL).unwrap_or(usize::MAX).max(1);
+        Self { reuse: limits.reuse, cache: Cache::with_weighter(entries, bytes, Weight) }
+    }
+
+    pub(super) fn get(&self, key: &[u8]) -> Option<Arc<Heard>> {
+        if self.reuse { self.cache.get(key) } else { None }
+    }
+
+    pub(super) fn put(&self, key: Box<[u8]>, heard: Heard) {
+        if self.reuse {
+            self.cache.insert(key, Arc::new(heard));
+        }
+    }
+}
