@@ -1,4 +1,4 @@
--- The whole schema of a grantd database (user_version 4).
+-- The whole schema of a grantd database (user_version 5).
 --
 -- Rules (a test holds them): every table is STRICT; no clock and no randomness in SQL, both come in as
 -- parameters; every admin write carries one row of audit_commit, whose `guard` fails when the write's
@@ -30,6 +30,7 @@ CREATE TABLE service_account (
     created_at_ms  INTEGER NOT NULL,
     modified_at_ms INTEGER NOT NULL
 ) STRICT;
+CREATE INDEX service_account_active ON service_account (active, id);
 
 -- An OAuth client: lets one service account authenticate.
 CREATE TABLE machine_to_machine (
@@ -66,6 +67,8 @@ CREATE TABLE credential (
 CREATE INDEX credential_client ON credential (machine_to_machine_id);
 -- Answers "is any imported secret in use?": where none is, no request ever pays for a slow hash.
 CREATE INDEX credential_imported ON credential (id) WHERE hash_kind = 'argon2id';
+-- What ends soon is found without looking at what does not.
+CREATE INDEX credential_expiry ON credential (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 
 -- An OAuth resource server.
 CREATE TABLE api (
@@ -113,6 +116,7 @@ CREATE TABLE access_grant (
 ) STRICT;
 CREATE INDEX access_grant_account ON access_grant (service_account_id, api_id);
 CREATE INDEX access_grant_api ON access_grant (api_id);
+CREATE INDEX access_grant_expiry ON access_grant (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 
 -- The second key makes it impossible to grant a scope that the API does not define, or to drop one in use.
 CREATE TABLE grant_scope (
@@ -228,6 +232,24 @@ CREATE TABLE audit_commit (
     guard       INTEGER NOT NULL CHECK (guard = 1)
 ) STRICT;
 
+-- What each commit is about, so that the history of one thing is found without reading all of it: what changed,
+-- and what that belongs to. It follows from audit_commit alone.
+CREATE TABLE audit_subject (
+    resource_id TEXT NOT NULL,
+    seq         INTEGER NOT NULL REFERENCES audit_commit (seq) ON DELETE CASCADE,
+    PRIMARY KEY (resource_id, seq)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX audit_subject_seq ON audit_subject (seq);
+CREATE TRIGGER audit_commit_subject AFTER INSERT ON audit_commit BEGIN
+    INSERT OR IGNORE INTO audit_subject (resource_id, seq)
+        SELECT s.value, NEW.seq FROM json_each(NEW.changes) AS c, json_each(json_array(
+            c.value ->> '$.id',
+            c.value ->> '$.before.serviceAccountId', c.value ->> '$.after.serviceAccountId',
+            c.value ->> '$.before.machineToMachineId', c.value ->> '$.after.machineToMachineId',
+            c.value ->> '$.before.apiId', c.value ->> '$.after.apiId')) AS s
+        WHERE s.value IS NOT NULL;
+END;
+
 -- The hash chain over the commits in order, sealed behind the writers: `hash` is keyed and covers the one before.
 CREATE TABLE audit_seal (
     seq  INTEGER PRIMARY KEY REFERENCES audit_commit (seq) ON DELETE RESTRICT,
@@ -290,6 +312,19 @@ CREATE TABLE revoked_token (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX revoked_token_client ON revoked_token (client_id);
 CREATE INDEX revoked_token_expiry ON revoked_token (expires_at_ms);
+
+-- A person signed in to the console: known by the hash of the cookie, standing for an API token.
+CREATE TABLE console_session (
+    id              TEXT PRIMARY KEY CHECK (length(id) = 22),
+    hash            BLOB NOT NULL UNIQUE CHECK (length(hash) = 32),
+    api_token_id    TEXT NOT NULL REFERENCES api_token (id) ON DELETE CASCADE,
+    client_ip       TEXT,
+    user_agent      TEXT,
+    created_at_ms   INTEGER NOT NULL,
+    expires_at_ms   INTEGER NOT NULL,
+    last_used_at_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX console_session_api_token ON console_session (api_token_id);
 
 -- The triggers that move `generation`. `last_used_at_ms` is left out: it changes no answer.
 CREATE TRIGGER service_account_ins AFTER INSERT ON service_account BEGIN UPDATE generation SET value = value + 1; END;

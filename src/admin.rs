@@ -5,9 +5,11 @@
 
 pub(crate) mod actor;
 pub(crate) mod evaluate;
+pub(crate) mod one_time;
 pub(crate) mod operations;
 pub(crate) mod policies;
 pub(crate) mod replay;
+pub(crate) mod session;
 
 use serde_json::{Map, Value};
 

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
 use crate::address::{Addresses, Base};
+use crate::admin::one_time::{Kept, OneTime};
 use crate::admin::operations;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, DecisionsConfig};
@@ -27,6 +28,8 @@ const TICK: Duration = Duration::from_millis(500);
 const TICKS_PER_KEY_CHECK: u32 = 120;
 /// Steps in which one round removes old decisions: more than the busiest server adds in a tick.
 const PRUNE_STEPS_MAX: usize = 30;
+/// How long a sign-in link that nobody has used works.
+const SIGN_IN_LINK_SECONDS: i64 = 86_400;
 
 /// What [`App::open`] may do about a missing database or master key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +51,7 @@ pub struct App {
     pub(crate) slow_hashes: SlowHashes,
     pub(crate) usage: Arc<Usage>,
     pub(crate) decisions: Recorder,
+    pub(crate) one_time: OneTime,
     pub(crate) stopping: AtomicBool,
     key_source: KeySource,
     opened: Opened,
@@ -114,6 +118,7 @@ impl App {
             policies,
             signer: Arc::new(signer),
             usage: Arc::new(Usage::default()),
+            one_time: OneTime::default(),
             stopping: AtomicBool::new(false),
             addresses: OnceLock::new(),
             dev,
@@ -206,6 +211,21 @@ impl App {
         let origin = Origin::system("the first admin API token");
         operations::api_token_insert(self, "first".to_owned(), Role::Admin, true, None, &token, &origin)?;
         Ok(token)
+    }
+
+    /// A path that signs in to the console in the name of `api_token`: once, within a day, while this server runs.
+    /// `None` when there is no such token, or no console.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn sign_in_path(&self, api_token: &Secret) -> Result<Option<String>> {
+        let token = self.store.api_token_by_hash(&self.server_keys.hash(api_token.expose()))?;
+        let Some(token) = token.filter(|_| self.config.console.enabled) else { return Ok(None) };
+        let code = secret::generate(&self.clock, SecretKind::Once);
+        let now = self.clock.now();
+        let kept = Kept::SignIn { api_token_id: token.id.to_string() };
+        self.one_time.keep(self.server_keys.hash(code.expose()), kept, now, now.plus_seconds(SIGN_IN_LINK_SECONDS));
+        Ok(Some(format!("/console/sign-in?code={}", code.expose())))
     }
 
     /// Checks the audit chain from its start: one check at a time, since each reads the whole of it.

@@ -66,6 +66,8 @@ pub struct Config {
     pub policies: PoliciesConfig,
     /// The record of every token request.
     pub decisions: DecisionsConfig,
+    /// The console, and how long one stays signed in to it.
+    pub console: ConsoleConfig,
     /// Ways of other servers.
     pub compat: CompatConfig,
     /// Logs.
@@ -120,6 +122,18 @@ pub struct LimitsConfig {
     pub slow_hashes: usize,
 }
 
+/// The console.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ConsoleConfig {
+    /// Whether there is one.
+    pub enabled: bool,
+    /// Minutes without a request after which one must sign in again.
+    pub session_idle_minutes: u32,
+    /// Hours after which one must sign in again in any case.
+    pub session_hours: u32,
+}
+
 /// Ways of other servers.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -165,6 +179,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             policies: PoliciesConfig::default(),
             decisions: DecisionsConfig::default(),
+            console: ConsoleConfig::default(),
             compat: CompatConfig::default(),
             log: LogConfig::default(),
         }
@@ -194,6 +209,12 @@ impl Default for LimitsConfig {
             shutdown_seconds: 10,
             slow_hashes: 2,
         }
+    }
+}
+
+impl Default for ConsoleConfig {
+    fn default() -> Self {
+        Self { enabled: true, session_idle_minutes: 60, session_hours: 12 }
     }
 }
 
@@ -274,6 +295,8 @@ impl Config {
             ("limits.keep_alive_seconds", self.limits.keep_alive_seconds == 0),
             ("limits.shutdown_seconds", self.limits.shutdown_seconds == 0),
             ("limits.slow_hashes", self.limits.slow_hashes == 0),
+            ("console.session_idle_minutes", self.console.session_idle_minutes == 0),
+            ("console.session_hours", self.console.session_hours == 0),
         ];
         if let Some((key, _)) = zero.iter().chain(&self.decisions.zero()).find(|(_, is_zero)| *is_zero) {
             return Err(Error::Setup(format!("{key} must be at least 1")));

@@ -138,6 +138,18 @@ pub enum Literal {
     Null,
 }
 
+impl From<&str> for Literal {
+    fn from(text: &str) -> Self {
+        Self::String(text.to_owned())
+    }
+}
+
+impl From<bool> for Literal {
+    fn from(flag: bool) -> Self {
+        Self::Bool(flag)
+    }
+}
+
 /// Where an attribute is: `userName`, or `attributes.team` as its dotted names. A schema URN in front
 /// (RFC 7644 section 3.10) is accepted and dropped. Names keep the caller's spelling; compare them
 /// without regard to ASCII case.

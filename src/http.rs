@@ -4,6 +4,7 @@ mod admin;
 mod basic;
 mod bearer;
 mod body;
+mod console;
 mod context;
 mod dev;
 mod discovery;
@@ -117,6 +118,7 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
     app.set_public_url(&app.config().public_url(listener.address()));
     let limits = app.config().limits.clone();
     let workers = app.config().workers;
+    let has_console = app.config().console.enabled;
     let app = web::Data::new(app);
     let socket_file = listener.socket_file();
     let shared = app.clone();
@@ -125,6 +127,11 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
         HttpApp::new()
             .app_data(shared.clone())
             .app_data(uploads.clone())
+            .configure(move |config| {
+                if has_console {
+                    console::routes(config);
+                }
+            })
             .configure(routes)
             .configure(|config| {
                 if shared.dev().is_some() {

@@ -9,6 +9,8 @@ use std::fmt;
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use aws_lc_rs::{constant_time, digest, hkdf, hmac};
+use base64::Engine as _;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::clock::Clock;
@@ -53,6 +55,10 @@ pub enum SecretKind {
     Client,
     /// A bearer of the admin API: `gapi_…`.
     ApiToken,
+    /// A session of the console: `gses_…`.
+    Session,
+    /// Something of the console that works once: `gonc_…`.
+    Once,
 }
 
 impl SecretKind {
@@ -60,6 +66,8 @@ impl SecretKind {
         match self {
             Self::Client => "gsec_",
             Self::ApiToken => "gapi_",
+            Self::Session => "gses_",
+            Self::Once => "gonc_",
         }
     }
 }
@@ -194,6 +202,12 @@ impl ServerKeys {
     #[must_use]
     pub fn hash(&self, secret: &str) -> Hash {
         tag(&self.secret_hash, &[secret.as_bytes()])
+    }
+
+    /// What a form of the console carries to show that it was made for the session with this cookie.
+    #[must_use]
+    pub fn form_token(&self, cookie: &str) -> String {
+        BASE64_URL_SAFE_NO_PAD.encode(tag(&self.secret_hash, &[b"form token", cookie.as_bytes()]))
     }
 
     /// One link of the audit chain.

@@ -1,4 +1,4 @@
-//! When credentials and API tokens were last used: noted in memory by requests, written down behind them.
+//! When credentials, API tokens and sessions of the console were last used: noted in memory by requests, written down behind them.
 //!
 //! A crash loses the last half second of it; nothing depends on it but people's judgement.
 
@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::api_token::ApiToken;
+use crate::model::console_session::ConsoleSession;
 use crate::model::credential::Credential;
 use crate::model::id::Id;
 use crate::store::Store;
@@ -22,6 +23,7 @@ const GRAIN_MS: i64 = 60_000;
 pub(crate) struct Usage {
     credentials: Mutex<HashMap<Id, Timestamp>>,
     api_tokens: Mutex<HashMap<Id, Timestamp>>,
+    sessions: Mutex<HashMap<Id, Timestamp>>,
 }
 
 impl Usage {
@@ -35,14 +37,20 @@ impl Usage {
         note(&self.api_tokens, &token.id, token.last_used_at, now);
     }
 
+    /// Notes that a session asked for a page.
+    pub(crate) fn note_session(&self, session: &ConsoleSession, now: Timestamp) {
+        note(&self.sessions, &session.id, Some(session.last_used_at), now);
+    }
+
     /// Writes down what waits.
     pub(crate) fn flush(&self, store: &Store) -> Result<()> {
         let credentials = drain(&self.credentials);
         let api_tokens = drain(&self.api_tokens);
-        if credentials.is_empty() && api_tokens.is_empty() {
+        let sessions = drain(&self.sessions);
+        if credentials.is_empty() && api_tokens.is_empty() && sessions.is_empty() {
             return Ok(());
         }
-        store.last_used_update(&credentials, &api_tokens)
+        store.last_used_update(&credentials, &api_tokens, &sessions)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::model::machine_to_machine::MachineToMachine;
 use crate::patch::Patch;
 use crate::secret::{self, Secret, SecretKind};
 use crate::signer::RotateRequest;
-use crate::store::{AuditVerdict, KeyRow, Origin};
+use crate::store::{AuditVerdict, CommitRow, EndingSecret, KeyRow, Origin, Page, Query};
 
 /// Ends the reading of a body.
 fn finish(fields: Fields<'_>) -> Result<()> {
@@ -184,6 +184,36 @@ pub(crate) fn api_token_insert(
 pub(crate) fn api_token_delete(app: &App, id: &str, origin: &Origin) -> Result<()> {
     let token = app.store.api_token_by_id(id)?;
     app.store.api_token_delete(&token, &app.clock, origin)
+}
+
+/// Secrets that are valid now and end before `until`, the next one first.
+pub(crate) fn secrets_ending(app: &App, until: crate::clock::Timestamp, count: u32) -> Result<Vec<EndingSecret>> {
+    app.store.secret_list_ending(app.clock.now(), until, count)
+}
+
+/// One page of API tokens.
+pub(crate) fn api_token_list(app: &App, query: &Query) -> Result<Page<ApiToken>> {
+    app.store.api_token_list(query)
+}
+
+/// One API token, without the token.
+pub(crate) fn api_token_read(app: &App, id: &str) -> Result<ApiToken> {
+    app.store.api_token_by_id(id)
+}
+
+/// One page of audit commits.
+pub(crate) fn commit_list(app: &App, query: &Query) -> Result<Page<CommitRow>> {
+    app.store.commit_list(query)
+}
+
+/// One audit commit.
+pub(crate) fn commit_read(app: &App, id: &str) -> Result<CommitRow> {
+    app.store.commit_by_id(id)
+}
+
+/// The history of one thing, newest first: what changed it, and what belongs to it.
+pub(crate) fn history(app: &App, id: &str, query: &Query) -> Result<Page<CommitRow>> {
+    app.store.commit_list_about(id, query)
 }
 
 /// Rotates signing keys: `{"alg": …, "force": …}`, both optional.

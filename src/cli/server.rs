@@ -78,8 +78,9 @@ fn run(app: App, args: &ServerArgs, sample: Option<&Sample>) -> Result<()> {
     let listener = Listener::bind(app.config())?;
     let listening = listener.to_string();
     let url = app.config().public_url(listener.address());
+    let console = console_link(&app, &url, sample)?;
     match sample {
-        Some(sample) => say(&welcome(&app, &url, sample))?,
+        Some(sample) => say(&welcome(&app, &url, sample, console.as_deref()))?,
         None => say(&format!("grantd listens on {listening} as {url}/oauth2/"))?,
     }
     if app.has_fixed_keys() {
@@ -87,7 +88,7 @@ fn run(app: App, args: &ServerArgs, sample: Option<&Sample>) -> Result<()> {
     }
     tracing::info!(listen = listening, issuer = format!("{url}/oauth2/"), "started");
     let ready = args.ready_file.clone();
-    let content = ready_content(app.config(), &listening, &url, sample);
+    let content = ready_content(app.config(), &listening, &url, sample, console.as_deref());
     actix_web::rt::System::new().block_on(async move {
         let signals = Signals::new()?;
         // The socket is bound: whoever reads the file and connects is served.
@@ -102,7 +103,25 @@ fn run(app: App, args: &ServerArgs, sample: Option<&Sample>) -> Result<()> {
     })
 }
 
-fn ready_content(config: &Config, listening: &str, url: &str, sample: Option<&Sample>) -> serde_json::Value {
+/// Where the console is: for `dev` a link that signs in once. `None` when there is no console.
+fn console_link(app: &App, url: &str, sample: Option<&Sample>) -> Result<Option<String>> {
+    if !app.config().console.enabled {
+        return Ok(None);
+    }
+    let path = match sample.and_then(|sample| sample.api_token.as_ref()) {
+        Some(token) => app.sign_in_path(token)?,
+        None => None,
+    };
+    Ok(Some(format!("{url}{}", path.as_deref().unwrap_or("/console"))))
+}
+
+fn ready_content(
+    config: &Config,
+    listening: &str,
+    url: &str,
+    sample: Option<&Sample>,
+    console: Option<&str>,
+) -> serde_json::Value {
     let database = std::path::absolute(&config.database).unwrap_or_else(|_| config.database.clone());
     let client = sample.and_then(|sample| sample.client.as_ref());
     json!({
@@ -111,7 +130,7 @@ fn ready_content(config: &Config, listening: &str, url: &str, sample: Option<&Sa
         "issuer": format!("{url}/oauth2/"),
         "token_endpoint": format!("{url}/oauth2/token"),
         "admin_api": format!("{url}/api/v1"),
-        "console": null,
+        "console": console,
         "database": database,
         "api_token": sample.and_then(|sample| sample.api_token.as_ref()).map(|token| token.expose()),
         "client_id": client.map(|(id, _)| id),
@@ -122,7 +141,7 @@ fn ready_content(config: &Config, listening: &str, url: &str, sample: Option<&Sa
 }
 
 /// What `dev` prints: everything for the first token, ready to paste.
-fn welcome(app: &App, url: &str, sample: &Sample) -> String {
+fn welcome(app: &App, url: &str, sample: &Sample, console: Option<&str>) -> String {
     let mut text = String::new();
     let config = app.config();
     let made = if app.is_new() { "made now" } else { "kept from before" };
@@ -149,6 +168,9 @@ fn welcome(app: &App, url: &str, sample: &Sample) -> String {
     match &sample.api_token {
         Some(token) => line("API token", token.expose()),
         None => line("API token", "the sample's was deleted"),
+    }
+    if let Some(console) = console {
+        line("console", &format!("{console}\n{:17}(this link signs in once; after that, the API token does)", ""));
     }
     let curl = sample.client.as_ref().map(|(id, secret)| {
         let socket = match config.listen.strip_prefix("unix:") {

@@ -92,7 +92,8 @@ pub(super) fn admin_response(request: &HttpRequest, failure: &Error) -> HttpResp
     response.json(admin_body(status, kind, &failure.to_string(), &detail(failure, violations), violations))
 }
 
-fn admin_status(failure: &Error) -> (StatusCode, &'static str) {
+/// The status and the kind of an error.
+pub(super) fn admin_status(failure: &Error) -> (StatusCode, &'static str) {
     match failure {
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated"),
         Error::Forbidden { .. } => (StatusCode::FORBIDDEN, "forbidden"),

@@ -37,7 +37,8 @@ static ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "lastUsedAt", expr: "t.last_used_at_ms", kind: Kind::Time },
 ];
 
-fn from_row(row: &Row) -> Result<ApiToken, EngineError> {
+/// Reads the columns 0 to 7.
+pub(super) fn from_row(row: &Row) -> Result<ApiToken, EngineError> {
     let role = row.text(2)?;
     Ok(ApiToken {
         id: row.id(0)?,

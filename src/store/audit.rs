@@ -128,6 +128,11 @@ static COMMIT_ATTRIBUTES: &[Attribute] = &[
     },
 ];
 
+/// The history of one thing, newest first.
+const COMMITS_ABOUT: &str = " JOIN audit_subject AS a ON a.seq = t.seq WHERE a.resource_id = ?1 \
+    ORDER BY a.seq DESC LIMIT ?2 OFFSET ?3";
+const COUNT_ABOUT: &str = "SELECT COUNT(*) FROM audit_subject WHERE resource_id = ?1";
+
 const SELECT_EVENT: &str = "SELECT t.id, t.at_ms, t.type, t.display_name, t.severity, t.request_id, t.status, \
     t.actor_id, t.actor_name, t.actor_type, t.client_ip, t.user_agent FROM event_log AS t";
 static EVENTS: Listing = Listing {
@@ -285,6 +290,15 @@ impl Store {
         self.page(&COMMITS, query, commit_from_row)
     }
 
+    /// The history of one thing, newest first: commits that changed it, or what belongs to it.
+    pub(crate) fn commit_list_about(&self, resource_id: &str, query: &Query) -> Result<Page<CommitRow>> {
+        let skipped = i64::from(query.start_index.max(1)) - 1;
+        let params = params![resource_id, i64::from(query.count), skipped];
+        let page = Statement { sql: [SELECT_COMMIT, COMMITS_ABOUT].concat().into(), params };
+        let count = Statement::new(COUNT_ABOUT, params![resource_id]);
+        self.page_of(&count, &page, commit_from_row)
+    }
+
     /// One event.
     pub(crate) fn event_by_id(&self, id: &str) -> Result<EventRow> {
         let sql = [SELECT_EVENT, " WHERE t.id = ?1"].concat();
@@ -306,7 +320,17 @@ impl Store {
         item: impl Fn(&Row) -> Result<T, super::engine::EngineError>,
     ) -> Result<Page<T>> {
         let (count, page) = list::statements(listing, query)?;
-        let (_, answers) = self.engine.read_together(&[count, page]).map_err(plain_error)?;
+        self.page_of(&count, &page, item)
+    }
+
+    /// As [`Store::page`], with statements that are there already.
+    fn page_of<T>(
+        &self,
+        count: &Statement,
+        page: &Statement,
+        item: impl Fn(&Row) -> Result<T, super::engine::EngineError>,
+    ) -> Result<Page<T>> {
+        let (_, answers) = self.engine.read_together(&[count.clone(), page.clone()]).map_err(plain_error)?;
         let [total, rows] = answers.as_slice() else {
             return Err(Error::Internal("two statements have two answers".to_owned()));
         };

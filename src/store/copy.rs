@@ -169,6 +169,8 @@ fn check_open(database: &Connection, original: &Path) -> Result<Checked> {
     }
     let verdict: String = database.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0)).map_err(&unreadable)?;
     if verdict != "ok" {
+        // SQLite's words may take several lines; an error takes one.
+        let verdict = verdict.lines().collect::<Vec<_>>().join(" ");
         return Err(Error::Setup(format!("{name} is damaged: {verdict}")));
     }
     let dangling = database.query_row("SELECT COUNT(*) FROM pragma_foreign_key_check", [], |row| row.get::<_, i64>(0));

@@ -223,6 +223,16 @@ fn insert_credential(client: &Id, credential: &Credential) -> Statement {
     )
 }
 
+/// A secret in the audit trail, with what it belongs to, so that it is found in the history of both.
+fn credential_snapshot(client: &Record<MachineToMachine>, credential: &Credential) -> serde_json::Value {
+    let mut shown = credential.to_json();
+    if let Some(members) = shown.as_object_mut() {
+        members.insert("machineToMachineId".to_owned(), client.id.as_str().into());
+        members.insert("serviceAccountId".to_owned(), client.value.service_account_id.as_str().into());
+    }
+    shown
+}
+
 fn credential_change(
     client: &Record<MachineToMachine>,
     before: Option<&Credential>,
@@ -233,8 +243,8 @@ fn credential_change(
         resource_type: "Credential",
         id: shown.id.to_string(),
         name: format!("…{} of {}", shown.last4, client.value.display_name),
-        before: before.map(Credential::to_json),
-        after: after.map(Credential::to_json),
+        before: before.map(|credential| credential_snapshot(client, credential)),
+        after: after.map(|credential| credential_snapshot(client, credential)),
     })
 }
 
@@ -307,15 +317,17 @@ impl Store {
         self.write_audited(write, origin).map_err(plain_error)
     }
 
-    /// Notes when credentials and API tokens were last used. Tells of the past only, so it has no audit commit.
+    /// Notes when credentials, API tokens and sessions were last used. Tells of the past only, so it has no audit commit.
     pub(crate) fn last_used_update(
         &self,
         credentials: &[(Id, Timestamp)],
         api_tokens: &[(Id, Timestamp)],
+        sessions: &[(Id, Timestamp)],
     ) -> Result<()> {
         let touch = |sql| move |(id, at): &(Id, Timestamp)| Statement::new(sql, params![id, *at]);
         let mut batch: Batch = credentials.iter().map(touch(TOUCH_CREDENTIAL)).collect();
         batch.extend(api_tokens.iter().map(touch(super::api_token::TOUCH)));
+        batch.extend(sessions.iter().map(touch(super::console_session::TOUCH)));
         self.write(batch).map_err(plain_error)
     }
 }

@@ -11,12 +11,17 @@ use crate::files;
 /// The whole schema, as a fresh database gets it.
 pub const SCHEMA: &str = include_str!("../../schema.sql");
 /// `user_version` of [`SCHEMA`].
-pub const VERSION: i32 = 4;
+pub const VERSION: i32 = 5;
 /// `application_id` in the file's header: "grnt".
 pub const APPLICATION_ID: i32 = 0x6772_6e74;
 
 /// Step `n` makes version `n + 2` out of version `n + 1`. A test holds a migrated database equal to a fresh one.
-pub const MIGRATIONS: &[&str] = &[REVOKED_TOKEN, include_str!("migrations/3.sql"), include_str!("migrations/4.sql")];
+pub const MIGRATIONS: &[&str] = &[
+    REVOKED_TOKEN,
+    include_str!("migrations/3.sql"),
+    include_str!("migrations/4.sql"),
+    include_str!("migrations/5.sql"),
+];
 
 const REVOKED_TOKEN: &str = "
 CREATE TABLE revoked_token (

@@ -22,6 +22,8 @@ pub struct TestApp {
     pub clock: Clock,
     /// A bearer with the role admin.
     pub admin_token: String,
+    /// A path that signs in to the console as that bearer, once.
+    pub sign_in_path: String,
     /// Where its database lies.
     pub dir: TempDir,
     agent: ureq::Agent,
@@ -135,7 +137,9 @@ impl TestApp {
         };
         change(&mut config);
         let app = open(config).unwrap();
-        let admin_token = app.first_api_token().unwrap().expose().to_owned();
+        let admin_token = app.first_api_token().unwrap();
+        let sign_in_path = app.sign_in_path(&admin_token).unwrap().unwrap_or_default();
+        let admin_token = admin_token.expose().to_owned();
         let listener = Listener::bind(app.config()).unwrap();
         let url = format!("http://{listener}");
         let (stop, stopped) = oneshot::channel::<()>();
@@ -145,7 +149,7 @@ impl TestApp {
             };
             actix_web::rt::System::new().block_on(grantd::run(app, listener, stopped))
         });
-        Self { url, clock, admin_token, dir, agent: agent(), stop: Some(stop), thread: Some(thread) }
+        Self { url, clock, admin_token, sign_in_path, dir, agent: agent(), stop: Some(stop), thread: Some(thread) }
     }
 
     /// Stops the server and starts another on the same database, under the same clock.

@@ -11,6 +11,7 @@ mod admin;
 mod authz;
 mod backup;
 mod cli;
+mod console;
 mod decisions;
 mod dev;
 mod doctor;

@@ -10,7 +10,12 @@ use serde_json::{Value, json};
 use crate::app::{START, TestApp};
 
 /// The schemas of the past, oldest first, as they were released. The last one here is one before today's.
-const PAST: &[&str] = &[include_str!("schema/1.sql"), include_str!("schema/2.sql"), include_str!("schema/3.sql")];
+const PAST: &[&str] = &[
+    include_str!("schema/1.sql"),
+    include_str!("schema/2.sql"),
+    include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
+];
 
 /// A database as it was made by the grantd of that version.
 fn old_database(path: &Path, version: usize) {

@@ -153,11 +153,12 @@ fn an_end_is_patched_within_what_makes_sense() {
     assert!(!works(&app, &howto, &howto.client_secret), "the next request sees it");
     assert!(patch(Value::Null).expect(400).to_string().contains("this secret has ended: make another one"));
     let shown = app
-        .admin("GET", "/audit/commits?filter=changes.resourceType%20eq%20%22Credential%22&count=1", &Value::Null)
+        .admin("GET", "/audit/commits?filter=changes.resourceType%20eq%20%22Credential%22", &Value::Null)
         .expect(200);
-    let change = &shown["Resources"][0]["changes"][0];
-    assert_eq!(
-        (&change["before"]["expiresAt"], &change["after"]["expiresAt"]),
-        (&Value::Null, &json!("2027-01-15T11:00:00.000Z"))
-    );
+    // Commits of one moment have no order among themselves.
+    let ends = shown["Resources"].as_array().unwrap().iter().map(|commit| {
+        let change = &commit["changes"][0];
+        (change["before"]["expiresAt"].clone(), change["after"]["expiresAt"].clone())
+    });
+    assert!(ends.into_iter().any(|ends| ends == (Value::Null, json!("2027-01-15T11:00:00.000Z"))), "{shown}");
 }
