@@ -31,6 +31,9 @@ pub(super) fn oauth_response(request: &HttpRequest, failure: &Error) -> HttpResp
         Error::OAuth { description, .. } => description.clone(),
         Error::Unauthenticated => "this bearer token is not one that is valid now".to_owned(),
         Error::Forbidden { detail } => detail.clone(),
+        Error::Unauthenticated => {
+            "send Authorization: Bearer with an API token that is valid now; `grantd dev` and `grantd init` print one".to_owned()
+        }
         other => other.to_string(),
     };
     oauth_body(status, code, &description)
@@ -112,6 +115,9 @@ pub(super) fn admin_status(failure: &Error) -> (StatusCode, &'static str) {
 fn detail(failure: &Error, violations: &[Violation]) -> String {
     match failure {
         Error::Forbidden { detail } => detail.clone(),
+        Error::Unauthenticated => {
+            "send Authorization: Bearer with an API token that is valid now; `grantd dev` and `grantd init` print one".to_owned()
+        }
         _ if violations.is_empty() => failure.to_string(),
         _ => violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
     }
