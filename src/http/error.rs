@@ -32,7 +32,8 @@ pub(super) fn oauth_response(request: &HttpRequest, failure: &Error) -> HttpResp
         Error::Unauthenticated => "this bearer token is not one that is valid now".to_owned(),
         Error::Forbidden { detail } => detail.clone(),
         Error::Unauthenticated => {
-            "send Authorization: Bearer with an API token that is valid now; `grantd dev` and `grantd init` print one".to_owned()
+            "send Authorization: Bearer with an API token that is valid now; `grantd dev` and `grantd init` print one"
+                .to_owned()
         }
         other => other.to_string(),
     };
@@ -116,7 +117,8 @@ fn detail(failure: &Error, violations: &[Violation]) -> String {
     match failure {
         Error::Forbidden { detail } => detail.clone(),
         Error::Unauthenticated => {
-            "send Authorization: Bearer with an API token that is valid now; `grantd dev` and `grantd init` print one".to_owned()
+            "send Authorization: Bearer with an API token that is valid now; `grantd dev` and `grantd init` print one"
+                .to_owned()
         }
         _ if violations.is_empty() => failure.to_string(),
         _ => violations.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),

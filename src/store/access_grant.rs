@@ -3,7 +3,7 @@
 use super::Store;
 use super::audit::guarded_commit;
 use super::engine::{Batch, EngineError, Row, Statement, Value, params};
-use super::entity::{Dependent, Entity, json_array, meta_params};
+use super::entity::{Dependent, Entity, json_array, meta_params, unchanged};
 use super::list::{Attribute, Kind};
 use crate::error::{Error, Result, Violation};
 use crate::model::Record;
@@ -18,6 +18,7 @@ impl Entity for Grant {
         (SELECT json_group_array(scope ORDER BY scope) FROM grant_scope WHERE grant_id = t.id) FROM access_grant AS t";
     const COUNT: &'static str = "SELECT COUNT(*) FROM access_grant AS t";
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM access_grant WHERE id = ?10 AND revision = ?11)");
+    const UNCHANGED: &'static str = unchanged!("access_grant");
     const ATTRIBUTES: &'static [Attribute] = &[
         Attribute { name: "serviceAccountId", expr: "t.service_account_id", kind: Kind::Exact },
         Attribute { name: "apiId", expr: "t.api_id", kind: Kind::Exact },

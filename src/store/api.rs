@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Store;
 use super::audit::guarded_commit;
 use super::engine::{Batch, EngineError, Row, Statement, Value, params};
-use super::entity::{Dependent, Entity, as_dependents, json_array, meta_params};
+use super::entity::{Dependent, Entity, as_dependents, json_array, meta_params, unchanged};
 use super::list::{Attribute, Kind};
 use crate::error::{Error, Result, Violation};
 use crate::model::Record;
@@ -25,6 +25,7 @@ impl Entity for Api {
         FROM api_scope WHERE api_id = t.id) FROM api AS t";
     const COUNT: &'static str = "SELECT COUNT(*) FROM api AS t";
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM api WHERE id = ?10 AND revision = ?11)");
+    const UNCHANGED: &'static str = unchanged!("api");
     const ATTRIBUTES: &'static [Attribute] = &[
         Attribute { name: "appId", expr: "t.app_id", kind: Kind::Exact },
         Attribute { name: "audience", expr: "t.audience", kind: Kind::Exact },

@@ -225,7 +225,8 @@ impl Row {
 /// Why a read or a batch failed. Nothing of a failed batch is kept.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum EngineError {
-    /// The first statement's `guard` was NULL: the batch's condition does not hold.
+    /// The first statement's `guard` was NULL, or a row that had to be unchanged is not: the batch's condition does
+    /// not hold.
     #[error("the batch's condition does not hold")]
     Guard,
     /// A UNIQUE constraint; names `table.column`.

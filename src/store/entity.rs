@@ -27,6 +27,8 @@ pub(crate) trait Entity: Resource {
     const COUNT: &'static str;
     /// The audit insert whose guard is: the row with id ?10 has revision ?11.
     const GUARD: &'static str;
+    /// The [`unchanged`] of its table.
+    const UNCHANGED: &'static str;
     /// What lists can filter and sort by.
     const ATTRIBUTES: &'static [Attribute];
     /// Whether others may do more when it is gone: then deleting what leads to the admin API takes the role admin.
@@ -55,6 +57,18 @@ pub(crate) trait Entity: Resource {
     /// What would break without it.
     fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>>;
 }
+
+/// A statement that fails the whole batch, as a guard does, unless the row with id ?1 has revision ?2.
+macro_rules! unchanged {
+    ($table:literal) => {
+        concat!(
+            "UPDATE generation SET only_row = 2 WHERE NOT EXISTS (SELECT 1 FROM ",
+            $table,
+            " WHERE id = ?1 AND revision = ?2)"
+        )
+    };
+}
+pub(super) use unchanged;
 
 /// Something that refers to what is to be deleted.
 pub(crate) struct Dependent {
@@ -212,10 +226,14 @@ impl Store {
     }
 }
 
-/// Those records as things that depend on another.
+/// Those records as things that depend on another. One that changes before it is deleted stops the delete: the
+/// audit trail tells of what was there.
 pub(crate) fn as_dependents<E: Entity>(records: &[Record<E>]) -> Vec<Dependent> {
-    let dependent =
-        |record: &Record<E>| Some(Dependent { change: change(Some(record), None)?, delete: E::delete(&record.id) });
+    let dependent = |record: &Record<E>| {
+        let mut delete = vec![Statement::new(E::UNCHANGED, params![&record.id, record.meta.revision])];
+        delete.extend(E::delete(&record.id));
+        Some(Dependent { change: change(Some(record), None)?, delete })
+    };
     records.iter().filter_map(dependent).collect()
 }
 

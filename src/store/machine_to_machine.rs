@@ -4,7 +4,7 @@ use serde_json::Map;
 
 use super::audit::{guarded_commit, write_of};
 use super::engine::{Batch, EngineError, Row, Statement, Value, params};
-use super::entity::{Dependent, Entity, meta_params};
+use super::entity::{Dependent, Entity, meta_params, unchanged};
 use super::list::{Attribute, Kind};
 use super::{Change, Origin, Store, plain_error};
 use crate::clock::{Clock, Timestamp};
@@ -43,6 +43,7 @@ impl Entity for MachineToMachine {
         WHERE machine_to_machine_id = t.id AND kind = 'secret') FROM machine_to_machine AS t";
     const COUNT: &'static str = "SELECT COUNT(*) FROM machine_to_machine AS t";
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM machine_to_machine WHERE id = ?10 AND revision = ?11)");
+    const UNCHANGED: &'static str = unchanged!("machine_to_machine");
     const ATTRIBUTES: &'static [Attribute] = &[
         Attribute { name: "clientId", expr: "t.client_id", kind: Kind::Exact },
         Attribute { name: "displayName", expr: "t.display_name", kind: Kind::Text },

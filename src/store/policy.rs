@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::audit::guarded_commit;
 use super::engine::{Batch, EngineError, Row, Statement, Value, params};
-use super::entity::{Dependent, Entity, meta_params};
+use super::entity::{Dependent, Entity, meta_params, unchanged};
 use super::list::{Attribute, Kind};
 use super::{Store, plain_error};
 use crate::clock::Timestamp;
@@ -74,6 +74,7 @@ impl Entity for Policy {
         COALESCE(t.api_id, t.machine_to_machine_id, t.service_account_id), t.position, t.mode, t.active FROM policy AS t";
     const COUNT: &'static str = "SELECT COUNT(*) FROM policy AS t";
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM policy WHERE id = ?10 AND revision = ?11)");
+    const UNCHANGED: &'static str = unchanged!("policy");
     const DELETING_WIDENS: bool = true;
     const ATTRIBUTES: &'static [Attribute] = &[
         Attribute { name: "name", expr: "t.name", kind: Kind::Text },

@@ -3,7 +3,7 @@
 use super::Store;
 use super::audit::guarded_commit;
 use super::engine::{Batch, EngineError, Row, Statement, params};
-use super::entity::{Dependent, Entity, as_dependents, meta_params};
+use super::entity::{Dependent, Entity, as_dependents, meta_params, unchanged};
 use super::list::{Attribute, Kind};
 use crate::error::Result;
 use crate::model::Record;
@@ -17,6 +17,7 @@ impl Entity for ServiceAccount {
         t.display_name, t.active, t.attributes FROM service_account AS t";
     const COUNT: &'static str = "SELECT COUNT(*) FROM service_account AS t";
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM service_account WHERE id = ?10 AND revision = ?11)");
+    const UNCHANGED: &'static str = unchanged!("service_account");
     const ATTRIBUTES: &'static [Attribute] = &[
         Attribute { name: "userName", expr: "t.user_name", kind: Kind::Text },
         Attribute { name: "displayName", expr: "t.display_name", kind: Kind::Text },

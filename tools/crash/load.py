@@ -53,6 +53,7 @@ class Load:
     def __exit__(self, *_):
         for worker in self.workers:
             worker.join()
+            self.done.secrets += [(client_id, secret) for client_id, secret, _ in worker.secrets]
         if self.failure:
             raise self.failure
 
@@ -73,13 +74,15 @@ class Load:
 
 
 class Worker(threading.Thread):
-    """Works on its own accounts and APIs, so that no answer depends on another worker."""
+    """Works on its own accounts and APIs: only the grants of earlier rounds may belong to two workers."""
 
     def __init__(self, load, number, randomness, accounts, apis):
         super().__init__(daemon=True)
         self.load, self.done, self.random = load, load.done, randomness
         self.name = f"{load.done.name}-{number}"
         self.accounts, self.apis, self.clients = accounts, [(api, ["read", "write"]) for api in apis], []
+        # Those that must work: client id, secret, and the account that they go with.
+        self.secrets = []
         self.writes = 0
 
     def run(self):
@@ -108,6 +111,10 @@ class Worker(threading.Thread):
         if 200 <= status < 300:
             self.done.acknowledged.add(request_id)
             return answer or {}
+        # Another worker was at work on the same grant: this delete was refused whole.
+        if status == 412 and method == "DELETE":
+            self.done.refused.add(request_id)
+            return None
         # While it stops it refuses what comes too late, whole.
         if status == 503:
             self.done.refused.add(request_id)
@@ -127,7 +134,7 @@ class Worker(threading.Thread):
         body = {"displayName": f"{self.name}-c{self.writes}", "serviceAccountId": account}
         if made := self.write("POST", "/resources/cid/MachineToMachine", body):
             self.clients.append((made["id"], made["clientId"], made["clientSecret"], account))
-            self.done.secrets.append((made["clientId"], made["clientSecret"]))
+            self.secrets.append((made["clientId"], made["clientSecret"], account))
 
     def make_api(self):
         scopes = [{"identifier": name} for name in ("read", "write", *(f"s{n}" for n in range(self.random.randrange(20))))]
@@ -150,18 +157,18 @@ class Worker(threading.Thread):
 
     def add_secret(self):
         if self.clients:
-            id, client_id, _, _ = self.random.choice(self.clients)
+            id, client_id, _, account = self.random.choice(self.clients)
             if made := self.write("POST", f"/resources/cid/MachineToMachine/{id}/secrets", {}):
-                self.done.secrets.append((client_id, made["clientSecret"]))
+                self.secrets.append((client_id, made["clientSecret"], account))
 
     def end_secret(self):
         if self.clients:
             id, client_id, secret, account = self.clients.pop(self.random.randrange(len(self.clients)))
             _, found = self.connection.admin("GET", f"/resources/cid/MachineToMachine/{id}/secrets")
             ending = [one["id"] for one in found["Resources"] if secret.endswith(one["last4"])]
-            if ending and (client_id, secret) in self.done.secrets:
+            if ending:
                 # Before it is sent: once the server may have ended it, nobody can say that it must work.
-                self.done.secrets.remove((client_id, secret))
+                self.secrets.remove((client_id, secret, account))
                 self.write("DELETE", f"/resources/cid/MachineToMachine/{id}/secrets/{ending[0]}")
 
     def get_token(self):
@@ -174,8 +181,7 @@ class Worker(threading.Thread):
     def delete(self):
         if len(self.accounts) > 3:
             account = self.accounts.pop(self.random.randrange(len(self.accounts)))
-            gone = {client_id for _, client_id, _, owner in self.clients if owner == account}
-            self.done.secrets[:] = [pair for pair in self.done.secrets if pair[0] not in gone]
+            self.secrets = [secret for secret in self.secrets if secret[2] != account]
             self.clients = [client for client in self.clients if client[3] != account]
             self.write("DELETE", f"/resources/cid/ServiceAccount/{account}?cascade=true")
         if len(self.apis) > 4:

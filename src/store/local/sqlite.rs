@@ -104,6 +104,10 @@ pub(in crate::store) fn engine_error(error: rusqlite::Error) -> EngineError {
         (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_NOTNULL) if message.ends_with("audit_commit.guard") => {
             EngineError::Guard
         }
+        // `unchanged!` of entity.rs.
+        (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_CHECK) if message.ends_with("only_row = 1") => {
+            EngineError::Guard
+        }
         (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => {
             EngineError::Unique(subject())
         }

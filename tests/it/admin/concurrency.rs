@@ -66,3 +66,31 @@ fn of_callers_that_want_one_name_exactly_one_gets_it() {
     let page = list(&app, "/resources/cid/ServiceAccount", &[]).expect(200);
     assert_eq!(page["totalResults"], 1);
 }
+
+/// Two cascades meet in the grants between what they delete: each grant's end is told once, by who ended it.
+#[test]
+fn what_two_deletes_take_along_ends_once_in_the_trail() {
+    let app = TestApp::with(|config| config.workers = Some(2));
+    for round in 0..10 {
+        let account = app.create("ServiceAccount", &json!({"userName": format!("a{round}")}))["id"].clone();
+        let api =
+            app.create("Api", &json!({"appId": format!("p{round}"), "scopes": [{"identifier": "x"}]}))["id"].clone();
+        let grant = json!({"serviceAccountId": account, "apiId": api, "scopes": ["x"]});
+        let grants: Vec<Value> = (0..5).map(|_| app.create("Grant", &grant)["id"].clone()).collect();
+        let statuses: Vec<u16> = std::thread::scope(|scope| {
+            let delete = |kind, id| {
+                let path = format!("{}?cascade=true", path_of(kind, id));
+                let app = &app;
+                scope.spawn(move || app.admin("DELETE", &path, &Value::Null).status)
+            };
+            let threads = [delete("ServiceAccount", &account), delete("Api", &api)];
+            threads.map(|thread| thread.join().unwrap()).to_vec()
+        });
+        assert!(statuses.contains(&204) && statuses.iter().all(|status| [204, 412].contains(status)), "{statuses:?}");
+        for grant in grants {
+            let filter = format!("changes[resourceType eq \"Grant\" and id eq \"{}\"]", grant.as_str().unwrap());
+            let commits = list(&app, "/audit/commits", &[("filter", &filter)]).expect(200);
+            assert_eq!(commits["totalResults"], 2, "made once, ended once");
+        }
+    }
+}
