@@ -157,6 +157,12 @@ impl App {
         &self.store
     }
 
+    /// The policy engine.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
     /// The URL that clients reach this server by; empty until it listens.
     #[must_use]
     pub fn public_url(&self) -> &str {

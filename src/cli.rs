@@ -10,7 +10,9 @@ mod backup;
 mod client;
 mod completions;
 mod config;
+mod decision;
 mod doctor;
+mod explain;
 mod grant;
 mod init;
 mod key;
@@ -19,6 +21,7 @@ mod login;
 mod members;
 mod names;
 mod output;
+mod policy;
 mod ready_file;
 mod remote;
 mod resource;
@@ -59,6 +62,12 @@ enum Command {
     Api(api::ApiArgs),
     /// Grants: which account may have which scopes at which API, and until when
     Grant(grant::GrantArgs),
+    /// Policies: modules that narrow what a grant is worth, and where they are attached
+    Policy(Box<policy::PolicyArgs>),
+    /// Decisions: why each token request ended as it did
+    Decision(decision::DecisionArgs),
+    /// Explain a token or a refusal, step by step
+    Explain(decision::ExplainArgs),
     /// Get an access token from a server (the sample's, unless told which)
     Token(token::TokenArgs),
     /// Keep a server's address and an API token in a profile
@@ -198,6 +207,9 @@ fn run(command: Command, settings: &Settings) -> Outcome {
         Command::M2m(args) => client::run(settings, &args),
         Command::Api(args) => api::run(settings, &args),
         Command::Grant(args) => grant::run(settings, &args),
+        Command::Policy(args) => policy::run(settings, &args),
+        Command::Decision(args) => decision::run(settings, &args),
+        Command::Explain(args) => decision::run_explain(settings, &args),
         Command::Token(args) => token::run(settings, &args),
         Command::Login(args) => login::run(settings, &args),
         Command::Key(args) => key::run(settings, &args),

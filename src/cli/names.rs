@@ -28,6 +28,7 @@ pub(super) const CLIENT: Noun =
     Noun { word: "client", path: "/resources/cid/MachineToMachine", names: &["displayName", "clientId"] };
 pub(super) const API: Noun = Noun { word: "API", path: "/resources/cid/Api", names: &["appId", "audience"] };
 pub(super) const GRANT: Noun = Noun { word: "grant", path: "/resources/cid/Grant", names: &[] };
+pub(super) const POLICY: Noun = Noun { word: "policy", path: "/resources/cid/Policy", names: &["name"] };
 pub(super) const API_TOKEN: Noun = Noun { word: "API token", path: "/auth/api-tokens", names: &["displayName"] };
 
 impl Noun {

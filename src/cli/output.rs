@@ -6,7 +6,7 @@
 use std::io::IsTerminal;
 
 use clap::{Args, ValueEnum};
-use comfy_table::{Attribute, Cell, ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{Attribute, Cell, Color, ColumnConstraint, ContentArrangement, Table, presets};
 use grantd::clock::{Clock, Timestamp};
 use serde_json::Value;
 
@@ -58,6 +58,33 @@ pub(super) fn table(columns: &[Column], items: &[Value]) -> Outcome {
         if let Some(column) = table.column_mut(index) {
             column.set_constraint(ColumnConstraint::ContentWidth);
         }
+    }
+    print(table)
+}
+
+/// How a cell of a [`grid`] is coloured on a terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    Plain,
+    Good,
+    Bad,
+    Faint,
+}
+
+/// Prints rows of cells that differ in tone under titles, aligned.
+pub(super) fn grid(titles: &[&str], rows: &[Vec<(String, Tone)>]) -> Outcome {
+    let mut table = empty_table();
+    table.set_header(titles.iter().map(|title| heading(title)));
+    for row in rows {
+        table.add_row(row.iter().map(|(text, tone)| {
+            let cell = Cell::new(printable(text));
+            match tone {
+                Tone::Plain => cell,
+                Tone::Good => cell.fg(Color::Green),
+                Tone::Bad => cell.fg(Color::Red),
+                Tone::Faint => cell.add_attribute(Attribute::Dim),
+            }
+        }));
     }
     print(table)
 }

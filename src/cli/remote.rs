@@ -149,7 +149,7 @@ impl Remote {
                 (None, Some(after)) => Some(format!("id gt \"{after}\"")),
                 (filter, None) => filter.map(str::to_owned),
             };
-            let mut query = vec![("count", count.as_str())];
+            let mut query = vec![("count", count.as_str()), ("sortOrder", "ascending")];
             query.extend(filter.as_deref().map(|filter| ("filter", filter)));
             let page = items(self.get(path, &query)?);
             let last = page.last().and_then(|item| item["id"].as_str()).map(str::to_owned);
@@ -162,25 +162,59 @@ impl Remote {
         }
     }
 
+    /// `POST` of a file, with `?reason=`: `body` is read to its end.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn upload(&self, path: &str, body: &mut dyn std::io::Read) -> Outcome<Value> {
+        let request = self.request("POST", path, &self.why()).header("content-type", "application/wasm");
+        let request = request.body(ureq::SendBody::from_reader(body)).map_err(|error| self.unaskable(&error))?;
+        let response = self.agent.run(request).map_err(|error| answer::unreachable(&self.server, &error))?;
+        answer::read(response, ANSWER_BYTES_MAX, &self.server, &self.token_source)
+    }
+
+    /// `GET` of a file.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn download(&self, path: &str) -> Outcome<Vec<u8>> {
+        let request = self.request("GET", path, &[]).body(()).map_err(|error| self.unaskable(&error))?;
+        let mut response = self.agent.run(request).map_err(|error| answer::unreachable(&self.server, &error))?;
+        if !response.status().is_success() {
+            answer::read(response, ANSWER_BYTES_MAX, &self.server, &self.token_source)?;
+            return Ok(Vec::new());
+        }
+        let bytes = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        bytes.map_err(|error| answer::unreachable(&self.server, &error))
+    }
+
     fn why(&self) -> Vec<(&'static str, &str)> {
         self.reason.as_deref().map(|reason| ("reason", reason)).into_iter().collect()
     }
 
     fn ask(&self, method: &str, path: &str, query: &[(&str, &str)], body: Option<&Value>) -> Outcome<Value> {
+        let request = self
+            .request(method, path, query)
+            .header("content-type", "application/json")
+            .body(body.map(Value::to_string).unwrap_or_default())
+            .map_err(|error| self.unaskable(&error))?;
+        let response = self.agent.run(request).map_err(|error| answer::unreachable(&self.server, &error))?;
+        answer::read(response, ANSWER_BYTES_MAX, &self.server, &self.token_source)
+    }
+
+    /// A request but for its body.
+    fn request(&self, method: &str, path: &str, query: &[(&str, &str)]) -> ureq::http::request::Builder {
         let encoded = |text: &str| utf8_percent_encode(text, KEPT).to_string();
         let query: Vec<String> =
             query.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
         let mark = if query.is_empty() { "" } else { "?" };
         let url = format!("{}/api/v1{path}{mark}{}", self.server, query.join("&"));
-        let request = ureq::http::Request::builder()
-            .method(method)
-            .uri(url)
-            .header("authorization", format!("Bearer {}", self.token.expose()))
-            .header("content-type", "application/json")
-            .body(body.map(Value::to_string).unwrap_or_default())
-            .map_err(|error| Failure::failed(format!("this cannot be asked of {}: {error}", self.server)))?;
-        let response = self.agent.run(request).map_err(|error| answer::unreachable(&self.server, &error))?;
-        answer::read(response, ANSWER_BYTES_MAX, &self.server, &self.token_source)
+        let bearer = format!("Bearer {}", self.token.expose());
+        ureq::http::Request::builder().method(method).uri(url).header("authorization", bearer)
+    }
+
+    fn unaskable(&self, error: &ureq::http::Error) -> Failure {
+        Failure::failed(format!("this cannot be asked of {}: {error}", self.server))
     }
 }
 

@@ -9,6 +9,8 @@ use grantd::secret::{ServerKeys, master};
 use grantd::{Config, Error, Result, dev};
 use serde_json::{Value, json};
 
+use super::output::Form;
+use super::remote::{Remote, RemoteArgs};
 use super::{Failure, Outcome, Settings, say};
 
 /// How long a server may take to answer.
@@ -34,6 +36,10 @@ pub(super) struct TokenArgs {
     /// What to print
     #[arg(long, value_enum, default_value = "token")]
     output: Output,
+    /// Say below the token why the request ended as it did, which takes an API token
+    /// [default: GRANTD_TOKEN, else the profile's, else that of `grantd dev` in this directory]
+    #[arg(long)]
+    explain: bool,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -64,7 +70,13 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
         vec![("grant_type", "client_credentials"), ("client_id", &client_id), ("client_secret", &client_secret)];
     form.extend(scope.as_deref().map(|scope| ("scope", scope)));
     form.extend(args.resource.as_deref().map(|resource| ("resource", resource)));
-    let answer = post(&server, &form)?;
+    let answer = match post(&server, &form) {
+        Err(Failure::Denied(refusal)) if args.explain => {
+            explain_refusal(settings, &server, &refusal)?;
+            return Err(Failure::Denied(refusal));
+        }
+        other => other?,
+    };
     let token = answer.get("access_token").and_then(Value::as_str);
     let token = token.ok_or_else(|| Error::Setup(format!("{server} answers, but not with an access token")))?;
     let text = match args.output {
@@ -73,7 +85,32 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
         Output::Claims => pretty(&decode(token)?),
     };
     say(&text)?;
+    if args.explain {
+        let jti = decode(token)?["claims"]["jti"].as_str().unwrap_or_default().to_owned();
+        explain(settings, &server, &jti)?;
+    }
     Ok(())
+}
+
+/// Why a request was refused, where its refusal names a decision: only an authenticated client is told one.
+fn explain_refusal(settings: &Settings, server: &str, refusal: &str) -> Outcome {
+    let Some((_, id)) = refusal.rsplit_once("; decision ") else {
+        super::note("nobody was authenticated, so the refusal names no decision; `grantd decision list` shows it");
+        return Ok(());
+    };
+    explain(settings, server, id)
+}
+
+fn explain(settings: &Settings, server: &str, decision: &str) -> Outcome {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let args = RemoteArgs {
+        server: Some(server.to_owned()),
+        token: variable("GRANTD_TOKEN"),
+        profile: variable("GRANTD_PROFILE"),
+        ca_file: variable("GRANTD_CA_FILE").map(std::path::PathBuf::from),
+        reason: None,
+    };
+    super::decision::show(&Remote::connect(settings, &args)?, Form::Table, decision)
 }
 
 /// The client that `grantd dev` made here: it follows from the master key.
@@ -105,7 +142,7 @@ fn post(server: &str, form: &[(&str, &str)]) -> std::result::Result<Value, Failu
 }
 
 /// Header and claims, for people to read: nothing is verified.
-fn decode(token: &str) -> Result<Value> {
+pub(super) fn decode(token: &str) -> Result<Value> {
     let part = |index: usize| {
         let bytes = token.split('.').nth(index).and_then(|part| BASE64_URL_SAFE_NO_PAD.decode(part).ok());
         bytes.and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok())

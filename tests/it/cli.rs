@@ -2,6 +2,7 @@
 
 mod access;
 mod help;
+mod policies;
 mod resources;
 mod secrets;
 
