@@ -16,8 +16,20 @@ use serde_json::{Value, json};
 
 use crate::app::{Answer, HowTo, TestApp};
 
-/// The four types, singular.
-const TYPES: [&str; 4] = ["ServiceAccount", "MachineToMachine", "Api", "Grant"];
+/// The types, singular and plural.
+const TYPES: [(&str, &str); 5] = [
+    ("ServiceAccount", "ServiceAccounts"),
+    ("MachineToMachine", "MachineToMachines"),
+    ("Api", "Apis"),
+    ("Grant", "Grants"),
+    ("Policy", "Policies"),
+];
+
+/// What the how-to makes, and a policy module.
+fn howto_with_module(app: &TestApp) -> HowTo {
+    crate::policy::upload(app, &crate::policy::modules::harmless("nod"));
+    app.howto()
+}
 
 /// A body that makes one more resource of a type, beside what the how-to made.
 fn body_of(resource_type: &str, howto: &HowTo) -> Value {
@@ -25,13 +37,20 @@ fn body_of(resource_type: &str, howto: &HowTo) -> Value {
         "ServiceAccount" => json!({"userName": "second", "displayName": "Second", "attributes": {"team": "ops"}}),
         "MachineToMachine" => json!({"displayName": "second", "serviceAccountId": howto.account}),
         "Api" => json!({"appId": "second", "displayName": "Second", "scopes": [{"identifier": "x"}]}),
+        "Policy" => {
+            json!({"name": "second", "moduleDigest": "nod", "attachedTo": {"type": "account", "id": howto.account}})
+        }
         _ => json!({"serviceAccountId": howto.account, "apiId": howto.api, "scopes": ["read"], "reason": "second"}),
     }
 }
 
 /// The member of a type that people may write what they like into.
 fn text_member(resource_type: &str) -> &'static str {
-    if resource_type == "Grant" { "reason" } else { "displayName" }
+    match resource_type {
+        "Grant" => "reason",
+        "Policy" => "name",
+        _ => "displayName",
+    }
 }
 
 fn path_of(resource_type: &str, id: &Value) -> String {

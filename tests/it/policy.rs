@@ -4,7 +4,7 @@ mod attach;
 mod evaluate;
 mod hostile;
 mod isolation;
-mod modules;
+pub mod modules;
 mod replay;
 mod reuse;
 mod sandbox;
@@ -20,7 +20,7 @@ const SCOPE_ALLOWLIST: &[u8] = include_bytes!("../../policies/scope-allowlist/po
 
 /// Hands a module in, and answers what is shown of it.
 #[track_caller]
-fn upload(app: &TestApp, bytes: &[u8]) -> Value {
+pub fn upload(app: &TestApp, bytes: &[u8]) -> Value {
     let answer = upload_as(app, &app.admin_token, bytes);
     assert!([200, 201].contains(&answer.status), "{}", answer.text);
     answer.json()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{TYPES, body_of, list, text, validation};
+use super::{TYPES, body_of, howto_with_module, list, text, validation};
 use crate::app::{Answer, TestApp};
 
 fn post(app: &TestApp, kind: &str, body: &[u8]) -> Answer {
@@ -285,8 +285,8 @@ fn taken_names_are_told_with_their_member() {
 #[test]
 fn an_id_in_a_new_body_is_not_obeyed() {
     let app = TestApp::start();
-    let howto = app.howto();
-    for kind in TYPES {
+    let howto = howto_with_module(&app);
+    for (kind, _) in TYPES {
         let mut body = body_of(kind, &howto);
         body["id"] = json!("0000000000000000000000");
         assert_ne!(app.create(kind, &body)["id"], "0000000000000000000000");

@@ -3,7 +3,7 @@
 use grantd::clock::Timestamp;
 use serde_json::{Value, json};
 
-use super::{TYPES, body_of, list, path_of, text, text_member, validation};
+use super::{TYPES, body_of, howto_with_module, list, path_of, text, text_member, validation};
 use crate::app::{START, TestApp};
 
 fn check_envelope(resource: &Value, resource_type: &str, url: &str) {
@@ -25,8 +25,8 @@ fn check_envelope(resource: &Value, resource_type: &str, url: &str) {
 #[test]
 fn every_type_is_made_read_listed_replaced_patched_and_deleted() {
     let app = TestApp::start();
-    let howto = app.howto();
-    for kind in TYPES {
+    let howto = howto_with_module(&app);
+    for (kind, _) in TYPES {
         let collection = format!("/resources/cid/{kind}");
         let answer = app.admin("POST", &collection, &body_of(kind, &howto));
         let (location, etag) = (answer.header("location").to_owned(), answer.header("etag").to_owned());
@@ -159,19 +159,24 @@ fn json_is_read_whatever_the_content_type() {
 #[test]
 fn aliases_and_both_slash_forms_lead_to_the_same_thing_without_a_redirect() {
     let app = TestApp::start();
-    let howto = app.howto();
-    for kind in TYPES {
+    let howto = howto_with_module(&app);
+    for (kind, plural) in TYPES {
         let mut count = 0;
-        for (application, plural, slash) in
-            [("cid", "", ""), ("cid", "", "/"), ("cid", "s", ""), ("cid", "s", "/"), ("iam", "", ""), ("iam", "s", "/")]
-        {
-            let collection = format!("/resources/{application}/{kind}{plural}{slash}");
+        for (application, name, slash) in [
+            ("cid", kind, ""),
+            ("cid", kind, "/"),
+            ("cid", plural, ""),
+            ("cid", plural, "/"),
+            ("iam", kind, ""),
+            ("iam", plural, "/"),
+        ] {
+            let collection = format!("/resources/{application}/{name}{slash}");
             let made = app.admin("POST", &collection, &body_of(kind, &howto)).expect(201);
             check_envelope(&made, kind, &app.url);
             let total = &app.admin("GET", &collection, &Value::Null).expect(200)["totalResults"];
             assert!(total.as_i64() > Some(count), "{collection}");
             count = total.as_i64().unwrap() - 1;
-            let one = format!("/resources/{application}/{kind}{plural}/{}{slash}", text(&made, "id"));
+            let one = format!("/resources/{application}/{name}/{}{slash}", text(&made, "id"));
             let read = app.admin("GET", &one, &Value::Null).expect(200);
             assert_eq!(read["id"], made["id"]);
             app.admin("PUT", &one, &read).expect(200);
