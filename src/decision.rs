@@ -1,8 +1,8 @@
 //! The decision record: why one token request ended as it did, complete enough to be explained and repeated.
 //!
 //! Plain data. `token.rs` and `policy/chain.rs` fill it, the recorder writes it behind the request, the admin API and
-//! the command line show it. In a database and on the wire it has one JSON form: the members of
-//! [`Decision::to_json_text`] and those of its [`Explanation`].
+//! the command line show it. On the wire it is one JSON object; in a database its
+//! parts lie apart, so that what many decisions share is kept once.
 
 mod explanation;
 mod outcomes;
@@ -72,8 +72,6 @@ pub struct Decision {
     pub error: Option<String>,
     /// What the caller was told, or the operator's text of a failure.
     pub reason: Option<String>,
-    /// The token's `jti`.
-    pub jti: Option<Id>,
     /// What the caller asked for; empty when it named no scope.
     pub requested: Vec<String>,
     /// What the grants offered of it.
@@ -197,7 +195,6 @@ impl Decision {
             outcome: Outcome::Refused,
             error: None,
             reason: None,
-            jti: None,
             requested: Vec::new(),
             granted: Vec::new(),
             issued: Vec::new(),
@@ -231,7 +228,6 @@ impl Decision {
     /// A token was signed. Its `jti` is the decision's id.
     pub(crate) fn issued(&mut self, decided: Decided) {
         self.outcome = Outcome::Issued;
-        self.jti = Some(self.id.clone());
         self.issued = decided.scopes;
         self.lifetime_seconds = Some(decided.lifetime_seconds);
     }
@@ -270,20 +266,10 @@ impl Decision {
         }
     }
 
-    /// The JSON form, on the wire and in records, but for the explanation: its members stand beside these.
-    #[must_use]
-    pub fn to_json_text(&self, requested_left_out: u64, left_out: u64) -> String {
-        let record = Record {
-            id: self.id.as_str(),
-            at: self.at.to_string(),
-            request_id: &self.request_id,
-            client_id: self.client_id.as_deref(),
-            service_account_id: self.service_account_id.as_ref().map(Id::as_str),
-            api_id: self.api_id.as_ref().map(Id::as_str),
-            outcome: self.outcome,
-            error: self.error.as_deref(),
+    /// The members that no list filters by, in JSON. Beside them stand the columns, and the members of the explanation.
+    pub(crate) fn rest_text(&self, requested_left_out: u64, left_out: u64) -> String {
+        let rest = Rest {
             reason: self.reason.as_deref(),
-            jti: self.jti.as_ref().map(Id::as_str),
             requested: &self.requested,
             granted: &self.granted,
             issued: &self.issued,
@@ -294,24 +280,15 @@ impl Decision {
             left_out,
         };
         // Texts and numbers always have a JSON form.
-        serde_json::to_string(&record).unwrap_or_default()
+        serde_json::to_string(&rest).unwrap_or_default()
     }
 }
 
-/// A decision as it is written.
+/// The members of a decision that no list filters by, as they are written.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Record<'a> {
-    id: &'a str,
-    at: String,
-    request_id: &'a str,
-    client_id: Option<&'a str>,
-    service_account_id: Option<&'a str>,
-    api_id: Option<&'a str>,
-    outcome: Outcome,
-    error: Option<&'a str>,
+struct Rest<'a> {
     reason: Option<&'a str>,
-    jti: Option<&'a str>,
     requested: &'a [String],
     granted: &'a [String],
     issued: &'a [String],

@@ -14,13 +14,14 @@ mod health;
 mod json;
 mod metrics;
 mod oauth;
+mod path;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use actix_web::http::KeepAlive;
-use actix_web::middleware::{NormalizePath, from_fn};
+use actix_web::middleware::from_fn;
 use actix_web::{App as HttpApp, HttpServer, web};
 use futures_util::future::{Either, join, select};
 
@@ -140,8 +141,7 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
             })
             // What is not in the table is 404, told in the shape of the admin API.
             .default_service(web::to(error::no_such_path))
-            // Both slash forms, without a redirect.
-            .wrap(NormalizePath::trim())
+            .wrap(from_fn(path::normalize))
             .wrap(from_fn(context::attach))
     })
     .disable_signals()

@@ -47,7 +47,8 @@ pub async fn issue(
     circumstances: Circumstances,
 ) -> Result<Issued> {
     let now = app.clock.now();
-    let mut decision = Decision::begin(Id::new(&app.clock, now), now, &circumstances);
+    let id = circumstances.own_id.clone().unwrap_or_else(|| Id::new(&app.clock, now));
+    let mut decision = Decision::begin(id, now, &circumstances);
     let outcome = decide_and_sign(app, issuer, parsed, circumstances, &mut decision).await;
 
     // 6. Record: what became of the request, whatever it was.

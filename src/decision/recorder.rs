@@ -329,7 +329,7 @@ fn row_of(mut decision: Decision, left_out: u64) -> NewDecision {
     let unnamed =
         if decision.explanation.is_none() { decision.requested.len().saturating_sub(REQUESTED_KEPT_MAX) } else { 0 };
     decision.requested.truncate(decision.requested.len() - unnamed);
-    let record = decision.to_json_text(unnamed as u64, left_out);
+    let rest = decision.rest_text(unnamed as u64, left_out);
     NewDecision {
         id: decision.id,
         at: decision.at,
@@ -340,6 +340,6 @@ fn row_of(mut decision: Decision, left_out: u64) -> NewDecision {
         api_id: decision.api_id,
         request_id: decision.request_id,
         explanation: decision.explanation.map(|explanation| explanation.kept().digest),
-        record,
+        rest,
     }
 }

@@ -20,6 +20,8 @@ const USER_AGENT_CHARS_MAX: usize = 200;
 #[derive(Clone, Debug, Default)]
 pub(super) struct RequestContext {
     pub(super) request_id: String,
+    /// The same, when it was made here: then nobody outside has chosen it.
+    pub(super) own_id: Option<Id>,
     pub(super) remote_address: Option<String>,
     pub(super) user_agent: Option<String>,
 }
@@ -55,7 +57,13 @@ pub(super) async fn attach(
         return Err(actix_web::error::ErrorInternalServerError("no application"));
     };
     let watch = app.clock.stopwatch();
-    let request_id = sent_id(&request).unwrap_or_else(|| Id::new(&app.clock, app.clock.now()).to_string());
+    let (request_id, own_id) = match sent_id(&request) {
+        Some(sent) => (sent, None),
+        None => {
+            let id = Id::new(&app.clock, app.clock.now());
+            (id.to_string(), Some(id))
+        }
+    };
     let header = HeaderValue::from_str(&request_id).ok();
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
@@ -63,6 +71,7 @@ pub(super) async fn attach(
         remote_address: request.peer_addr().map(|address| address.ip().to_string()),
         user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS_MAX).collect()),
         request_id: request_id.clone(),
+        own_id,
     };
     request.extensions_mut().insert(context);
     let mut response = next.call(request).await?;

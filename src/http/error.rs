@@ -31,10 +31,6 @@ pub(super) fn oauth_response(request: &HttpRequest, failure: &Error) -> HttpResp
         Error::OAuth { description, .. } => description.clone(),
         Error::Unauthenticated => "this bearer token is not one that is valid now".to_owned(),
         Error::Forbidden { detail } => detail.clone(),
-        Error::Unauthenticated => {
-            "send Authorization: Bearer with an API token that is valid now; `grantd dev` and `grantd init` print one"
-                .to_owned()
-        }
         other => other.to_string(),
     };
     oauth_body(status, code, &description)

@@ -59,8 +59,8 @@ async fn token_endpoint(app: web::Data<App>, request: HttpRequest, payload: web:
 /// Step 1 of the pipeline, up to where HTTP ends; `token::issue` does the rest.
 async fn answer(app: &App, request: &HttpRequest, payload: web::Payload) -> Result<Issued> {
     let parsed = parse(request, payload).await;
-    let RequestContext { request_id, remote_address, user_agent } = context::of(request);
-    let circumstances = Circumstances { request_id, remote_address, user_agent, parameters: Vec::new() };
+    let RequestContext { request_id, own_id, remote_address, user_agent } = context::of(request);
+    let circumstances = Circumstances { request_id, own_id, remote_address, user_agent, parameters: Vec::new() };
     token::issue(app, &context::base(app, request)?.issuer, parsed, circumstances).await
 }
 

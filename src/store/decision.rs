@@ -14,18 +14,20 @@ use crate::error::{Error, Result};
 use crate::model::id::Id;
 use crate::secret::Hash;
 
+/// The outcome of a decision whose id is the `jti` of a token.
+const ISSUED: &str = "issued";
 /// Rows that one step of pruning removes: a few milliseconds of the writer's time.
 const PRUNED_AT_ONCE_MAX: i64 = 1000;
 
 const INSERT: &str = "INSERT INTO decision (id, at_ms, outcome, error, client_id, service_account_id, api_id, \
-    request_id, explanation) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-const INSERT_DETAIL: &str = "INSERT INTO decision_detail (seq, record) VALUES (last_insert_rowid(), ?1)";
+    request_id, explanation, rest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
 /// Written again, an explanation is only younger: it is kept for as long as a decision may rest on it.
 const INSERT_EXPLANATION: &str = "INSERT INTO decision_explanation (digest, at_ms, policies, explanation) \
     VALUES (?1, ?2, ?3, ?4) ON CONFLICT (digest) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)";
-/// Subselects, so that rows before the page are passed over without reading their records.
-const SELECT: &str = "SELECT (SELECT record FROM decision_detail WHERE seq = t.seq), \
-    (SELECT explanation FROM decision_explanation WHERE digest = t.explanation) FROM decision AS t";
+/// A subselect, so that rows before the page are passed over without reading their explanations.
+const SELECT: &str = "SELECT t.id, t.at_ms, t.outcome, t.error, t.client_id, t.service_account_id, t.api_id, \
+    t.request_id, t.rest, (SELECT explanation FROM decision_explanation WHERE digest = t.explanation) \
+    FROM decision AS t";
 
 static DECISIONS: Listing = Listing {
     count: "SELECT COUNT(*) FROM decision AS t",
@@ -64,8 +66,8 @@ pub(crate) struct NewDecision {
     pub(crate) request_id: String,
     /// The digest of the explanation that it rests on.
     pub(crate) explanation: Option<Hash>,
-    /// The rest of the record, in JSON.
-    pub(crate) record: String,
+    /// Its other members, in JSON.
+    pub(crate) rest: String,
 }
 
 /// An explanation that decisions rest on, as it is kept.
@@ -83,9 +85,24 @@ pub(crate) struct NewExplanation<'a> {
 pub(crate) const EXPLANATION_GRAIN_MS: i64 = 3_600_000;
 
 fn record_from_row(row: &Row) -> Result<Map<String, Value>, EngineError> {
-    let mut record = row.object(0)?;
-    if !row.is_null(1) {
-        record.append(&mut row.object(1)?);
+    let text = |column| Ok(row.optional_text(column)?.into());
+    let (id, outcome): (Value, Value) = (text(0)?, text(2)?);
+    let jti = if outcome == ISSUED { id.clone() } else { Value::Null };
+    let known: [(&str, Value); 9] = [
+        ("id", id),
+        ("at", row.time(1)?.to_string().into()),
+        ("requestId", text(7)?),
+        ("clientId", text(4)?),
+        ("serviceAccountId", text(5)?),
+        ("apiId", text(6)?),
+        ("outcome", outcome),
+        ("error", text(3)?),
+        ("jti", jti),
+    ];
+    let mut record: Map<String, Value> = known.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    record.append(&mut row.object(8)?);
+    if !row.is_null(9) {
+        record.append(&mut row.object(9)?);
     }
     Ok(record)
 }
@@ -97,7 +114,7 @@ impl Store {
         decisions: &[NewDecision],
         explanations: &[NewExplanation<'_>],
     ) -> Result<()> {
-        let mut batch = Batch::with_capacity(decisions.len() * 2 + explanations.len());
+        let mut batch = Batch::with_capacity(decisions.len() + explanations.len());
         for NewExplanation { digest, at, policies, text } in explanations {
             batch.push(Statement::new(INSERT_EXPLANATION, params![digest.to_vec(), *at, *policies, *text]));
         }
@@ -112,9 +129,9 @@ impl Store {
                 decision.api_id.as_ref(),
                 decision.request_id.as_str(),
                 decision.explanation.map(|digest| digest.to_vec()),
+                decision.rest.as_str(),
             ];
             batch.push(Statement::new(INSERT, params));
-            batch.push(Statement::new(INSERT_DETAIL, params![decision.record.as_str()]));
         }
         self.write(batch).map_err(plain_error)
     }
@@ -159,7 +176,6 @@ impl Store {
         const FIRST_KEPT: &str = "WITH edge AS (SELECT (SELECT min(seq) FROM decision) AS low, \
             (SELECT max(seq) FROM decision) AS high) SELECT low, max(high - ?2 + 1, \
             COALESCE((SELECT min(seq) FROM decision WHERE seq < low + ?3 AND at_ms >= ?1), low + ?3)) FROM edge";
-        const DELETE_DETAIL: &str = "DELETE FROM decision_detail WHERE seq < ?1";
         const DELETE: &str = "DELETE FROM decision WHERE seq < ?1";
         // Those on which not even the oldest decision that is left can rest.
         const DELETE_EXPLANATIONS: &str = "DELETE FROM decision_explanation WHERE digest IN (SELECT digest \
@@ -177,7 +193,6 @@ impl Store {
         }
         let step_end = first_kept.min(low + PRUNED_AT_ONCE_MAX);
         let batch = vec![
-            Statement::new(DELETE_DETAIL, params![step_end]),
             Statement::new(DELETE, params![step_end]),
             Statement::new(DELETE_EXPLANATIONS, params![EXPLANATION_GRAIN_MS, PRUNED_AT_ONCE_MAX]),
         ];

@@ -47,14 +47,10 @@ CREATE TABLE decision (
     service_account_id TEXT,
     api_id             TEXT,
     request_id         TEXT NOT NULL,
-    explanation        BLOB
+    explanation        BLOB,
+    rest               TEXT NOT NULL
 ) STRICT;
 CREATE INDEX decision_client ON decision (client_id);
-
-CREATE TABLE decision_detail (
-    seq    INTEGER PRIMARY KEY,
-    record TEXT NOT NULL
-) STRICT;
 
 CREATE TABLE decision_explanation (
     digest      BLOB PRIMARY KEY CHECK (length(digest) = 32),
