@@ -27,7 +27,7 @@ impl Entity for Grant {
         Attribute { name: "reason", expr: "t.reason", kind: Kind::Text },
         Attribute {
             name: "scopes",
-            expr: "SELECT 1 FROM grant_scope AS s WHERE s.grant_id = t.id",
+            expr: "EXISTS (SELECT 1 FROM grant_scope AS s WHERE s.grant_id = t.id",
             kind: Kind::Many(&[Attribute { name: "value", expr: "s.scope", kind: Kind::Exact }]),
         },
     ];

@@ -38,7 +38,7 @@ impl Entity for Api {
         Attribute { name: "builtIn", expr: "t.built_in", kind: Kind::Flag },
         Attribute {
             name: "scopes",
-            expr: "SELECT 1 FROM api_scope AS s WHERE s.api_id = t.id",
+            expr: "EXISTS (SELECT 1 FROM api_scope AS s WHERE s.api_id = t.id",
             kind: Kind::Many(&[
                 Attribute { name: "value", expr: "s.identifier", kind: Kind::Exact },
                 Attribute { name: "identifier", expr: "s.identifier", kind: Kind::Exact },

@@ -120,7 +120,7 @@ static COMMIT_ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "requestId", expr: "t.request_id", kind: Kind::Exact },
     Attribute {
         name: "changes",
-        expr: "SELECT 1 FROM json_each(t.changes) AS s WHERE 1",
+        expr: "EXISTS (SELECT 1 FROM json_each(t.changes) AS s WHERE 1",
         kind: Kind::Many(&[
             Attribute { name: "id", expr: "json_extract(s.value, '$.id')", kind: Kind::Exact },
             Attribute { name: "resourceType", expr: "json_extract(s.value, '$.resourceType')", kind: Kind::Exact },

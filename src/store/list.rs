@@ -31,7 +31,7 @@ pub(crate) enum Kind {
     Integer,
     /// A JSON object: any path into it.
     Json,
-    /// Several rows of another table: `expr` is `SELECT 1 FROM … AS s WHERE …`, inside which these hold.
+    /// Several rows of another table: `expr` is `EXISTS (SELECT 1 FROM … AS s WHERE …`, inside which these hold.
     /// A comparison without a sub-attribute means the one named `value`.
     Many(&'static [Attribute]),
 }
@@ -163,7 +163,6 @@ impl Assembly {
         attribute: &Attribute,
         inside: impl FnOnce(&mut Self) -> Result<(), String>,
     ) -> Result<(), String> {
-        self.sql.push_str("EXISTS (");
         self.sql.push_str(attribute.expr);
         self.sql.push_str(" AND (");
         inside(self)?;

@@ -52,12 +52,12 @@ impl Entity for MachineToMachine {
         Attribute { name: "attributes", expr: "t.attributes", kind: Kind::Json },
         Attribute {
             name: "allowedAuthMethods",
-            expr: "SELECT 1 FROM json_each(t.allowed_auth_methods) AS s WHERE 1",
+            expr: "EXISTS (SELECT 1 FROM json_each(t.allowed_auth_methods) AS s WHERE 1",
             kind: Kind::Many(&[Attribute { name: "value", expr: "s.value", kind: Kind::Exact }]),
         },
         Attribute {
             name: "credentials",
-            expr: "SELECT 1 FROM credential AS s WHERE s.machine_to_machine_id = t.id",
+            expr: "EXISTS (SELECT 1 FROM credential AS s WHERE s.machine_to_machine_id = t.id",
             kind: Kind::Many(&[
                 Attribute { name: "id", expr: "s.id", kind: Kind::Exact },
                 Attribute { name: "kind", expr: "s.kind", kind: Kind::Exact },
