@@ -1,7 +1,7 @@
 //! The HTTP room: the listener, the limits, the table of routes. It carries; `token` and `admin` decide.
 
 mod admin;
-mod basic;
+pub(crate) mod basic;
 mod bearer;
 mod body;
 mod console;
@@ -9,9 +9,9 @@ mod context;
 mod dev;
 mod discovery;
 mod error;
-mod form;
+pub(crate) mod form;
 mod health;
-mod json;
+pub(crate) mod json;
 mod metrics;
 mod oauth;
 mod path;

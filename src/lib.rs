@@ -42,6 +42,8 @@ pub mod doctor;
 mod error;
 pub mod files;
 pub mod filter;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod http;
 pub mod introspection;
 pub mod model;

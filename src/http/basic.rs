@@ -1,7 +1,7 @@
 //! HTTP Basic (RFC 7617) as OAuth clients use it (RFC 6749 2.3.1).
 
 use actix_web::HttpRequest;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
@@ -29,6 +29,11 @@ pub(super) fn unverified_clients(request: &HttpRequest) -> Result<Vec<Unverified
     if headers.next().is_some() {
         return Err(Error::oauth(OAuthCode::InvalidRequest, "the Authorization header is sent twice: send it once"));
     }
+    readings(header)
+}
+
+/// The readings of one header: one or two.
+pub(crate) fn readings(header: &HeaderValue) -> Result<Vec<UnverifiedClient>> {
     let refused = |why: &str| Error::oauth(OAuthCode::InvalidClient, why);
     let text = header.to_str().map_err(|_| refused("the Authorization header is not ASCII"))?;
     let (scheme, encoded) = text.split_once(' ').unwrap_or((text, ""));

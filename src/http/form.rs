@@ -2,7 +2,7 @@
 
 use actix_multipart::Multipart;
 use actix_web::HttpRequest;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
 use actix_web::web::{Bytes, BytesMut};
 use futures_util::{StreamExt, stream};
 use percent_encoding::percent_decode;
@@ -23,12 +23,12 @@ pub(super) async fn parameters(request: &HttpRequest, body: Bytes) -> Result<Vec
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match essence.as_str() {
         "application/x-www-form-urlencoded" => urlencoded(&body),
-        "multipart/form-data" => multipart(request, body).await,
+        "multipart/form-data" => multipart(request.headers(), body).await,
         _ => Err(invalid("send the parameters as application/x-www-form-urlencoded or multipart/form-data".to_owned())),
     }
 }
 
-fn urlencoded(body: &[u8]) -> Result<Vec<(String, String)>> {
+pub(crate) fn urlencoded(body: &[u8]) -> Result<Vec<(String, String)>> {
     let pairs = body.split(|b| *b == b'&').filter(|pair| !pair.is_empty());
     pairs
         .take(PARAMETERS_MAX + 1)
@@ -49,10 +49,10 @@ pub(super) fn decode(text: &[u8]) -> Option<String> {
     String::from_utf8(percent_decode(&spaced).collect()).ok()
 }
 
-async fn multipart(request: &HttpRequest, body: Bytes) -> Result<Vec<(String, String)>> {
+pub(crate) async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<Vec<(String, String)>> {
     let broken = |error: actix_multipart::MultipartError| invalid(format!("the multipart body is broken: {error}"));
     // The body is here already, within its bound: a stream of one piece.
-    let mut form = Multipart::new(request.headers(), stream::iter([Ok(body)]));
+    let mut form = Multipart::new(headers, stream::iter([Ok(body)]));
     let mut parameters = Vec::new();
     while let Some(field) = form.next().await {
         let mut field = field.map_err(broken)?;

@@ -14,7 +14,7 @@ const DEPTH_MAX: usize = 32;
 ///
 /// # Errors
 /// `Malformed`, with line and column.
-pub(super) fn parse(body: &[u8]) -> Result<Value> {
+pub(crate) fn parse(body: &[u8]) -> Result<Value> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);
     }
