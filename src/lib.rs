@@ -6,8 +6,10 @@
 //! 2. `http/oauth.rs` and `http/form.rs`: a form and a header become one [`token::request::TokenRequest`].
 //! 3. [`token::issue`]: the numbered pipeline. `token/client_auth.rs` finds out who asks, `token/resolve.rs` what
 //!    is granted, [`policy`] what is left of it, `token/claims.rs` what the token says.
-//! 4. `signer.rs`: keys, signatures, the JWKS, rotation.
-//! 5. `store/client.rs`: the one hot read, and the cache over it; below it `store/local.rs`, the engine on SQLite.
+//! 4. `policy/chain.rs`: the policies of a request, one after another; `policy/sandbox.rs`: where they run.
+//! 5. `signer.rs`: keys, signatures, the JWKS, rotation.
+//! 6. `decision/recorder.rs`: the record of it all, written behind the request.
+//! 7. `store/client.rs`: the one hot read, and the cache over it; below it `store/local.rs`, the engine on SQLite.
 //!
 //! An admin write: `http/admin/controller.rs` -> `admin.rs` -> `store/entity.rs` -> `store/audit.rs`.
 //! The words are in `model/`, the tables in `schema.sql`, all wiring in `app.rs`.
@@ -16,7 +18,7 @@
 //! - Grants are the ceiling: nothing in a request, and no policy, widens what was granted. Failure denies.
 //! - No secret is stored or logged in clear, or compared in variable time; a secret is shown once.
 //! - A write is answered after the commit that holds it is on the disk, and the next request sees it.
-//!   Issuing a token writes no row.
+//!   Issuing a token writes no token: what is kept of it is the decision that explains it.
 //! - HTTP holds no decisions; `token`, `policy`, `signer` and `store` name no HTTP type.
 //! - SQL lives in `schema.sql` and `store/`; time and entropy in `clock.rs`; private keys in `signer/`.
 //! - Arrows point down: http -> token, admin -> signer, policy -> store -> model. None points back up.
