@@ -60,6 +60,8 @@ pub struct App {
     dev: Option<Controls>,
     keeper: Mutex<Option<Keeper>>,
     verifying: Mutex<()>,
+    /// One apply at a time: each holds a whole plan in memory.
+    pub(crate) applying: Mutex<()>,
 }
 
 struct Keeper {
@@ -124,6 +126,7 @@ impl App {
             dev,
             keeper: Mutex::default(),
             verifying: Mutex::default(),
+            applying: Mutex::default(),
             config,
             clock,
             key_source,

@@ -1,10 +1,11 @@
 //! The command line: what each command takes, and the one way in which all of them end.
 //!
-//! Exit codes: 0 fine, 1 failed, 2 usage, 3 not found, 4 denied.
+//! Exit codes: 0 fine, 1 failed, 2 usage, 3 not found, 4 denied, 10 a dry run would change something.
 
 mod account;
 mod api;
 mod api_token;
+mod apply;
 mod audit;
 mod backup;
 mod client;
@@ -13,6 +14,7 @@ mod config;
 mod decision;
 mod doctor;
 mod explain;
+mod export;
 mod grant;
 mod init;
 mod key;
@@ -25,6 +27,7 @@ mod policy;
 mod ready_file;
 mod remote;
 mod resource;
+mod seed;
 mod server;
 mod signals;
 mod time;
@@ -70,6 +73,10 @@ enum Command {
     Explain(decision::ExplainArgs),
     /// Get an access token from a server (the sample's, unless told which)
     Token(token::TokenArgs),
+    /// Make everything be as files say: accounts, clients, APIs, grants and policies
+    Apply(apply::ApplyArgs),
+    /// Print everything as such a file, without secrets
+    Export(export::ExportArgs),
     /// Keep a server's address and an API token in a profile
     Login(login::LoginArgs),
     /// Signing keys
@@ -153,6 +160,8 @@ enum Failure {
     NotFound(String),
     /// A server refused: exit code 4.
     Denied(String),
+    /// A dry run would change something, and has said what: exit code 10.
+    Different,
 }
 
 impl From<Error> for Failure {
@@ -173,6 +182,7 @@ impl Failure {
             Self::Usage(text) => (text, 2),
             Self::NotFound(text) => (text, 3),
             Self::Denied(text) => (text, 4),
+            Self::Different => (String::new(), 10),
         }
     }
 }
@@ -193,8 +203,9 @@ pub(crate) fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             let (text, code) = failure.told();
-            // Nothing is left to try when standard error is closed.
-            let _ = writeln!(std::io::stderr(), "grantd: {text}");
+            if !text.is_empty() {
+                note(&format!("grantd: {text}"));
+            }
             ExitCode::from(code)
         }
     }
@@ -211,6 +222,8 @@ fn run(command: Command, settings: &Settings) -> Outcome {
         Command::Decision(args) => decision::run(settings, &args),
         Command::Explain(args) => decision::run_explain(settings, &args),
         Command::Token(args) => token::run(settings, &args),
+        Command::Apply(args) => apply::run(settings, &args),
+        Command::Export(args) => export::run(settings, &args),
         Command::Login(args) => login::run(settings, &args),
         Command::Key(args) => key::run(settings, &args),
         Command::ApiToken(args) => api_token::run(settings, &args),

@@ -35,6 +35,7 @@
 mod address;
 mod admin;
 mod app;
+pub mod apply;
 pub mod backup;
 pub mod clock;
 pub mod config;
@@ -48,6 +49,7 @@ pub mod filter;
 pub mod fuzz;
 mod http;
 pub mod introspection;
+mod json;
 pub mod model;
 pub mod patch;
 pub mod policy;

@@ -10,6 +10,7 @@ pub mod schema;
 mod access_grant;
 mod api;
 mod api_token;
+mod apply;
 mod audit;
 mod client;
 mod console_session;
@@ -33,6 +34,8 @@ use std::sync::Arc;
 use quick_cache::sync::Cache;
 use serde_json::Value;
 
+pub(crate) use access_grant::unknown_scopes;
+pub(crate) use apply::{CREDENTIAL, Draft, Stage};
 pub use audit::{AuditVerdict, CommitRow, EventRow};
 pub use client::{ApiView, ClientView, GrantView};
 pub use copy::{Step, Watch};

@@ -77,7 +77,7 @@ fn shown(app: &App, module: &ModuleRow) -> Result<Map<String, Value>> {
 
 /// Asks the module of `value` whether its settings fit, unless they are those that it has accepted already: a policy
 /// whose module fails can still be switched off.
-pub(super) fn check_settings<E: Entity>(app: &App, value: &E, before: Option<&E>) -> Result<()> {
+pub(crate) fn check_settings<E: Entity>(app: &App, value: &E, before: Option<&E>) -> Result<()> {
     let Some((module, settings)) = value.module_settings() else { return Ok(()) };
     if before.and_then(Entity::module_settings).is_some_and(|(old, text)| old == module && text == settings) {
         return Ok(());

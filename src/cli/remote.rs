@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 use grantd::secret::{Secret, SecretKind, ServerKeys, is_generated, master};
-use grantd::{Config, dev};
+use grantd::{Config, Violation, dev};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
@@ -20,6 +20,8 @@ use profile::Profile;
 
 /// How long a server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// How long it may take over a whole document.
+const LONG_TIMEOUT: Duration = Duration::from_secs(600);
 /// How long a connection may take to come about.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest answer that is read: a page of 1000 resources with all their attributes.
@@ -59,6 +61,7 @@ pub(super) struct Remote {
     /// Where the token came from, for whoever has to renew it.
     token_source: String,
     reason: Option<String>,
+    ca_file: Option<PathBuf>,
 }
 
 impl Remote {
@@ -88,7 +91,26 @@ impl Remote {
             token,
             token_source,
             reason: args.reason.clone(),
+            ca_file,
         })
+    }
+
+    /// The server of this process itself, with a token of its own making.
+    pub(super) fn own(server: &str, token: Secret, reason: &str) -> Outcome<Self> {
+        Ok(Self {
+            agent: agent(TIMEOUT, None)?,
+            server: server.to_owned(),
+            token,
+            token_source: "this server".to_owned(),
+            reason: Some(reason.to_owned()),
+            ca_file: None,
+        })
+    }
+
+    /// The same, for requests that may take long.
+    pub(super) fn patient(mut self) -> Outcome<Self> {
+        self.agent = agent(LONG_TIMEOUT, self.ca_file.as_deref())?;
+        Ok(self)
     }
 
     /// The URL of the server.
@@ -101,7 +123,7 @@ impl Remote {
     /// # Errors
     /// As the server says, in words, with the exit code that belongs to it.
     pub(super) fn get(&self, path: &str, query: &[(&str, &str)]) -> Outcome<Value> {
-        self.ask("GET", path, query, None)
+        self.ask("GET", path, query, Vec::new())
     }
 
     /// `POST`, with `?reason=`.
@@ -109,7 +131,21 @@ impl Remote {
     /// # Errors
     /// As [`Remote::get`].
     pub(super) fn post(&self, path: &str, body: &Value) -> Outcome<Value> {
-        self.ask("POST", path, &self.why(), Some(body))
+        self.ask("POST", path, &self.why(), body.to_string().into_bytes())
+    }
+
+    /// `POST` of a document, with more parameters and `?reason=`. Its mistakes are told by whoever has its files.
+    ///
+    /// # Errors
+    /// As [`Remote::get`], but for what does not fit: that is in the answer.
+    pub(super) fn send_document(
+        &self,
+        path: &str,
+        parameters: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Outcome<Result<Value, Vec<Violation>>> {
+        let response = self.exchange("POST", path, &[parameters, &self.why()].concat(), body)?;
+        answer::read_document(response, ANSWER_BYTES_MAX, &self.server, &self.token_source)
     }
 
     /// `PATCH` that replaces and removes members, with `?reason=`.
@@ -117,7 +153,8 @@ impl Remote {
     /// # Errors
     /// As [`Remote::get`].
     pub(super) fn patch(&self, path: &str, operations: &[Value]) -> Outcome<Value> {
-        self.ask("PATCH", path, &self.why(), Some(&json!({"Operations": operations})))
+        let body = json!({"Operations": operations}).to_string();
+        self.ask("PATCH", path, &self.why(), body.into_bytes())
     }
 
     /// `DELETE`, with `?reason=`.
@@ -127,7 +164,7 @@ impl Remote {
     pub(super) fn delete(&self, path: &str, cascade: bool) -> Outcome {
         let mut query = self.why();
         query.extend(cascade.then_some(("cascade", "true")));
-        self.ask("DELETE", path, &query, None).map(|_| ())
+        self.ask("DELETE", path, &query, Vec::new()).map(|_| ())
     }
 
     /// Everything that fits a filter, by age, page by page: `each` gets one page at a time. What is added or
@@ -192,14 +229,21 @@ impl Remote {
         self.reason.as_deref().map(|reason| ("reason", reason)).into_iter().collect()
     }
 
-    fn ask(&self, method: &str, path: &str, query: &[(&str, &str)], body: Option<&Value>) -> Outcome<Value> {
-        let request = self
-            .request(method, path, query)
-            .header("content-type", "application/json")
-            .body(body.map(Value::to_string).unwrap_or_default())
-            .map_err(|error| self.unaskable(&error))?;
-        let response = self.agent.run(request).map_err(|error| answer::unreachable(&self.server, &error))?;
+    fn ask(&self, method: &str, path: &str, query: &[(&str, &str)], body: Vec<u8>) -> Outcome<Value> {
+        let response = self.exchange(method, path, query, body)?;
         answer::read(response, ANSWER_BYTES_MAX, &self.server, &self.token_source)
+    }
+
+    fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        query: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Outcome<ureq::http::Response<ureq::Body>> {
+        let request = self.request(method, path, query).header("content-type", "application/json").body(body);
+        let request = request.map_err(|error| self.unaskable(&error))?;
+        self.agent.run(request).map_err(|error| answer::unreachable(&self.server, &error))
     }
 
     /// A request but for its body.

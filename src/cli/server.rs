@@ -10,7 +10,7 @@ use grantd::{App, Config, Listener, Missing, Result};
 use serde_json::json;
 
 use super::signals::Signals;
-use super::{Outcome, Settings, insert, log, ready_file, say};
+use super::{Failure, Outcome, Settings, insert, log, ready_file, say, seed};
 
 #[derive(Args)]
 pub(super) struct ServerArgs {
@@ -29,6 +29,9 @@ pub(super) struct ServerArgs {
     /// Once requests are served, write a JSON object about this server to FILE (mode 0600)
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
+    /// Apply this file, or the files of this directory, before anything is served; as `grantd apply` does
+    #[arg(long, value_name = "FILE")]
+    seed: Vec<PathBuf>,
 }
 
 /// What only `grantd dev` takes.
@@ -39,6 +42,9 @@ pub(super) struct DevArgs {
     /// Sign with keys that everybody knows, the same in every run: for tests that keep tokens or key sets
     #[arg(long)]
     fixed_keys: bool,
+    /// Apply the seed again whenever its files change; what they no longer have is deleted, if a seed made it
+    #[arg(long, requires = "seed")]
+    watch: bool,
 }
 
 impl ServerArgs {
@@ -53,12 +59,23 @@ impl ServerArgs {
     }
 }
 
+/// Why `--watch` cannot be.
+const NO_TOKEN: &str =
+    "--watch applies the seed with the sample's API token, and that was deleted: make another database";
+
 pub(super) fn dev(settings: &Settings, args: &DevArgs) -> Outcome {
     let config = settings.load(args.server.flags())?;
     log::start(&config.log)?;
     let app = App::open_dev(config, &DevOptions { fixed_keys: args.fixed_keys, clock: None })?;
     let sample = dev::prepare(&app)?;
-    run(app, &args.server, Some(&sample))?;
+    let listener = Listener::bind(app.config())?;
+    let modules = seed::at_start(&app, &args.server.seed, true)?;
+    if args.watch {
+        let token = sample.api_token.clone().ok_or_else(|| Failure::failed(NO_TOKEN))?;
+        let url = app.config().public_url(listener.address());
+        seed::watch(args.server.seed.clone(), modules, &url, token)?;
+    }
+    run(app, listener, &args.server, Some(&sample))?;
     Ok(())
 }
 
@@ -66,16 +83,18 @@ pub(super) fn serve(settings: &Settings, args: &ServerArgs) -> Outcome {
     let config = settings.load(args.flags())?;
     log::start(&config.log)?;
     let app = App::open_with(config, grantd::clock::Clock::system(), Missing::Refuse)?;
-    run(app, args, None)?;
+    let listener = Listener::bind(app.config())?;
+    // Nobody reads what a server prints: it makes no secret that has to be read.
+    seed::at_start(&app, &args.seed, false)?;
+    run(app, listener, args, None)?;
     Ok(())
 }
 
 /// Serves until a signal ends it.
-fn run(app: App, args: &ServerArgs, sample: Option<&Sample>) -> Result<()> {
+fn run(app: App, listener: Listener, args: &ServerArgs, sample: Option<&Sample>) -> Result<()> {
     if let Some(path) = &args.ready_file {
         ready_file::forget(path)?;
     }
-    let listener = Listener::bind(app.config())?;
     let listening = listener.to_string();
     let url = app.config().public_url(listener.address());
     let console = console_link(&app, &url, sample)?;

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use clap::Command;
 
 /// After the help of the program.
-pub(super) const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage, 3 not found, 4 denied.\n\
+pub(super) const EXIT_CODES: &str = "Exit codes: 0 fine, 1 failed, 2 usage, 3 not found, 4 denied, 10 a dry run would change something.\n\
     `grantd COMMAND --help` says more about a command.";
 
 const TOUR: &str = "  \
@@ -25,6 +25,7 @@ In another shell of the same directory, from nothing to a token:
 const GROUPS: &[(&str, &[&str])] = &[
     ("Start here", &["dev", "account", "m2m", "api", "grant", "token"]),
     ("Narrow it, and know why", &["policy", "decision", "explain"]),
+    ("As files", &["apply", "export"]),
     ("Look after it", &["key", "api-token", "audit", "login"]),
     ("Run it", &["init", "serve", "backup", "restore", "doctor", "config"]),
 ];

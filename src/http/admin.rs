@@ -3,6 +3,7 @@
 //! Authorization is by method and path, decided before any handler runs: a route added here is closed to
 //! strangers without another line.
 
+mod apply;
 mod controller;
 mod decisions;
 mod operations;
@@ -17,6 +18,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
 use super::bearer;
+pub(super) use apply::DocumentTurns;
 pub(super) use policies::UploadTurns;
 
 use super::error::{admin_response, no_such_path};
@@ -40,6 +42,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(policies::action_routes)
         .configure(controller::routes::<Policy>)
         .configure(policies::routes)
+        .configure(apply::routes)
         .configure(decisions::routes)
         .configure(operations::routes)
         .default_service(web::to(no_such_path))

@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::token::scope::check_scope_token;
 
 /// The ceiling of what a service account can get at an API.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// Fixed for life. As written by the caller, an id or a userName, until the store resolves it.
     pub service_account_id: String,

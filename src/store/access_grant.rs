@@ -107,7 +107,7 @@ impl Entity for Grant {
     }
 }
 
-fn unknown_scopes(scopes: &[String], api: &Api) -> Vec<Violation> {
+pub(crate) fn unknown_scopes(scopes: &[String], api: &Api) -> Vec<Violation> {
     let defined = || api.scopes.iter().map(|scope| scope.identifier.as_str());
     let unknown = scopes.iter().enumerate().filter(|(_, scope)| !defined().any(|known| known == *scope));
     unknown

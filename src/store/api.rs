@@ -160,7 +160,7 @@ fn columns(record: &Record<Api>) -> Vec<Value> {
     all
 }
 
-fn upsert_scopes(record: &Record<Api>) -> impl Iterator<Item = Statement> {
+pub(super) fn upsert_scopes(record: &Record<Api>) -> impl Iterator<Item = Statement> {
     const UPSERT_SCOPE: &str = "INSERT INTO api_scope (api_id, identifier, display_name, description, sensitivity, \
         is_default, position) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (api_id, identifier) DO UPDATE SET \
         display_name = excluded.display_name, description = excluded.description, sensitivity = excluded.sensitivity, \
@@ -193,5 +193,16 @@ impl Store {
             WHERE a.app_id = ?1 AND g.scope IN (SELECT value FROM json_each(?2))";
         let rows = self.read(&Statement::new(IN_USE, params![app_id, json_array(scopes.iter().copied())]))?;
         rows.iter().map(|row| row.text(0).map_err(super::plain_error)).collect()
+    }
+
+    /// The grants at the API that hold some of `scopes`, each with the scope.
+    pub(crate) fn scope_holders(&self, api: &Id, scopes: &[&str]) -> Result<Vec<(Id, String)>> {
+        const HOLDERS: &str = "SELECT grant_id, scope FROM grant_scope \
+            WHERE api_id = ?1 AND scope IN (SELECT value FROM json_each(?2))";
+        let rows = self.read(&Statement::new(HOLDERS, params![api, json_array(scopes.iter().copied())]))?;
+        rows.iter()
+            .map(|row| Ok((row.id(0)?, row.text(1)?)))
+            .collect::<Result<_, EngineError>>()
+            .map_err(super::plain_error)
     }
 }

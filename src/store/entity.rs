@@ -117,7 +117,7 @@ fn snapshot<E: Entity>(record: &Record<E>) -> Value {
     Value::Object(members)
 }
 
-fn change<E: Entity>(before: Option<&Record<E>>, after: Option<&Record<E>>) -> Option<Change> {
+pub(super) fn change<E: Entity>(before: Option<&Record<E>>, after: Option<&Record<E>>) -> Option<Change> {
     let shown = after.or(before)?;
     Some(Change {
         resource_type: E::TYPE,
@@ -145,6 +145,13 @@ impl Store {
     ) -> Result<Vec<Record<E>>> {
         let sql = [E::SELECT, " WHERE ", condition, " ORDER BY t.id"].concat();
         let rows = self.read(&Statement { sql: sql.into(), params })?;
+        rows.iter().map(|row| record_from_row(row).map_err(plain_error)).collect()
+    }
+
+    /// Those that come after an id, oldest first.
+    pub(crate) fn resources_after<E: Entity>(&self, id: &str, count: u32) -> Result<Vec<Record<E>>> {
+        let sql = [E::SELECT, " WHERE t.id > ?1 ORDER BY t.id LIMIT ?2"].concat();
+        let rows = self.read(&Statement { sql: sql.into(), params: params![id, i64::from(count)] })?;
         rows.iter().map(|row| record_from_row(row).map_err(plain_error)).collect()
     }
 

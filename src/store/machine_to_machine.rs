@@ -204,7 +204,7 @@ pub(super) fn credential_from_row(row: &Row) -> Result<Credential, EngineError> 
     })
 }
 
-fn insert_credential(client: &Id, credential: &Credential) -> Statement {
+pub(super) fn insert_credential(client: &Id, credential: &Credential) -> Statement {
     let (kind, hash) = match &credential.hash {
         SecretHash::Keyed(hash) => ("hmac-sha256", hash),
         SecretHash::Slow(hash) => ("argon2id", hash),
@@ -234,7 +234,16 @@ fn credential_snapshot(client: &Record<MachineToMachine>, credential: &Credentia
     shown
 }
 
-fn credential_change(
+pub(super) fn end_credential(credential: &Credential) -> Statement {
+    const UPDATE: &str = "UPDATE credential SET expires_at_ms = ?2 WHERE id = ?1";
+    Statement::new(UPDATE, params![&credential.id, credential.expires_at])
+}
+
+pub(super) fn delete_credential(id: &Id) -> Statement {
+    Statement::new("DELETE FROM credential WHERE id = ?1", params![id])
+}
+
+pub(super) fn credential_change(
     client: &Record<MachineToMachine>,
     before: Option<&Credential>,
     after: Option<&Credential>,
@@ -296,9 +305,8 @@ impl Store {
         clock: &Clock,
         origin: &Origin,
     ) -> Result<()> {
-        const UPDATE: &str = "UPDATE credential SET expires_at_ms = ?2 WHERE id = ?1";
         let guard = Statement::new(GUARD_CREDENTIAL_END, params![&before.id, &client.id, before.expires_at]);
-        let update = Statement::new(UPDATE, params![&before.id, after.expires_at]);
+        let update = end_credential(after);
         let changes = credential_change(client, Some(before), Some(after)).into_iter().collect();
         self.write_audited(write_of(clock, changes, guard, vec![update]), origin).map_err(plain_error)
     }
@@ -312,7 +320,7 @@ impl Store {
         origin: &Origin,
     ) -> Result<()> {
         let guard = Statement::new(GUARD_CREDENTIAL, params![&credential.id, &client.id]);
-        let delete = Statement::new("DELETE FROM credential WHERE id = ?1", params![&credential.id]);
+        let delete = delete_credential(&credential.id);
         let changes = credential_change(client, Some(credential), None).into_iter().collect();
         let write = write_of(clock, changes, guard, vec![delete]);
         self.write_audited(write, origin).map_err(plain_error)

@@ -32,7 +32,7 @@ pub(crate) struct SlowHashes {
     turns: Arc<Semaphore>,
     /// By credential: the keyed hash of the secret that its slow hash was seen to match. A credential's
     /// hash never changes, so an entry holds for as long as its credential is among the client's.
-    remembered: Cache<Id, Hash>,
+    pub(crate) remembered: Cache<Id, Hash>,
 }
 
 impl SlowHashes {

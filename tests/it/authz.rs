@@ -68,6 +68,8 @@ const ROUTES: &[Route] = &[
     route("/decisions", "/decisions", &[("GET", "reader")]),
     route("/decisions/{id}/replay", "/decisions/x/replay", &[("POST", "editor")]),
     route("/decisions/{id}", "/decisions/x", &[("GET", "reader")]),
+    route("/apply", "/apply", &[("POST", "editor")]),
+    route("/export", "/export", &[("GET", "reader")]),
     route("/audit/verify", "/audit/verify", &[("GET", "reader")]),
     route("/event-logs", "/event-logs", &[("GET", "reader")]),
     route("/event-logs/{id}", "/event-logs/x", &[("GET", "reader")]),

@@ -1,10 +1,12 @@
 //! The command line, through the real program: what it prints, where, and how it ends.
 
 mod access;
+mod apply;
 mod help;
 mod policies;
 mod resources;
 mod secrets;
+mod seed;
 
 use serde_json::Value;
 

@@ -8,6 +8,7 @@ mod program;
 mod shell;
 
 mod admin;
+mod apply;
 mod authz;
 mod backup;
 mod cli;

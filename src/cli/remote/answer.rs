@@ -2,6 +2,7 @@
 
 use std::io::ErrorKind;
 
+use grantd::Violation;
 use serde_json::Value;
 use ureq::http::{Response, StatusCode};
 
@@ -12,11 +13,34 @@ use crate::cli::Failure;
 /// # Errors
 /// 401 and 403 are `Denied`, 404 is `NotFound`, all else `Failed`; each member that does not fit is named.
 pub(super) fn read(
-    mut response: Response<ureq::Body>,
+    response: Response<ureq::Body>,
     bytes_max: u64,
     server: &str,
     token_source: &str,
 ) -> Result<Value, Failure> {
+    let (status, body) = body(response, bytes_max, server)?;
+    if status.is_success() { Ok(body) } else { Err(refusal(status, &body, server, token_source)) }
+}
+
+/// As [`read`]; but what does not fit in the document that was sent is for its sender to tell.
+pub(super) fn read_document(
+    response: Response<ureq::Body>,
+    bytes_max: u64,
+    server: &str,
+    token_source: &str,
+) -> Result<Result<Value, Vec<Violation>>, Failure> {
+    let (status, body) = body(response, bytes_max, server)?;
+    if status.is_success() {
+        return Ok(Ok(body));
+    }
+    let violations: Vec<Violation> = validation(&body).iter().map(violation).collect();
+    if status == StatusCode::BAD_REQUEST && !violations.is_empty() {
+        return Ok(Err(violations));
+    }
+    Err(refusal(status, &body, server, token_source))
+}
+
+fn body(mut response: Response<ureq::Body>, bytes_max: u64, server: &str) -> Result<(StatusCode, Value), Failure> {
     let status = response.status();
     if status.is_redirection() {
         let target = response.headers().get("location").and_then(|value| value.to_str().ok()).unwrap_or("elsewhere");
@@ -25,14 +49,14 @@ pub(super) fn read(
     let text = response.body_mut().with_config().limit(bytes_max).read_to_string();
     let text = text.map_err(|error| unreachable(server, &error))?;
     if status == StatusCode::NO_CONTENT {
-        return Ok(Value::Null);
+        return Ok((status, Value::Null));
     }
     let Ok(body) = serde_json::from_str::<Value>(&text) else {
         return Err(Failure::failed(format!(
             "{server} answers {status}, but not as grantd does: is that its URL, without a path?"
         )));
     };
-    if status.is_success() { Ok(body) } else { Err(refusal(status, &body, server, token_source)) }
+    Ok((status, body))
 }
 
 fn refusal(status: StatusCode, body: &Value, server: &str, token_source: &str) -> Failure {
@@ -45,7 +69,7 @@ fn refusal(status: StatusCode, body: &Value, server: &str, token_source: &str) -
         StatusCode::FORBIDDEN => Failure::Denied(format!("{detail} (the API token came from {token_source})")),
         StatusCode::NOT_FOUND => Failure::NotFound(detail.to_owned()),
         _ => {
-            let lines = violations(body);
+            let lines: Vec<String> = validation(body).iter().map(|one| line(&violation(one))).collect();
             Failure::failed(match lines.as_slice() {
                 [] if detail.is_empty() => format!("{server} answers {status} and does not say why"),
                 [] => detail.to_owned(),
@@ -56,21 +80,24 @@ fn refusal(status: StatusCode, body: &Value, server: &str, token_source: &str) -
     }
 }
 
-/// `member.inside: what to change`, for each.
-fn violations(body: &Value) -> Vec<String> {
-    let all = body.get("validation").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    let line = |violation: &Value| {
-        let member = |name: &str| violation.get(name).and_then(Value::as_str).unwrap_or_default();
-        let path =
-            member("propertyPath").trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~");
-        let sent = match &violation["invalidValue"] {
-            Value::String(value) if !value.is_empty() => format!(" {value:?}"),
-            Value::Number(value) => format!(" {value}"),
-            _ => String::new(),
-        };
-        if path.is_empty() { member("message").to_owned() } else { format!("{path}{sent}: {}", member("message")) }
+fn validation(body: &Value) -> &[Value] {
+    body.get("validation").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn violation(told: &Value) -> Violation {
+    let member = |name: &str| told.get(name).and_then(Value::as_str).unwrap_or_default();
+    Violation::new(member("propertyPath"), told["invalidValue"].clone(), member("message"))
+}
+
+/// `member.inside "what was sent": what to change`.
+fn line(violation: &Violation) -> String {
+    let path = violation.property_path.trim_start_matches('/').replace('/', ".").replace("~1", "/").replace("~0", "~");
+    let sent = match &violation.invalid_value {
+        Value::String(value) if !value.is_empty() => format!(" {value:?}"),
+        Value::Number(value) => format!(" {value}"),
+        _ => String::new(),
     };
-    all.iter().map(line).collect()
+    if path.is_empty() { violation.message.clone() } else { format!("{path}{sent}: {}", violation.message) }
 }
 
 /// Why there is no answer at all.

@@ -95,11 +95,21 @@ impl Parameters {
 
     /// Whether a delete takes dependents along.
     pub(super) fn cascade(&self) -> Result<bool> {
-        match self.last("cascade") {
+        self.flag("cascade")
+    }
+
+    /// A parameter that is false unless said otherwise.
+    pub(super) fn flag(&self, name: &str) -> Result<bool> {
+        match self.last(name) {
             None | Some("" | "false") => Ok(false),
             Some("true") => Ok(true),
-            Some(other) => Err(violation("cascade", other, "must be true or false")),
+            Some(other) => Err(violation(name, other, "must be true or false")),
         }
+    }
+
+    /// A parameter that says something.
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.last(name).filter(|text| !text.is_empty())
     }
 }
 

@@ -69,7 +69,7 @@ impl Upload {
 }
 
 /// The caller that was let in, as the origin of what it writes.
-fn origin(request: &HttpRequest) -> Result<Origin> {
+pub(super) fn origin(request: &HttpRequest) -> Result<Origin> {
     let actor = request.extensions().get::<Actor>().cloned().ok_or(Error::Unauthenticated)?;
     let context = context::of(request);
     Ok(Origin {

@@ -1,0 +1,94 @@
+//! Declared access: a document says by name what accounts, clients, APIs, grants and policies there should be, and
+//! one write makes it so.
+//!
+//! `document.rs` reads the JSON form, `plan.rs` finds out what differs, `store/apply.rs` writes it, `form.rs` and
+//! `export.rs` write documents, `file.rs` reads them out of files. The admin API, the command line and the start of
+//! a server all come here.
+
+mod document;
+mod export;
+pub mod file;
+mod form;
+mod plan;
+mod report;
+
+use serde_json::Value;
+
+pub(crate) use document::Document;
+pub use document::ITEMS_MAX;
+pub(crate) use export::export;
+pub use report::{CHANGES_TOLD_MAX, MadeSecret, Report};
+
+use crate::app::App;
+use crate::error::{Error, Result};
+use crate::model::fields::reference_name;
+use crate::store::Origin;
+
+/// Under which name things are made when no other is given.
+pub const OWNER_DEFAULT: &str = "apply";
+/// How often a plan is made anew when something else was committed meanwhile.
+const ATTEMPTS_MAX: usize = 5;
+
+/// How to apply a document.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Only find out what would change.
+    pub dry_run: bool,
+    /// Also delete what an earlier apply under the same owner made and the document no longer has.
+    pub prune: bool,
+    /// Under which name it makes things.
+    pub owner: String,
+    /// Whether secrets may be made. They are shown once: somebody must be there to see them.
+    pub may_generate: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { dry_run: false, prune: false, owner: OWNER_DEFAULT.to_owned(), may_generate: true }
+    }
+}
+
+/// Applies what was read out of files, as the system: how a server begins with what it is given.
+///
+/// # Errors
+/// `Setup`, with file, line and column; `Unavailable` or `Internal` from the database.
+pub fn apply_files(app: &App, files: &file::Files, options: &Options, reason: &str) -> Result<Report> {
+    let origin = Origin::system(reason);
+    for module in &files.modules {
+        if app.store.policy_module_by_digest(&module.digest)?.is_none() {
+            crate::admin::policies::module_upload(app, &module.bytes()?, &origin)?;
+        }
+    }
+    apply(app, files.document.clone(), options, &origin).map_err(|error| match error {
+        Error::Invalid(violations) => Error::Setup(files.explain(&violations)),
+        other => other,
+    })
+}
+
+/// Makes the store be as a document in its JSON form says. Blocks. Everything is written, or nothing.
+///
+/// # Errors
+/// `Invalid`: what does not fit, each with a pointer into the document; `Forbidden`, `InUse` and `Taken` as the
+/// admin API has them; `Stale` when others write all the time; `Unavailable` while another apply runs.
+pub fn apply(app: &App, body: Value, options: &Options, origin: &Origin) -> Result<Report> {
+    let document = Document::read(body).map_err(|error| Error::Malformed(format!("the document: {error}")))?;
+    apply_document(app, &document?, options, origin)
+}
+
+/// As [`apply`], for a document that was read.
+pub(crate) fn apply_document(app: &App, document: &Document, options: &Options, origin: &Origin) -> Result<Report> {
+    if let Err(message) = reference_name(&options.owner) {
+        return Err(Error::Malformed(format!("the owner {message}")));
+    }
+    let _turn = app.applying.try_lock().map_err(|_| Error::Unavailable {
+        detail: "another apply is running: nothing was changed; try again when it is done".to_owned(),
+        cause: "one apply at a time".to_owned(),
+    })?;
+    for _attempt in 0..ATTEMPTS_MAX {
+        let plan::Plan { draft, report } = plan::plan(app, document, options, origin)?;
+        if options.dry_run || draft.is_empty() || app.store.draft_commit(draft, &options.owner)?.is_some() {
+            return Ok(report);
+        }
+    }
+    Err(Error::Stale("others changed things all the while this was planned: nothing was changed; try again".to_owned()))
+}
