@@ -138,7 +138,7 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
             .configure(routes)
             .configure(|config| {
                 if shared.dev().is_some() {
-                    dev::routes(config)
+                    dev::routes(config);
                 }
             })
             // What is not in the table is 404, told in the shape of the admin API.
