@@ -127,7 +127,8 @@ fn request() -> impl Strategy<Value = Request> {
     let value = prop_oneof![
         Just(Value::Null),
         any::<i64>().prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
+        // Eighths: serde_json reads longer fractions a unit off, and not by the same unit in every build.
+        any::<i32>().prop_map(|number| Value::from(f64::from(number) / 8.0)),
         ".{0,8}".prop_map(Value::from),
         Just(json!({"tier": "gold", "deep": [1, {"x": null}]})),
     ];
