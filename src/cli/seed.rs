@@ -1,7 +1,7 @@
 //! `--seed`: what a server begins with, and under `dev --watch` what it goes on with when the files change.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use grantd::App;
 use grantd::apply::file::{Files, Format};
@@ -71,7 +71,8 @@ fn modules_of(files: Files) -> Vec<PathBuf> {
     files.modules.into_iter().map(|module| module.path).collect()
 }
 
-type State = Vec<(PathBuf, Option<SystemTime>, u64)>;
+/// Each file, with what tells one state of it from another.
+type State = Vec<(PathBuf, String)>;
 
 /// When the files were last written, and how large they are.
 fn state_of(paths: &[PathBuf]) -> State {
@@ -89,7 +90,7 @@ fn state_of(paths: &[PathBuf]) -> State {
     state
 }
 
-fn look(path: &Path) -> (PathBuf, Option<SystemTime>, u64) {
-    let meta = std::fs::metadata(path).ok();
-    (path.to_owned(), meta.as_ref().and_then(|meta| meta.modified().ok()), meta.map_or(0, |meta| meta.len()))
+fn look(path: &Path) -> (PathBuf, String) {
+    let written = |meta: std::fs::Metadata| format!("{:?} {}", meta.modified().ok(), meta.len());
+    (path.to_owned(), std::fs::metadata(path).map_or_else(|_| String::new(), written))
 }

@@ -2,6 +2,7 @@
 
 mod bad;
 mod clients;
+mod policies;
 mod prune;
 
 use serde_json::{Value, json};

@@ -162,3 +162,37 @@ fn an_end_is_patched_within_what_makes_sense() {
     });
     assert!(ends.into_iter().any(|ends| ends == (Value::Null, json!("2027-01-15T11:00:00.000Z"))), "{shown}");
 }
+
+/// Machines that change over at their own time, while tokens are asked for all the while, never see a refusal.
+#[test]
+fn a_rotation_with_overlap_fails_no_request() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let (app, shell) = scene();
+    let howto = app.howto();
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let machines: Vec<_> = (0..3)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut served = 0_u32;
+                    while !done.load(Ordering::SeqCst) || served < 5 {
+                        assert!(works(&app, &howto, &howto.client_secret), "after {served} requests");
+                        served += 1;
+                    }
+                    served
+                })
+            })
+            .collect();
+        let mut secrets = Vec::new();
+        for _ in 0..3 {
+            let made =
+                shell.run(&["m2m", "secret", "rotate", "periodicService", "--overlap", "1h", "--output", "json"]);
+            secrets.push(text(&made.json(), "clientSecret").to_owned());
+        }
+        done.store(true, Ordering::SeqCst);
+        for machine in machines {
+            assert!(machine.join().unwrap() >= 5);
+        }
+        assert!(secrets.iter().all(|secret| works(&app, &howto, secret)));
+    });
+}
