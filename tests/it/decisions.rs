@@ -190,3 +190,54 @@ fn a_body_full_of_scopes_makes_a_short_record() {
     assert_eq!(found["requestedLeftOut"], 180);
     assert!(found.to_string().len() < 10_000);
 }
+
+/// What the server counts under this name.
+fn counted(app: &TestApp, sample: &str) -> u64 {
+    let text = app.send("GET", "/metrics", &[], b"").text;
+    text.lines().find_map(|line| line.strip_prefix(sample)?.trim().parse().ok()).unwrap()
+}
+
+#[test]
+fn a_token_whose_durable_record_cannot_be_written_is_not_given_out() {
+    let app = TestApp::with(|config| config.decisions.durable = true);
+    let howto = app.howto();
+    let database = rusqlite::Connection::open(app.database()).unwrap();
+    database.execute_batch("ALTER TABLE decision RENAME TO elsewhere").unwrap();
+    let refused = app.token_for(&howto, &[("scope", "write")]).expect(503);
+    assert_eq!(refused["error"], "temporarily_unavailable");
+    assert!(refused.get("access_token").is_none());
+    database.execute_batch("ALTER TABLE elsewhere RENAME TO decision").unwrap();
+    let jti = token(&app, &howto);
+    assert_eq!(decision(&app, &jti)["outcome"], "issued");
+}
+
+#[test]
+fn a_record_that_cannot_be_written_costs_no_token_unless_it_must_be_durable() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let database = rusqlite::Connection::open(app.database()).unwrap();
+    database.execute_batch("ALTER TABLE decision RENAME TO elsewhere").unwrap();
+    let lost = token(&app, &howto);
+    // The record is tried again for a while before it is given up.
+    let missing = "grantd_decisions_not_written_total{reason=\"database\"}";
+    crate::app::eventually("the loss", || (counted(&app, missing) == 1).then_some(()));
+    database.execute_batch("ALTER TABLE elsewhere RENAME TO decision").unwrap();
+    let kept = token(&app, &howto);
+    assert_eq!(decision(&app, &kept)["outcome"], "issued");
+    app.admin("GET", &format!("/decisions/{lost}"), &Value::Null).expect(404);
+}
+
+#[test]
+fn many_at_a_time_lose_no_record() {
+    for durable in [false, true] {
+        let app = TestApp::with(|config| config.decisions.durable = durable);
+        let howto = app.howto();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..25).for_each(|_| drop(token(&app, &howto))));
+            }
+        });
+        assert_eq!(page(&app, &[("filter", "outcome eq \"issued\"")])["totalResults"], 200, "durable: {durable}");
+        assert_eq!(counted(&app, "grantd_decisions_written_total"), 200);
+    }
+}

@@ -109,3 +109,32 @@ fn modules_outlive_a_restart() {
     let settings = json!({"settings": {"allow": ["*"]}});
     attach(&app, "after", "scope-allowlist", &json!({"type": "server"}), &settings);
 }
+
+#[test]
+fn tokens_are_issued_while_modules_are_compiled_and_only_a_few_may_wait() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let function = |n| format!("(func (param i32) (result i32) (i32.add (local.get 0) (i32.const {n})))");
+    let large = Twist { more: (0..4000).map(function).collect(), ..Twist::default() }.component();
+    // The same module six times, told apart by a custom section of one letter.
+    let modules: Vec<Vec<u8>> = (b'a'..=b'f').map(|letter| [large.as_slice(), &[0, 2, 1, letter]].concat()).collect();
+    let (statuses, meanwhile) = std::thread::scope(|scope| {
+        let uploads: Vec<_> =
+            modules.iter().map(|module| scope.spawn(|| upload_as(&app, &app.admin_token, module))).collect();
+        let mut meanwhile = 0;
+        while !uploads.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            app.token_for(&howto, &[("scope", "write")]).expect(200);
+            meanwhile += 1;
+        }
+        let answers: Vec<_> = uploads.into_iter().map(|upload| upload.join().unwrap()).collect();
+        for busy in answers.iter().filter(|answer| answer.status != 201) {
+            assert_eq!((busy.status, busy.header("retry-after")), (503, "1"), "{}", busy.text);
+            assert!(busy.text.contains("other modules are being compiled"), "{}", busy.text);
+        }
+        (answers.iter().map(|answer| answer.status).collect::<Vec<_>>(), meanwhile)
+    });
+    let taken = statuses.iter().filter(|status| **status == 201).count();
+    assert!((4..6).contains(&taken), "{statuses:?}");
+    assert!(meanwhile > taken, "{meanwhile} tokens were issued while {taken} modules were compiled");
+    assert_eq!(app.admin("GET", "/policy-modules", &Value::Null).expect(200)["totalResults"], taken);
+}
