@@ -1,4 +1,4 @@
--- The whole schema of a grantd database (user_version 5).
+-- The whole schema of a grantd database (user_version 6).
 --
 -- Rules (a test holds them): every table is STRICT; no clock and no randomness in SQL, both come in as
 -- parameters; every admin write carries one row of audit_commit, whose `guard` fails when the write's
@@ -211,6 +211,14 @@ CREATE TABLE decision_explanation (
     explanation TEXT NOT NULL CHECK (json_type(explanation) = 'object')
 ) STRICT;
 CREATE INDEX decision_explanation_age ON decision_explanation (at_ms);
+
+-- How many token requests ended how in each hour: what charts are drawn from. It outlives the decisions themselves.
+CREATE TABLE decision_tally (
+    hour_ms INTEGER NOT NULL,
+    outcome TEXT NOT NULL CHECK (outcome IN ('issued', 'refused', 'failed')),
+    count   INTEGER NOT NULL CHECK (count > 0),
+    PRIMARY KEY (hour_ms, outcome)
+) STRICT, WITHOUT ROWID;
 
 -- One admin write. `guard` is NULL, and so refused, when the write's condition does not hold.
 CREATE TABLE audit_commit (

@@ -4,6 +4,7 @@
 //! validated whole, names every violation, and changes everything it says or nothing.
 
 pub(crate) mod actor;
+pub(crate) mod decisions;
 pub(crate) mod evaluate;
 pub(crate) mod one_time;
 pub(crate) mod operations;

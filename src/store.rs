@@ -39,7 +39,7 @@ pub(crate) use apply::{CREDENTIAL, Draft, Stage};
 pub use audit::{AuditVerdict, CommitRow, EventRow};
 pub use client::{ApiView, ClientView, GrantView};
 pub use copy::{Step, Watch};
-pub(crate) use decision::{EXPLANATION_GRAIN_MS, NewDecision, NewExplanation};
+pub(crate) use decision::{EXPLANATION_GRAIN_MS, NewDecision, NewExplanation, Tally};
 pub(crate) use entity::Entity;
 pub use entity::{Page, Query};
 pub(crate) use expiry::EndingSecret;

@@ -8,7 +8,7 @@ use crate::error::{Error, Result, Violation};
 use crate::model::digest::sha256_hex;
 use crate::policy::abi::TEXT_CHARS_MAX;
 use crate::policy::{Failure, FailureKind};
-use crate::store::{Entity, ModuleRow, Origin};
+use crate::store::{Entity, ModuleRow, Origin, Page, Query};
 
 /// A module that was handed in.
 pub(crate) struct Uploaded {
@@ -42,6 +42,11 @@ pub(crate) fn module_upload(app: &App, bytes: &[u8], origin: &Origin) -> Result<
     Ok(Uploaded { is_new: true, shown })
 }
 
+/// One page of modules.
+pub(crate) fn module_list(app: &App, query: &Query) -> Result<Page<ModuleRow>> {
+    app.store.policy_module_list(query)
+}
+
 /// A module, named by its digest or the beginning of it, its name, or `name@version`.
 pub(crate) fn module_read(app: &App, named: &str) -> Result<ModuleRow> {
     app.store.policy_module_named(named)?.map_err(Error::NotFound)
@@ -58,6 +63,11 @@ pub(crate) fn module_wasm(app: &App, named: &str) -> Result<(ModuleRow, Vec<u8>)
     let wasm = app.store.policy_module_wasm(&module.digest)?;
     let wasm = wasm.ok_or_else(|| Error::NotFound("this module was deleted a moment ago".to_owned()))?;
     Ok((module, wasm))
+}
+
+/// Why a module cannot be used, if it cannot: what it is attached to denies then.
+pub(crate) fn module_failure(app: &App, digest: &str) -> Option<Failure> {
+    app.policies.manifest(digest).err()
 }
 
 /// Deletes a module that no policy uses.

@@ -14,11 +14,14 @@ mod gate;
 mod layout;
 mod pages;
 mod parts;
+mod upload;
 mod view;
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpRequest, HttpResponse, web};
+use tokio::sync::OwnedSemaphorePermit;
 
+use super::admin::UploadTurns;
 use super::body;
 use super::error::wrong_method;
 use crate::app::App;
@@ -29,8 +32,8 @@ use asked::Asked;
 use draft::{Draft, Form};
 use pages::{
     about, account, account_tabs, accounts, api, api_add, api_scopes, api_tabs, api_tokens, apis, audit, client,
-    client_add, client_secrets, clients, failure, grant, grant_add, grants, keys, marketplace, overview, session,
-    sessions,
+    client_add, client_secrets, clients, decision, decisions, failure, grant, grant_add, grants, keys, marketplace,
+    modules, overview, playground, policies, policy, policy_add, session, sessions, suggest,
 };
 use view::View;
 
@@ -68,6 +71,7 @@ const ROUTES: &[Route] = &[
     form("/service-accounts/{id}/delete", Role::Editor, account::draw_delete, account::delete),
     page("/service-accounts/{id}/integrations", account_tabs::draw_integrations),
     page("/service-accounts/{id}/access", account_tabs::draw_access),
+    page("/service-accounts/{id}/decisions", account_tabs::draw_decisions),
     page("/service-accounts/{id}/history", account_tabs::draw_history),
     page("/service-accounts/{id}/json", account_tabs::draw_json),
     page("/marketplace", marketplace::draw),
@@ -75,6 +79,7 @@ const ROUTES: &[Route] = &[
     form("/marketplace/machine-to-machine/add", Role::Editor, client_add::draw, client_add::add),
     page("/marketplace/machine-to-machine/{id}", client::draw),
     page("/marketplace/machine-to-machine/{id}/use", client::draw_use),
+    page("/marketplace/machine-to-machine/{id}/decisions", client::draw_decisions),
     page("/marketplace/machine-to-machine/{id}/history", client::draw_history),
     page("/marketplace/machine-to-machine/{id}/json", client::draw_json),
     form("/marketplace/machine-to-machine/{id}/edit", Role::Editor, client::draw_edit, client::edit),
@@ -97,6 +102,8 @@ const ROUTES: &[Route] = &[
     page("/marketplace/api/{id}/access", api_tabs::draw_access),
     page("/marketplace/api/{id}/tokens", api_tabs::draw_tokens),
     form("/marketplace/api/{id}/tokens/edit", Role::Editor, api_tabs::draw_edit_tokens, api_tabs::edit_tokens),
+    page("/marketplace/api/{id}/policies", api_tabs::draw_policies),
+    page("/marketplace/api/{id}/decisions", api_tabs::draw_decisions),
     page("/marketplace/api/{id}/history", api_tabs::draw_history),
     page("/marketplace/api/{id}/json", api_tabs::draw_json),
     form("/marketplace/api/{id}/edit", Role::Editor, api::draw_edit, api::edit),
@@ -111,6 +118,22 @@ const ROUTES: &[Route] = &[
     page("/grants/{id}/json", grant::draw_json),
     form("/grants/{id}/edit", Role::Editor, grant::draw_edit, grant::edit),
     form("/grants/{id}/delete", Role::Editor, grant::draw_delete, grant::delete),
+    page("/policies", policies::draw),
+    form("/policies/add", Role::Editor, policy_add::draw, policy_add::add),
+    page("/policies/modules", modules::draw),
+    form("/policies/modules/add", Role::Editor, modules::draw_upload, modules::upload),
+    page("/policies/modules/{digest}", modules::draw_one),
+    form("/policies/modules/{digest}/delete", Role::Editor, modules::draw_delete, modules::delete),
+    page("/policies/{id}", policy::draw),
+    form("/policies/{id}/edit", Role::Editor, policy::draw_edit, policy::edit),
+    form("/policies/{id}/delete", Role::Editor, policy::draw_delete, policy::delete),
+    Route { needs: Role::Editor, ..page("/policies/{id}/playground", playground::draw) },
+    page("/policies/{id}/decisions", policy::draw_decisions),
+    page("/policies/{id}/history", policy::draw_history),
+    page("/policies/{id}/json", policy::draw_json),
+    page("/decisions", decisions::draw),
+    page("/decisions/{id}", decision::draw),
+    Route { needs: Role::Editor, ..page("/decisions/{id}/replay", decision::draw_replay) },
     page("/audit", audit::draw),
     page("/audit/{id}", audit::draw_commit),
     page("/keys", keys::draw),
@@ -121,7 +144,9 @@ const ROUTES: &[Route] = &[
     page("/sessions", sessions::draw),
     form("/sessions/{id}/end", Role::Reader, sessions::draw_end, sessions::end),
     page("/about", about::draw),
-    page("/suggest/service-accounts", clients::suggest_accounts),
+    page("/suggest/service-accounts", suggest::accounts),
+    page("/suggest/integrations", suggest::clients),
+    page("/suggest/apis", suggest::apis),
     form("/theme", Role::Reader, session::draw_theme, session::set_theme),
     form("/sign-out", Role::Reader, session::draw_sign_out, session::sign_out),
 ];
@@ -155,9 +180,9 @@ async fn show(route: &'static Route, app: web::Data<App>, request: HttpRequest) 
 
 async fn send(route: &'static Route, app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     let asked = Asked::of(&request);
-    let body = body::read(&request, payload, FORM_BYTES_MAX).await;
+    let form = read_form(&app, &request, payload).await;
     on_blocking_pool(move || {
-        let form = Form::parse(&body?)?;
+        let (form, _turn) = form?;
         gate::check_origin(&app, &asked)?;
         match gate::admit(&app, &asked)? {
             Some(view) => Ok(submit(route, &view, &form)),
@@ -165,6 +190,22 @@ async fn send(route: &'static Route, app: web::Data<App>, request: HttpRequest, 
         }
     })
     .await
+}
+
+/// The form that was sent. One that carries a file holds a turn, as at the admin API: few are looked over at a time.
+async fn read_form(
+    app: &App,
+    request: &HttpRequest,
+    payload: web::Payload,
+) -> Result<(Form, Option<OwnedSemaphorePermit>)> {
+    if !upload::is_multipart(request) {
+        return Ok((Form::parse(&body::read(request, payload, FORM_BYTES_MAX).await?)?, None));
+    }
+    let turns = request.app_data::<web::Data<UploadTurns>>();
+    let turn = turns.ok_or_else(|| Error::Internal("no turns at uploading".to_owned()))?.take()?;
+    let bytes_max = FORM_BYTES_MAX + 1024 * app.config().policies.module_kib as usize;
+    let body = body::read(request, payload, bytes_max).await?;
+    Ok((upload::form(request, body).await?, Some(turn)))
 }
 
 /// Does what the form says, unless it was made for another session: then it is drawn again, and nothing is done.

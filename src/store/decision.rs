@@ -3,6 +3,8 @@
 //! Rows are only ever added at one end and removed at the other, so `seq` has no gaps: an unfiltered list counts and
 //! turns pages by arithmetic, at a million rows as at ten. What a record says is `decision.rs`'s business.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
 use super::engine::{Batch, EngineError, Row, Statement, params};
@@ -85,6 +87,37 @@ pub(crate) struct NewExplanation<'a> {
 /// How far the time of an explanation may lie behind the youngest decision that rests on it.
 pub(crate) const EXPLANATION_GRAIN_MS: i64 = 3_600_000;
 
+/// How long the hourly counts are kept.
+const TALLY_KEPT_MS: i64 = 400 * 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+const INSERT_TALLY: &str = "INSERT INTO decision_tally (hour_ms, outcome, count) VALUES (?1, ?2, ?3) \
+    ON CONFLICT (hour_ms, outcome) DO UPDATE SET count = count + excluded.count";
+const DELETE_TALLIES: &str = "DELETE FROM decision_tally WHERE hour_ms < ?1";
+
+/// How many token requests of one hour ended in one way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tally {
+    /// When the hour began.
+    pub(crate) hour: Timestamp,
+    pub(crate) outcome: String,
+    pub(crate) count: i64,
+}
+
+fn tally_from_row(row: &Row) -> Result<Tally, EngineError> {
+    Ok(Tally { hour: row.time(0)?, outcome: row.text(1)?, count: row.integer(2)? })
+}
+
+/// The counts that a batch adds: a few rows, however many decisions it holds.
+fn tallies(decisions: &[NewDecision]) -> Batch {
+    let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
+    for decision in decisions {
+        *counts.entry((decision.at.ms() / HOUR_MS * HOUR_MS, decision.outcome)).or_default() += 1;
+    }
+    let add =
+        |((hour, outcome), count): ((i64, &str), i64)| Statement::new(INSERT_TALLY, params![hour, outcome, count]);
+    counts.into_iter().map(add).collect()
+}
+
 fn record_from_row(row: &Row) -> Result<Map<String, Value>, EngineError> {
     let text = |column| Ok(row.optional_text(column)?.into());
     let (id, outcome): (Value, Value) = (text(0)?, text(2)?);
@@ -115,7 +148,7 @@ impl Store {
         decisions: &[NewDecision],
         explanations: &[NewExplanation<'_>],
     ) -> Result<()> {
-        let mut batch = Batch::with_capacity(decisions.len() + explanations.len());
+        let mut batch = tallies(decisions);
         for NewExplanation { digest, at, policies, text } in explanations {
             batch.push(Statement::new(INSERT_EXPLANATION, params![digest.to_vec(), *at, *policies, *text]));
         }
@@ -148,6 +181,21 @@ impl Store {
             ))
         })?;
         record_from_row(&row).map_err(plain_error)
+    }
+
+    /// How token requests ended, hour by hour, from `from` on.
+    pub(crate) fn decision_tally_list(&self, from: Timestamp) -> Result<Vec<Tally>> {
+        const SELECT_TALLIES: &str =
+            "SELECT hour_ms, outcome, count FROM decision_tally WHERE hour_ms >= ?1 ORDER BY hour_ms";
+        let rows = self.read(&Statement::new(SELECT_TALLIES, params![from]))?;
+        rows.iter().map(|row| tally_from_row(row).map_err(plain_error)).collect()
+    }
+
+    /// What policies said lately: the youngest explanations, each once however many decisions rest on it.
+    pub(crate) fn decision_explanation_list(&self, count: u32) -> Result<Vec<Value>> {
+        const SELECT_EXPLANATIONS: &str = "SELECT explanation FROM decision_explanation ORDER BY at_ms DESC LIMIT ?1";
+        let rows = self.read(&Statement::new(SELECT_EXPLANATIONS, params![i64::from(count)]))?;
+        rows.iter().map(|row| row.json(0).map_err(plain_error)).collect()
     }
 
     /// One page of decisions.
@@ -196,6 +244,7 @@ impl Store {
         let batch = vec![
             Statement::new(DELETE, params![step_end]),
             Statement::new(DELETE_EXPLANATIONS, params![EXPLANATION_GRAIN_MS, PRUNED_AT_ONCE_MAX]),
+            Statement::new(DELETE_TALLIES, params![keep_after.ms() - TALLY_KEPT_MS]),
         ];
         self.write(batch).map_err(plain_error)?;
         Ok(step_end - low == PRUNED_AT_ONCE_MAX)

@@ -4,6 +4,7 @@
 mod conflicts;
 mod flows;
 mod headers;
+mod policies;
 mod routes;
 mod sign_in;
 mod writes;

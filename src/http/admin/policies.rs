@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::answer;
 use super::controller::list_response;
@@ -64,6 +64,19 @@ impl Default for UploadTurns {
     }
 }
 
+impl UploadTurns {
+    /// A turn, to be held while the module is looked over.
+    ///
+    /// # Errors
+    /// `Unavailable` when too many wait already.
+    pub(in crate::http) fn take(&self) -> Result<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().map_err(|_| Error::Unavailable {
+            detail: "other modules are being compiled: try again in some seconds".to_owned(),
+            cause: format!("{UPLOADS_MAX} modules wait for the compiler"),
+        })
+    }
+}
+
 async fn policy_evaluate(
     app: web::Data<App>,
     request: HttpRequest,
@@ -80,12 +93,9 @@ async fn module_upload(
     request: HttpRequest,
     upload: Upload,
 ) -> HttpResponse {
-    let Ok(turn) = Arc::clone(&turns.0).try_acquire_owned() else {
-        let busy = Error::Unavailable {
-            detail: "other modules are being compiled: try again in some seconds".to_owned(),
-            cause: format!("{UPLOADS_MAX} modules wait for the compiler"),
-        };
-        return admin_response(&request, &busy);
+    let turn = match turns.take() {
+        Ok(turn) => turn,
+        Err(busy) => return admin_response(&request, &busy),
     };
     let operation = move || {
         let uploaded = policies::module_upload(&app, &upload.bytes, &upload.origin);

@@ -1,7 +1,6 @@
 //! A request as the console sees it: taken apart once, and free to move to another thread.
 
 use actix_web::HttpRequest;
-use actix_web::http::header;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::http::context::{self, RequestContext};
@@ -71,11 +70,12 @@ impl Asked {
             parameters: parameters.collect(),
             query: Pairs::parse(request.query_string()),
             context: context::of(request),
-            host: request.connection_info().host().to_owned(),
+            // As sent: what a proxy claims besides is good for nothing here.
+            host: header("host").unwrap_or_default(),
             origin: header("origin"),
             fetch_site: header("sec-fetch-site"),
             is_prefetch: header("sec-purpose").is_some_and(|purpose| purpose.contains("prefetch")),
-            cookies: header(header::COOKIE.as_str()).unwrap_or_default(),
+            cookies: header("cookie").unwrap_or_default(),
         }
     }
 

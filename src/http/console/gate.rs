@@ -24,7 +24,7 @@ use crate::secret::{SecretKind, is_generated};
 /// # Errors
 /// `Unavailable` or `Internal` from the database.
 pub(super) fn admit<'a>(app: &'a App, asked: &'a Asked) -> Result<Option<View<'a>>> {
-    let Some(unverified_cookie) = asked.cookie(&session_cookie_name(app)) else { return Ok(None) };
+    let Some(unverified_cookie) = asked.cookie(&session_cookie_name(app, asked)) else { return Ok(None) };
     let session = match session::resume(app, &unverified_cookie) {
         Err(Error::Unauthenticated) => return Ok(None),
         other => other?,
@@ -50,7 +50,7 @@ pub(super) fn check_origin(app: &App, asked: &Asked) -> Result<()> {
         (Some(site), _) => matches!(site, "same-origin" | "none"),
         (None, Some(origin)) => {
             let host = origin.split_once("://").map_or("", |(_, host)| host);
-            host == asked.host || origin == app.public_url()
+            host == asked.host || app.base_at(&asked.host).is_ok_and(|base| origin == base.url)
         }
         (None, None) => true,
     };
@@ -61,8 +61,8 @@ pub(super) fn check_origin(app: &App, asked: &Asked) -> Result<()> {
 }
 
 /// Browsers share cookies among the ports of a host: the name tells servers on one machine apart.
-fn session_cookie_name(app: &App) -> String {
-    let url = app.public_url();
+fn session_cookie_name(app: &App, asked: &Asked) -> String {
+    let url = app.base_at(&asked.host).map_or("", |base| base.url.as_str());
     if url.starts_with("https://") {
         return "__Host-grantd_session".to_owned();
     }
@@ -71,8 +71,8 @@ fn session_cookie_name(app: &App) -> String {
 }
 
 /// Only the browser that signed in sends it, only to this server, and no script reads it.
-fn session_cookie(app: &App, value: &str, more: &str) -> String {
-    let name = session_cookie_name(app);
+fn session_cookie(app: &App, asked: &Asked, value: &str, more: &str) -> String {
+    let name = session_cookie_name(app, asked);
     let (path, secure) = if name.starts_with("__Host-") { ("/", "; Secure") } else { ("/console", "") };
     format!("{name}={value}; Path={path}; HttpOnly; SameSite=Strict{secure}{more}")
 }
@@ -184,12 +184,12 @@ fn start(app: &App, asked: &Asked, token: &ApiToken) -> Result<String> {
         session::end(app, view.session.id.as_str(), &own)?;
     }
     let secret = session::start(app, token, &origin)?;
-    Ok(session_cookie(app, secret.expose(), ""))
+    Ok(session_cookie(app, asked, secret.expose(), ""))
 }
 
 /// What makes a browser forget that it was signed in.
-pub(super) fn forget(app: &App) -> String {
-    session_cookie(app, "", "; Max-Age=0")
+pub(super) fn forget(app: &App, asked: &Asked) -> String {
+    session_cookie(app, asked, "", "; Max-Age=0")
 }
 
 /// What makes a browser remember light or dark.

@@ -20,6 +20,8 @@ pub(super) enum Section {
     Clients,
     Apis,
     Grants,
+    Policies,
+    Decisions,
     Audit,
     Keys,
     ApiTokens,
@@ -52,8 +54,20 @@ const NAVIGATION: &[(&str, &[Entry])] = &[
             entry(Section::Apis, "/console/marketplace/api", "API", Icon::Api),
         ],
     ),
-    ("Access", &[entry(Section::Grants, "/console/grants", "Grants", Icon::Grant)]),
-    ("Reporting", &[entry(Section::Audit, "/console/audit", "Audit", Icon::Audit)]),
+    (
+        "Access",
+        &[
+            entry(Section::Grants, "/console/grants", "Grants", Icon::Grant),
+            entry(Section::Policies, "/console/policies", "Policies", Icon::Policy),
+        ],
+    ),
+    (
+        "Reporting",
+        &[
+            entry(Section::Decisions, "/console/decisions", "Decisions", Icon::Decision),
+            entry(Section::Audit, "/console/audit", "Audit", Icon::Audit),
+        ],
+    ),
     (
         "Settings",
         &[

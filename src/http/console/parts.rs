@@ -8,6 +8,7 @@ pub(super) mod field;
 pub(super) mod history;
 pub(super) mod icon;
 pub(super) mod list;
+pub(super) mod schema_form;
 pub(super) mod scopes;
 pub(super) mod snippet;
 pub(super) mod text;

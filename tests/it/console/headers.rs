@@ -26,6 +26,11 @@ pub fn pages(app: &TestApp) -> Vec<String> {
         "/console/marketplace/api/add",
         "/console/grants",
         "/console/grants/add",
+        "/console/policies",
+        "/console/policies/add",
+        "/console/policies/modules",
+        "/console/policies/modules/add",
+        "/console/decisions",
         "/console/audit",
         "/console/keys",
         "/console/keys/rotate",
@@ -39,7 +44,7 @@ pub fn pages(app: &TestApp) -> Vec<String> {
     .map(str::to_owned)
     .to_vec();
     for (path, ends) in [
-        (&account, &["", "/edit", "/delete", "/integrations", "/access", "/history", "/json"][..]),
+        (&account, &["", "/edit", "/delete", "/integrations", "/access", "/decisions", "/history", "/json"][..]),
         (&client, &["", "/edit", "/delete", "/use", "/history", "/json", "/secrets/add"]),
         (&api, &["", "/edit", "/delete", "/access", "/tokens", "/tokens/edit", "/history", "/json", "/scopes/add"]),
         (&grant, &["", "/edit", "/delete", "/history", "/json"]),

@@ -121,8 +121,8 @@ function liveLists() {
 }
 
 /** Names are suggested while one types them: a combobox with a list (WAI-ARIA 1.2). */
-function suggestions() {
-  for (const field of document.querySelectorAll("[data-suggest]")) {
+function suggestions(within = document) {
+  for (const field of within.querySelectorAll("[data-suggest]")) {
     const input = field.querySelector("input");
     const list = document.createElement("ul");
     list.className = "suggestions";
@@ -195,25 +195,33 @@ function suggestions() {
 }
 
 /** More rows in a form that has several. */
-function rows() {
-  for (const group of document.querySelectorAll("[data-rows]")) {
-    const button = group.querySelector("[data-add-row]");
-    const template = group.querySelector("template[data-row]");
-    let next = group.querySelectorAll(".scope-row").length;
+function rows(within = document) {
+  for (const group of within.querySelectorAll("[data-rows]")) {
+    const button = group.querySelector(":scope > [data-add-row]");
+    const template = group.querySelector(":scope > template[data-row]");
+    let next = group.querySelectorAll(":scope > [data-item]").length;
     button.hidden = false;
     button.addEventListener("click", () => {
       const row = document.importNode(template.content, true);
-      for (const element of row.querySelectorAll("[id], [for], [name], [aria-label], [aria-describedby]")) {
-        for (const name of ["id", "for", "name", "aria-describedby"]) {
-          const value = element.getAttribute(name);
-          if (value) element.setAttribute(name, value.replace("ROW", String(next)));
-        }
-        if (element.matches("[role='group']")) element.setAttribute("aria-label", `Scope ${next + 1}`);
-      }
+      number(row, String(next));
+      row.firstElementChild.setAttribute("aria-label", `Item ${next + 1}`);
       next += 1;
+      rows(row);
+      suggestions(row);
       template.before(row);
-      template.previousElementSibling.querySelector("input").focus();
+      template.previousElementSibling.querySelector("input, select, textarea").focus();
     });
+  }
+}
+
+/** Writes a row's number into its names, those of the templates inside it too. */
+function number(row, to) {
+  for (const element of row.querySelectorAll("*")) {
+    for (const name of ["id", "for", "name", "aria-describedby"]) {
+      const value = element.getAttribute(name);
+      if (value) element.setAttribute(name, value.replace("ROW", to));
+    }
+    if (element instanceof HTMLTemplateElement) number(element.content, to);
   }
 }
 

@@ -32,6 +32,7 @@ const TABS: &[(&str, &str)] = &[
     ("", "Profile"),
     ("/integrations", "Integrations"),
     ("/access", "Access"),
+    ("/decisions", "Decisions"),
     ("/history", "History"),
     ("/json", "JSON"),
 ];

@@ -6,10 +6,10 @@ use super::account::{frame, owned, read};
 use crate::error::Result;
 use crate::http::console::answer::Reply;
 use crate::http::console::draft::Draft;
-use crate::http::console::pages::clients;
+use crate::http::console::pages::{clients, decisions, policies};
 use crate::http::console::parts::access::{self, Held};
 use crate::http::console::parts::icon::Icon;
-use crate::http::console::parts::{history, text};
+use crate::http::console::parts::{history, list, text};
 use crate::http::console::view::View;
 use crate::model::Record;
 use crate::model::api_token::Role;
@@ -54,10 +54,32 @@ pub(crate) fn draw_access(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
         @if held.is_empty() { (no_access(view, &account)) }
         @else {
             (access_notice(&account, has_integration))
-            div.stack { @for held in &held { (api_card(view, held)) } }
+            div.stack {
+                @for held in &held { (api_card(view, held)) }
+                (narrowed_by(view, &account, &held)?)
+            }
         }
     };
     Ok(frame(view, &account, "/access").body(body).into())
+}
+
+/// The policies that narrow what the grants give.
+fn narrowed_by(view: &View<'_>, account: &Record<ServiceAccount>, held: &[Held]) -> Result<Markup> {
+    let clients = owned::<MachineToMachine>(view, account, SHOWN_MAX)?.items;
+    let apis = held.iter().map(|held| held.api.id.to_string());
+    let policies = policies::counting_for(
+        view,
+        apis,
+        clients.iter().map(|client| client.id.to_string()),
+        std::iter::once(account.id.to_string()),
+    )?;
+    Ok(html! {
+        section aria-labelledby="narrowed" {
+            div.section-head { h2 #narrowed { "Narrowed by" } }
+            @if policies.is_empty() { p.quiet { "No policy: tokens carry what the grants give." } }
+            @else { (policies::table(view, &policies)?) }
+        }
+    })
 }
 
 fn no_access(view: &View<'_>, account: &Record<ServiceAccount>) -> Markup {
@@ -93,6 +115,13 @@ fn api_card(view: &View<'_>, held: &Held) -> Markup {
             (access::scope_table(view, held))
         }
     }
+}
+
+pub(crate) fn draw_decisions(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
+    let account = read(view)?;
+    let own = list::equals("serviceAccountId", account.id.as_str())?;
+    let body = decisions::tab(view, vec![own], "It did not ask for a token yet.")?;
+    Ok(frame(view, &account, "/decisions").body(body).into())
 }
 
 pub(crate) fn draw_history(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {

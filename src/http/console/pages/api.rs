@@ -27,6 +27,8 @@ const TABS: &[(&str, &str)] = &[
     ("", "Scopes"),
     ("/access", "Who has access"),
     ("/tokens", "Token settings"),
+    ("/policies", "Policies"),
+    ("/decisions", "Decisions"),
     ("/history", "History"),
     ("/json", "JSON"),
 ];

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
-use super::accounts;
 use super::api::{frame, needed, read};
 use super::apis::path_of;
+use super::{accounts, decisions, policies};
 use crate::admin;
 use crate::error::Result;
 use crate::http::console::answer::Reply;
@@ -20,6 +20,7 @@ use crate::http::console::parts::{access, dialog, history, list, text, time, tok
 use crate::http::console::view::{View, reason_of};
 use crate::model::Record;
 use crate::model::api::{Api, ClaimSource};
+use crate::model::api_token::Role;
 use crate::model::grant::Grant;
 use crate::model::service_account::ServiceAccount;
 
@@ -164,6 +165,30 @@ pub(crate) fn edit_tokens(view: &View<'_>, form: &Form) -> Result<Reply> {
     let origin = view.origin(reason_of(form)?);
     admin::patch::<Api>(view.app, id, &body, form.revision(), &origin)?;
     Ok(Reply::to(format!("{}/tokens", path_of(id))).saying("Saved the token settings"))
+}
+
+pub(crate) fn draw_policies(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
+    let api = read(view)?;
+    let none = std::iter::empty;
+    let found = policies::counting_for(view, std::iter::once(api.id.to_string()), none(), none())?;
+    let action =
+        html! { @if view.may(Role::Editor) { a.button href=(policies::ADD) { (Icon::Add) "Attach a policy" } } };
+    let body = html! {
+        @if found.is_empty() {
+            (text::empty(Icon::Policy, "No policies", &html! { "Tokens for this API carry what the grants give." }, &action))
+        } @else {
+            (policies::table(view, &found)?)
+            p.below { (action) }
+        }
+    };
+    Ok(frame(view, &api, "/policies").body(body).into())
+}
+
+pub(crate) fn draw_decisions(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
+    let api = read(view)?;
+    let own = list::equals("apiId", api.id.as_str())?;
+    let body = decisions::tab(view, vec![own], "Nobody asked for a token for it yet.")?;
+    Ok(frame(view, &api, "/decisions").body(body).into())
 }
 
 pub(crate) fn draw_history(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {

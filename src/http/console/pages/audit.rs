@@ -3,7 +3,7 @@
 use maud::html;
 use serde_json::Value;
 
-use super::{accounts, apis, clients, grants};
+use super::{accounts, apis, clients, grants, policies};
 use crate::admin::operations;
 use crate::error::Result;
 use crate::http::console::answer::Reply;
@@ -131,6 +131,7 @@ fn place_of(resource_type: &str, id: &str) -> Option<String> {
         "MachineToMachine" => Some(clients::path_of(id)),
         "Api" => Some(apis::path_of(id)),
         "Grant" => Some(grants::path_of(id)),
+        "Policy" => Some(policies::path_of(id)),
         "SigningKey" => Some("/console/keys".to_owned()),
         _ => None,
     }

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 use serde_json::{Map, Value, json};
 
-use super::accounts;
 use super::clients::{PATH, last_used, path_of};
+use super::{accounts, decisions};
 use crate::admin;
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -30,8 +30,13 @@ use crate::model::machine_to_machine::{AuthMethod, MachineToMachine};
 use crate::model::service_account::ServiceAccount;
 use crate::secret::Secret;
 
-const TABS: &[(&str, &str)] =
-    &[("", "Credentials"), ("/use", "How to use"), ("/history", "History"), ("/json", "JSON")];
+const TABS: &[(&str, &str)] = &[
+    ("", "Credentials"),
+    ("/use", "How to use"),
+    ("/decisions", "Decisions"),
+    ("/history", "History"),
+    ("/json", "JSON"),
+];
 /// What stands for a secret that is not to be seen any more.
 const UNSEEN_SECRET: &str = "YOUR_CLIENT_SECRET";
 /// Grants that are looked at to fill in a scope.
@@ -210,6 +215,13 @@ pub(crate) fn draw_use(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
         }
     };
     Ok(frame(view, &client, "/use").body(body).into())
+}
+
+pub(crate) fn draw_decisions(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
+    let client = read(view)?;
+    let own = list::equals("clientId", client.value.client_id.as_str())?;
+    let body = decisions::tab(view, vec![own], "It did not ask for a token yet.")?;
+    Ok(frame(view, &client, "/decisions").body(body).into())
 }
 
 pub(crate) fn draw_history(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {

@@ -127,20 +127,3 @@ fn secrets(client: &MachineToMachine, now: Timestamp) -> Markup {
         }
     }
 }
-
-/// What a type-ahead of service accounts suggests.
-pub(crate) fn suggest_accounts(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
-    const SUGGESTED: u32 = 8;
-    let typed = view.asked.query.value("q").unwrap_or_default().trim();
-    let filters =
-        if typed.is_empty() { Vec::new() } else { vec![list::contains(&["userName", "displayName"], typed)?] };
-    let found = admin::list::<ServiceAccount>(view.app, &list::newest(SUGGESTED, filters))?;
-    let suggestion = |account: &Record<ServiceAccount>| {
-        serde_json::json!({
-            "value": account.value.user_name,
-            "label": account.value.display_name,
-            "note": if account.value.active { "" } else { "inactive" },
-        })
-    };
-    Ok(Reply::Data(found.items.iter().map(suggestion).collect()))
-}

@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::{accounts, apis, clients, grants};
+use super::{accounts, activity, apis, clients, grants};
 use crate::admin::{self, operations};
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -49,11 +49,12 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     };
     let body = html! {
         div.stack {
-            (tiles(&counts))
             @if counts.grants == 0 || counts.clients == 0 { (begin(view, &counts)) }
+            @else { (activity::chart(view)?) }
+            (tiles(&counts))
             div.halves {
-                (ending(view)?)
-                (recent(view)?)
+                div.stack { (activity::denials(view)?) (recent(view)?) }
+                div.stack { (ending(view)?) (activity::slowest(view)?) }
             }
         }
     };

@@ -30,5 +30,5 @@ pub(crate) fn draw_sign_out(view: &View<'_>, draft: &Draft<'_>) -> Result<Reply>
 pub(crate) fn sign_out(view: &View<'_>, _: &Form) -> Result<Reply> {
     let origin = view.origin(Some("signed out of the console"));
     session::end(view.app, view.session.id.as_str(), &origin)?;
-    Ok(Reply::to("/console/sign-in").with_cookie(gate::forget(view.app)))
+    Ok(Reply::to("/console/sign-in").with_cookie(gate::forget(view.app, view.asked)))
 }

@@ -102,7 +102,7 @@ pub(crate) fn end(view: &View<'_>, _: &Form) -> Result<Reply> {
     let id = view.parameter("id");
     session::end(view.app, id, &view.origin(Some("ended in the console")))?;
     if id == view.session.id.as_str() {
-        return Ok(Reply::to("/console/sign-in").with_cookie(gate::forget(view.app)));
+        return Ok(Reply::to("/console/sign-in").with_cookie(gate::forget(view.app, view.asked)));
     }
     Ok(Reply::to(PATH).saying("Ended the session"))
 }

@@ -19,8 +19,26 @@ pub(crate) fn form(view: &View<'_>, draft: &Draft<'_>, action: &str, fields: &Ma
     }
 }
 
+/// As [`form`], for one that carries a file. The same file sent twice changes nothing.
+pub(crate) fn upload_form(
+    view: &View<'_>,
+    draft: &Draft<'_>,
+    action: &str,
+    fields: &Markup,
+    buttons: &Markup,
+) -> Markup {
+    html! {
+        (problems(draft))
+        form method="post" action=(action) enctype="multipart/form-data" data-guard {
+            input type="hidden" name=(FORM_TOKEN) value=(view.form_token);
+            (fields)
+            div.buttons { (buttons) }
+        }
+    }
+}
+
 /// What is told above a form.
-fn problems(draft: &Draft<'_>) -> Markup {
+pub(crate) fn problems(draft: &Draft<'_>) -> Markup {
     let others = draft.unplaced();
     html! {
         @if let Some(notice) = draft.notice() {

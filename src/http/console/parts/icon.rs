@@ -11,6 +11,7 @@ pub(crate) enum Icon {
     Audit,
     Check,
     Copy,
+    Decision,
     Down,
     Grant,
     Info,
@@ -21,6 +22,7 @@ pub(crate) enum Icon {
     Moon,
     Next,
     Overview,
+    Policy,
     Previous,
     Search,
     Sun,
@@ -48,6 +50,8 @@ impl Icon {
             Self::Copy => {
                 r#"<rect x="5.5" y="5.5" width="8" height="8" rx="1.5"/><path d="M10.5 5.5V4A1.5 1.5 0 0 0 9 2.5H4A1.5 1.5 0 0 0 2.5 4v5A1.5 1.5 0 0 0 4 10.5h1.5"/>"#
             }
+            // A staircase that goes down.
+            Self::Decision => r#"<path d="M2 3.5h4v3h4v3h4v3"/>"#,
             Self::Down => r#"<path d="m4 6 4 4 4-4"/>"#,
             Self::Grant => {
                 r#"<path d="M8 2 13 4v4c0 3-2.2 5.2-5 6-2.8-.8-5-3-5-6V4z"/><path d="m5.8 8 1.6 1.6 3-3.2"/>"#
@@ -63,6 +67,8 @@ impl Icon {
             Self::Moon => r#"<path d="M13.5 9.5A6 6 0 0 1 6.5 2.5a6 6 0 1 0 7 7z"/>"#,
             Self::Next => r#"<path d="m6 3 5 5-5 5"/>"#,
             Self::Overview => r#"<path d="M2 13.5V9M6 13.5V5M10 13.5V7.5M14 13.5v-11"/>"#,
+            // What lets less through than comes in.
+            Self::Policy => r#"<path d="M2 2.5h12L9.5 8.5v5l-3-1.5V8.5z"/>"#,
             Self::Previous => r#"<path d="m10 3-5 5 5 5"/>"#,
             Self::Search => r#"<circle cx="7" cy="7" r="4.5"/><path d="m10.5 10.5 3.5 3.5"/>"#,
             Self::Sun => {

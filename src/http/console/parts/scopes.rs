@@ -32,7 +32,7 @@ fn one_row(draft: &Draft<'_>, row: &str, number: usize) -> Markup {
     let name = |member: &str| format!("scopes/{row}/{member}");
     let (identifier, display_name, sensitivity) = (name("identifier"), name("displayName"), name("sensitivity"));
     html! {
-        div.scope-row role="group" aria-label=(format!("Scope {}", number + 1)) {
+        div.scope-row data-item role="group" aria-label=(format!("Scope {}", number + 1)) {
             (field::text(draft, &Field {
                 name: &identifier, label: "Scope", value: draft.text(&identifier, ""), mono: true, ..Field::default()
             }))
