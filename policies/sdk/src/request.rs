@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// JSON text, parsed when somebody looks at it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +94,80 @@ pub struct Api {
     pub scopes: Vec<String>,
     /// The API's own members.
     pub attributes: Json,
+}
+
+impl Request {
+    /// The request as one JSON object, in the words of case files and decision records: `account.userName`,
+    /// `context.time.hour`. Without the settings.
+    #[must_use]
+    pub fn to_json(&self) -> Value {
+        let mut context = Map::new();
+        if let Some(time) = self.context.time {
+            let Instant { unix_seconds, hour, minute, weekday } = time;
+            context.insert(
+                "time".into(),
+                json!({"unixSeconds": unix_seconds, "hour": hour, "minute": minute, "weekday": weekday}),
+            );
+        }
+        let texts = [
+            ("requestId", &self.context.request_id),
+            ("remoteAddress", &self.context.remote_address),
+            ("userAgent", &self.context.user_agent),
+        ];
+        for (name, text) in texts {
+            if let Some(text) = text {
+                context.insert(name.into(), Value::from(text.as_str()));
+            }
+        }
+        let parameters =
+            self.context.parameters.iter().map(|(name, value)| (name.clone(), Value::from(value.as_str())));
+        context.insert("parameters".into(), Value::Object(parameters.collect()));
+        json!({
+            "account": {
+                "id": self.account.id,
+                "userName": self.account.user_name,
+                "displayName": self.account.display_name,
+                "attributes": self.account.attributes.members(),
+            },
+            "client": {
+                "clientId": self.client.client_id,
+                "displayName": self.client.display_name,
+                "authMethod": self.client.auth_method,
+                "attributes": self.client.attributes.members(),
+            },
+            "api": {
+                "appId": self.api.app_id,
+                "audience": self.api.audience,
+                "scopes": self.api.scopes,
+                "attributes": self.api.attributes.members(),
+            },
+            "grantType": self.grant_type,
+            "requested": self.requested,
+            "offered": self.offered,
+            "ttlSeconds": self.ttl_seconds,
+            "context": context,
+            "extra": self.extra.members(),
+        })
+    }
+
+    /// A request that a policy which is written as text can be tried with when its settings are saved.
+    #[must_use]
+    pub fn sample() -> Self {
+        let scopes = || ["read", "write"].map(String::from).to_vec();
+        Self {
+            account: Account { id: "0".repeat(22), user_name: "account".into(), ..Account::default() },
+            client: Client {
+                client_id: "client".into(),
+                auth_method: "client_secret_basic".into(),
+                ..Client::default()
+            },
+            api: Api { app_id: "api".into(), audience: "api".into(), scopes: scopes(), ..Api::default() },
+            grant_type: "client_credentials".into(),
+            offered: scopes(),
+            ttl_seconds: 3600,
+            ..Self::default()
+        }
+    }
 }
 
 /// A moment in UTC, truncated to the step that the manifest asks for.

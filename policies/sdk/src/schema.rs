@@ -6,7 +6,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// What a schema is written to.
 pub type Text = String;
@@ -99,5 +99,12 @@ impl<S: Schema> Schema for BTreeMap<String, S> {
         out.push_str(r#""type":"object","additionalProperties":"#);
         S::write(out, None);
         out.push('}');
+    }
+}
+
+impl Schema for Map<String, Value> {
+    fn write(out: &mut Text, description: Option<&'static str>) {
+        open(out, description);
+        out.push_str(r#""type":"object"}"#);
     }
 }
