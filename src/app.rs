@@ -12,6 +12,7 @@ use crate::config::{Config, DecisionsConfig};
 use crate::decision::Recorder;
 use crate::dev::{Controls, DevOptions};
 use crate::error::{Error, Result};
+use crate::forwarded::TrustedProxies;
 use crate::model::api::TOKEN_LIFETIME_SECONDS;
 use crate::model::api_token::Role;
 use crate::policy::Policies;
@@ -52,6 +53,7 @@ pub struct App {
     pub(crate) usage: Arc<Usage>,
     pub(crate) decisions: Recorder,
     pub(crate) one_time: OneTime,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) stopping: AtomicBool,
     key_source: KeySource,
     opened: Opened,
@@ -121,6 +123,7 @@ impl App {
             signer: Arc::new(signer),
             usage: Arc::new(Usage::default()),
             one_time: OneTime::default(),
+            trusted_proxies: config.proxies()?,
             stopping: AtomicBool::new(false),
             addresses: OnceLock::new(),
             dev,

@@ -15,6 +15,7 @@ use figment::{Figment, Provider};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::forwarded::TrustedProxies;
 use crate::model::fields::nearest;
 use crate::secret::master::MASTER_KEY_VARIABLE;
 
@@ -52,6 +53,9 @@ pub struct Config {
     pub issuer_aliases: Vec<String>,
     /// The issuer that metadata and tokens name there.
     pub alias_issuer: AliasIssuer,
+    /// Reverse proxies whose `X-Forwarded-For` is believed: addresses, networks, and `unix` for whoever connects to a
+    /// Unix socket.
+    pub trusted_proxies: Vec<String>,
     /// The file with the master key.
     pub master_key_file: Option<PathBuf>,
     /// Threads that serve requests; as many as there are cores when it is not set.
@@ -172,6 +176,7 @@ impl Default for Config {
             public_url: None,
             issuer_aliases: Vec::new(),
             alias_issuer: AliasIssuer::Fixed,
+            trusted_proxies: Vec::new(),
             master_key_file: None,
             workers: None,
             token: TokenConfig::default(),
@@ -301,6 +306,7 @@ impl Config {
         if let Some((key, _)) = zero.iter().chain(&self.decisions.zero()).find(|(_, is_zero)| *is_zero) {
             return Err(Error::Setup(format!("{key} must be at least 1")));
         }
+        self.proxies()?;
         if let Some(misfit) = self.policies.misfit() {
             return Err(Error::Setup(misfit));
         }
@@ -308,6 +314,14 @@ impl Config {
             return Err(Error::Setup("keys.announce_hours must be less than keys.rotate_days".to_owned()));
         }
         self.check_urls()
+    }
+
+    /// The reverse proxies that are believed.
+    ///
+    /// # Errors
+    /// `Setup` with the one that is none.
+    pub(crate) fn proxies(&self) -> Result<TrustedProxies> {
+        TrustedProxies::parse(&self.trusted_proxies).map_err(|what| Error::Setup(format!("trusted_proxies: {what}")))
     }
 
     /// Where to listen.
@@ -406,6 +420,7 @@ mod tests {
             ("issuer_aliases = [\"grantd:8420\"]", "issuer_aliases: \"grantd:8420\" must be http:// or https://"),
             ("issuer_aliases = [\"http://a\", \"http://A:80\"]", "has the host and port of another URL"),
             ("public_url = \"http://a\"\nissuer_aliases = [\"https://a\"]", "has the host and port of another URL"),
+            ("trusted_proxies = [\"proxy\"]", "trusted_proxies: \"proxy\" is no address"),
             ("alias_issuer = \"each\"", "alias_issuer: unknown variant"),
             ("[keys]\nrotate_days = 1\nannounce_hours = 24", "must be less than keys.rotate_days"),
             ("database = ", "TOML parse error at line 1, column 12"),

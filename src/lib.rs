@@ -45,6 +45,7 @@ pub mod doctor;
 mod error;
 pub mod files;
 pub mod filter;
+mod forwarded;
 #[cfg(fuzzing)]
 pub mod fuzz;
 mod http;

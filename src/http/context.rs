@@ -1,10 +1,11 @@
 //! What every request carries along: an id, the caller's address and program. And the line it leaves in the log.
 
 use std::future::{Ready, ready};
+use std::net::IpAddr;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HOST, HeaderName, HeaderValue, USER_AGENT, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{HOST, HeaderName, HeaderValue, USER_AGENT, X_CONTENT_TYPE_OPTIONS, X_FORWARDED_FOR};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
@@ -68,7 +69,7 @@ pub(super) async fn attach(
     let (method, path) = (request.method().clone(), request.path().to_owned());
     let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
     let context = RequestContext {
-        remote_address: request.peer_addr().map(|address| address.ip().to_string()),
+        remote_address: caller(&app, &request).map(|address| address.to_string()),
         user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS_MAX).collect()),
         request_id: request_id.clone(),
         own_id,
@@ -83,6 +84,14 @@ pub(super) async fn attach(
     let micros = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(%method, path, status = response.status().as_u16(), micros, request_id, "answered");
     Ok(response)
+}
+
+/// Who made the request, also through reverse proxies that are trusted.
+fn caller(app: &App, request: &ServiceRequest) -> Option<IpAddr> {
+    let peer = request.peer_addr().map(|address| address.ip());
+    let values: Vec<Option<&str>> =
+        request.headers().get_all(X_FORWARDED_FOR).map(|value| value.to_str().ok()).collect();
+    app.trusted_proxies.caller(peer, values.into_iter())
 }
 
 /// The id that a proxy or a caller gave the request, if it is fit to be logged.

@@ -5,6 +5,7 @@ mod evaluate;
 mod hostile;
 mod isolation;
 pub mod modules;
+mod proxies;
 mod replay;
 mod reuse;
 mod sandbox;
