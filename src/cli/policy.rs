@@ -3,8 +3,11 @@
 mod attach;
 mod bounds;
 mod module;
+mod new;
 mod replay;
+mod scaffold;
 mod schema;
+mod test;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -29,6 +32,10 @@ pub(super) struct PolicyArgs {
 
 #[derive(Subcommand)]
 enum PolicyCommand {
+    /// Begin a policy: a directory with a project that builds and passes its own cases
+    New(new::NewArgs),
+    /// Run a module's cases on this machine
+    Test(test::TestArgs),
     /// Look a module over on this machine, as a server would: nothing is sent anywhere
     Inspect(module::InspectArgs),
     /// Hand a module in: it is checked, compiled and kept
@@ -93,6 +100,8 @@ pub(super) fn run(settings: &Settings, args: &PolicyArgs) -> Outcome {
     let form = args.output.output;
     // What needs no server first: it must not ask for an API token.
     match &args.command {
+        PolicyCommand::New(new) => return new.run(),
+        PolicyCommand::Test(test) => return test.run(settings),
         PolicyCommand::Inspect(inspect) => return inspect.run(settings, form),
         PolicyCommand::Limits => return bounds::limits(settings, form),
         PolicyCommand::Precompile => return bounds::precompile(settings),
@@ -100,7 +109,11 @@ pub(super) fn run(settings: &Settings, args: &PolicyArgs) -> Outcome {
     }
     let remote = Remote::connect(settings, &args.remote)?;
     match &args.command {
-        PolicyCommand::Inspect(_) | PolicyCommand::Limits | PolicyCommand::Precompile => Ok(()),
+        PolicyCommand::New(_)
+        | PolicyCommand::Test(_)
+        | PolicyCommand::Inspect(_)
+        | PolicyCommand::Limits
+        | PolicyCommand::Precompile => Ok(()),
         PolicyCommand::Add(add) => add.run(&remote, form),
         PolicyCommand::Module(command) => command.run(&remote, form),
         PolicyCommand::Attach(attach) => attach.run(&remote, form),

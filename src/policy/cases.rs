@@ -128,7 +128,32 @@ pub trait Subject {
 /// # Errors
 /// The first thing that is wrong, with line and column.
 pub fn parse(text: &str) -> Result<Vec<Case>, CaseError> {
-    file::parse(text)
+    parse_with_files(text, &|name| Err(format!("{name:?} cannot be read here: write the text itself")))
+}
+
+/// Reads a case file whose settings may name files: `{"policy": {"$file": "policy.rego"}}` is the text of that file.
+/// `read` knows where files are, and which may be read.
+///
+/// # Errors
+/// The first thing that is wrong, with line and column.
+pub fn parse_with_files(text: &str, read: &dyn Fn(&str) -> Result<String, String>) -> Result<Vec<Case>, CaseError> {
+    file::parse(text, read)
+}
+
+/// Puts the text of a file in the place of every `{"$file": "NAME"}` of settings.
+///
+/// # Errors
+/// Which file cannot be read.
+pub fn put_files(settings: &mut Value, read: &dyn Fn(&str) -> Result<String, String>) -> Result<(), String> {
+    match settings {
+        Value::Object(members) => match members.get("$file") {
+            Some(Value::String(name)) if members.len() == 1 => *settings = Value::String(read(name)?),
+            _ => members.values_mut().try_for_each(|member| put_files(member, read))?,
+        },
+        Value::Array(items) => items.iter_mut().try_for_each(|item| put_files(item, read))?,
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Asks a policy, and compares. `None` when it answered as expected, otherwise what was different.

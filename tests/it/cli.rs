@@ -2,6 +2,7 @@
 
 mod access;
 mod apply;
+mod authoring;
 mod help;
 mod policies;
 mod resources;

@@ -4,10 +4,12 @@ use std::io::Read;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
+use grantd::policy::cases::put_files;
 use serde_json::{Value, json};
 
 use super::module::{self, found};
 use super::show;
+use super::test::read_text;
 use crate::cli::members::{Changes, Members};
 use crate::cli::names::{ACCOUNT, API, CLIENT, POLICY, find};
 use crate::cli::output::{Form, text};
@@ -142,7 +144,13 @@ pub(super) fn read_settings(given: &str) -> Outcome<Value> {
         serde_saphyr::from_str::<Value>(&text).map_err(|error| error.to_string())
     };
     match read {
-        Ok(settings) if settings.is_object() => Ok(settings),
+        Ok(mut settings) if settings.is_object() => {
+            // A policy in Rego or Cedar lies in a file of its own, beside the settings that name it.
+            let folder = Path::new(given).parent().unwrap_or(Path::new(""));
+            put_files(&mut settings, &|name| read_text(folder, name))
+                .map_err(|what| unfit(format!("{given}: {what}")))?;
+            Ok(settings)
+        }
         Ok(_) => Err(unfit(format!("{given} holds no object"))),
         Err(error) => Err(unfit(format!("{given}: {error}"))),
     }

@@ -18,7 +18,7 @@ use crate::cli::resource::{self, DeleteArgs, Doomed, ListArgs, Listing, delete_a
 use crate::cli::{Failure, Outcome, Settings, note};
 
 /// Largest file that is read as a module: no server takes a larger one.
-const MODULE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+const MODULE_BYTES_MAX: u64 = 24 * 1024 * 1024;
 const MODULES: &str = "/policy-modules";
 /// Characters of a digest that are shown, and that are enough to name a module.
 const DIGEST_SHOWN_CHARS: usize = 12;
@@ -221,7 +221,7 @@ impl Read for Uploading<'_> {
     }
 }
 
-fn read_file(file: &Path) -> Outcome<Vec<u8>> {
+pub(super) fn read_file(file: &Path) -> Outcome<Vec<u8>> {
     let unfit = |what: String| Failure::failed(format!("{}: {what}", file.display()));
     let opened = File::open(file).map_err(|error| unfit(error.to_string()))?;
     let mut bytes = Vec::new();

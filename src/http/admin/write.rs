@@ -18,7 +18,7 @@ use crate::store::Origin;
 /// Largest body of an admin request.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Largest body that is a policy module; `policies.module_kib` may allow less.
-const MODULE_BYTES_MAX: usize = 8 * 1024 * 1024;
+const MODULE_BYTES_MAX: usize = 24 * 1024 * 1024;
 
 /// A write: its body (null without one), who it is from, and what its query and headers say.
 pub(super) struct Write {

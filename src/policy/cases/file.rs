@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned};
 
-use super::{CASES_MAX, Case, CaseError, Expect, FILE_BYTES_MAX};
+use super::{CASES_MAX, Case, CaseError, Expect, FILE_BYTES_MAX, put_files};
 use crate::clock::Timestamp;
 use crate::policy::abi::{Account, Api, Circumstances, Client, Input, Request, TimeStep};
 use crate::token::scope::check_scope_token;
@@ -93,7 +93,6 @@ struct AskedContext {
 macro_rules! over {
     ($mine:expr, $default:expr, { $($member:ident),* }) => {{
         let (mine, default) = ($mine, $default);
-        let _ = (&mine, &default);
         $(let $member = mine.$member.or(default.$member);)*
         Self { $($member),* }
     }};
@@ -147,7 +146,7 @@ fn at(location: Location, what: impl Into<String>) -> CaseError {
     CaseError { line: location.line(), column: location.column(), what: what.into() }
 }
 
-pub(super) fn parse(text: &str) -> Result<Vec<Case>, CaseError> {
+pub(super) fn parse(text: &str, read: &dyn Fn(&str) -> Result<String, String>) -> Result<Vec<Case>, CaseError> {
     if text.len() > FILE_BYTES_MAX {
         let what = format!("the file has {} bytes, and may have {FILE_BYTES_MAX}: cut it in two", text.len());
         return Err(CaseError { line: 0, column: 0, what });
@@ -171,8 +170,9 @@ pub(super) fn parse(text: &str) -> Result<Vec<Case>, CaseError> {
             return Err(at(name.referenced, format!("two cases are named {:?}", name.value)));
         }
         let settings = written.value.settings.clone().or_else(|| file.settings.clone());
-        let default = file.request.clone().unwrap_or_default();
-        cases.push(case(written, settings.unwrap_or_else(|| Value::Object(Map::new())), default)?);
+        let mut settings = settings.unwrap_or_else(|| Value::Object(Map::new()));
+        put_files(&mut settings, read).map_err(|what| at(written.referenced, what))?;
+        cases.push(case(written, settings, file.request.clone().unwrap_or_default())?);
     }
     Ok(cases)
 }

@@ -160,3 +160,14 @@ fn more_than_was_offered_is_cut_as_the_server_cuts_it() {
     assert!(matches!(permit(&["root"], None), Decision::Deny(denial) if denial.code == "no-scope-left"));
     assert!(matches!(permit(&["read"], Some(0)), Decision::Deny(denial) if denial.code == "no-lifetime-left"));
 }
+
+#[test]
+fn settings_may_name_files_where_there_are_files() {
+    let text = "settings: {policy: {$file: a.rego}, data: [{$file: b}]}\ncases:\n  - {name: x, expect: {permit: {}}}";
+    let read = |name: &str| if name == "c" { Err("no c".to_owned()) } else { Ok(format!("<{name}>")) };
+    let case = &parse_with_files(text, &read).unwrap()[0];
+    assert_eq!(case.settings, serde_json::json!({"policy": "<a.rego>", "data": ["<b>"]}));
+    let missing = parse_with_files(&text.replace("a.rego", "c"), &read).unwrap_err();
+    assert_eq!((missing.line, missing.what.as_str()), (3, "no c"));
+    assert!(error(text).contains("write the text itself"));
+}

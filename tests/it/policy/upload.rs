@@ -81,7 +81,7 @@ fn the_size_of_a_module_is_bounded_to_the_byte() {
     assert_eq!(upload_as(&app, &app.admin_token, &padded_to(64 * 1024)).status, 201);
     let refused = upload_as(&app, &app.admin_token, &padded_to(64 * 1024 + 1)).expect(400);
     assert!(refused["detail"].as_str().unwrap().contains("policies.module_kib"), "{refused}");
-    assert_eq!(upload_as(&app, &app.admin_token, &vec![0; 8 * 1024 * 1024 + 1]).status, 413);
+    assert_eq!(upload_as(&app, &app.admin_token, &vec![0; 24 * 1024 * 1024 + 1]).status, 413);
 }
 
 #[test]
