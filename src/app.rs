@@ -20,6 +20,7 @@ use crate::secret::master::{self, KeySource};
 use crate::secret::{self, Secret, SecretKind, ServerKeys};
 use crate::signer::Signer;
 use crate::store::{MASTER_KEY_CHECK, Opened, Origin, Store, StoreLimits};
+use crate::throttle::Throttle;
 use crate::token::client_auth::SlowHashes;
 use crate::usage::Usage;
 
@@ -50,6 +51,7 @@ pub struct App {
     pub(crate) signer: Arc<Signer>,
     pub(crate) policies: Arc<Policies>,
     pub(crate) slow_hashes: SlowHashes,
+    pub(crate) throttle: Throttle,
     pub(crate) usage: Arc<Usage>,
     pub(crate) decisions: Recorder,
     pub(crate) one_time: OneTime,
@@ -116,6 +118,7 @@ impl App {
         prepare(&policies).map_err(at_start)?;
         let app = Self {
             slow_hashes: SlowHashes::new(config.limits.slow_hashes),
+            throttle: Throttle::new(&config.throttle),
             decisions: Recorder::start(Arc::clone(&store), &config.decisions)?,
             store,
             server_keys,

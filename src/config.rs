@@ -5,6 +5,7 @@
 mod decisions;
 mod issuer;
 mod policies;
+mod throttle;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,7 @@ use crate::secret::master::MASTER_KEY_VARIABLE;
 pub use decisions::DecisionsConfig;
 pub use issuer::AliasIssuer;
 pub use policies::PoliciesConfig;
+pub use throttle::{QuotaMode, ThrottleConfig};
 
 /// The file that is read when it is there and no other is named.
 pub const FILE_DEFAULT: &str = "grantd.toml";
@@ -70,6 +72,8 @@ pub struct Config {
     pub policies: PoliciesConfig,
     /// The record of every token request.
     pub decisions: DecisionsConfig,
+    /// How often one may fail to authenticate, and how many tokens a client may ask for.
+    pub throttle: ThrottleConfig,
     /// The console, and how long one stays signed in to it.
     pub console: ConsoleConfig,
     /// Ways of other servers.
@@ -184,6 +188,7 @@ impl Default for Config {
             limits: LimitsConfig::default(),
             policies: PoliciesConfig::default(),
             decisions: DecisionsConfig::default(),
+            throttle: ThrottleConfig::default(),
             console: ConsoleConfig::default(),
             compat: CompatConfig::default(),
             log: LogConfig::default(),
@@ -303,7 +308,9 @@ impl Config {
             ("console.session_idle_minutes", self.console.session_idle_minutes == 0),
             ("console.session_hours", self.console.session_hours == 0),
         ];
-        if let Some((key, _)) = zero.iter().chain(&self.decisions.zero()).find(|(_, is_zero)| *is_zero) {
+        if let Some((key, _)) =
+            zero.iter().chain(&self.decisions.zero()).chain(&self.throttle.zero()).find(|(_, is_zero)| *is_zero)
+        {
             return Err(Error::Setup(format!("{key} must be at least 1")));
         }
         self.proxies()?;
@@ -400,6 +407,7 @@ mod tests {
         config.public_url = None;
         config.master_key_file = None;
         config.workers = None;
+        config.throttle.tokens_per_minute = None;
         config.policies.concurrent = None;
         assert_eq!(config, Config::default());
         for key in Config::known().keys() {

@@ -242,6 +242,7 @@ impl Decision {
             (Error::OAuth { code, .. }, None) => (Outcome::Refused, code.as_str()),
             (Error::TooLarge(_) | Error::Malformed(_), None) => (Outcome::Refused, "invalid_request"),
             (Error::Unavailable { .. }, None) => (Outcome::Failed, "temporarily_unavailable"),
+            (Error::TooMany { .. }, None) => (Outcome::Refused, "temporarily_unavailable"),
             _ => (Outcome::Failed, "server_error"),
         };
         self.outcome = outcome;

@@ -53,6 +53,14 @@ pub enum Error {
     /// The body is larger than its bound.
     #[error("{0}")]
     TooLarge(String),
+    /// Too often; the same request may succeed after a while.
+    #[error("{detail}")]
+    TooMany {
+        /// What there was too much of.
+        detail: String,
+        /// When to come back.
+        retry_after_seconds: u64,
+    },
     /// Not now; the same request may succeed later.
     #[error("{detail}")]
     Unavailable {

@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::store::ClientView;
+use crate::throttle::Place;
 use crate::token::active::{self, ActiveToken};
 use crate::token::client_auth;
 use crate::token::request::{TokenInquiry, UnverifiedCaller};
@@ -21,9 +22,9 @@ use std::sync::Arc;
 /// # Errors
 /// `OAuth` `invalid_client` or `unauthorized_client`, `Unauthenticated` or `Forbidden` of the caller, never of the
 /// token; `Unavailable` or `Internal` from the database.
-pub async fn introspect(app: &App, request: &TokenInquiry) -> Result<Map<String, Value>> {
+pub async fn introspect(app: &App, request: &TokenInquiry, remote_address: Option<&str>) -> Result<Map<String, Value>> {
     // 2. Authenticate the caller.
-    let caller = authenticate(app, &request.caller).await?;
+    let caller = authenticate(app, &request.caller, Place::of(remote_address)).await?;
     let now = app.clock.now();
 
     // 3. Verify the token, and look at what it stands on.
@@ -74,13 +75,13 @@ enum Caller {
     Client(Arc<ClientView>),
 }
 
-async fn authenticate(app: &App, unverified: &UnverifiedCaller) -> Result<Caller> {
+async fn authenticate(app: &App, unverified: &UnverifiedCaller, place: Place) -> Result<Caller> {
     match unverified {
         UnverifiedCaller::Client(readings) => {
-            Ok(Caller::Client(client_auth::authenticate(app, readings).await?.client))
+            Ok(Caller::Client(client_auth::authenticate(app, readings, place).await?.client))
         }
         UnverifiedCaller::Bearer(bearer) => {
-            actor::authenticate_for_introspection(app, bearer.expose())?;
+            actor::authenticate_for_introspection(app, bearer.expose(), place)?;
             Ok(Caller::Trusted)
         }
     }

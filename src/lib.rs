@@ -57,6 +57,7 @@ pub mod policy;
 pub mod secret;
 pub mod signer;
 pub mod store;
+mod throttle;
 pub mod token;
 mod usage;
 

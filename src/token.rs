@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::model::id::Id;
 use crate::policy::Offer;
 use crate::policy::abi::Circumstances;
+use crate::throttle::Place;
 use claims::Claims;
 use client_auth::Authenticated;
 use request::TokenRequest;
@@ -69,10 +70,12 @@ async fn decide_and_sign(
     let request = parsed?;
     decision.asked(&request);
 
-    // 2. Authenticate the client: from here on it is known who asks.
-    let Authenticated { client, method } = client_auth::authenticate(app, &request.unverified_clients).await?;
+    // 2. Authenticate the client: from here on it is known who asks, and how often.
+    let place = Place::of(circumstances.remote_address.as_deref());
+    let Authenticated { client, method } = client_auth::authenticate(app, &request.unverified_clients, place).await?;
     decision.authenticated(&client, method);
     let now = app.clock.now();
+    app.throttle.asks(&client.client_id, now)?;
 
     // 3. Resolve the API and the scopes: what grants allow is the ceiling of all that follows.
     let resolved = resolve::resolve(&client, &request, now, app.config.token.excess_scope)?;

@@ -7,6 +7,7 @@ use crate::model::api::BUILT_IN_APP_ID;
 use crate::model::api_token::Role;
 use crate::secret::{SecretKind, is_generated};
 use crate::store::ActorType;
+use crate::throttle::Place;
 use crate::token::active::{self, ActiveToken};
 
 /// An authenticated caller.
@@ -35,15 +36,26 @@ impl Actor {
     }
 }
 
-/// The caller that a bearer token (RFC 6750) stands for, as of now.
+/// The caller that a bearer token (RFC 6750) stands for, as of now; `place` is where it comes from.
 ///
 /// # Errors
-/// `Unauthenticated` for whatever is not known and valid; `Unavailable` or `Internal` from the database.
-pub(crate) fn authenticate(app: &App, bearer: &str) -> Result<Actor> {
-    if is_generated(SecretKind::ApiToken, bearer) {
-        return by_api_token(app, bearer);
-    }
-    by_access_token(app, bearer)
+/// `Unauthenticated` for whatever is not known and valid, `TooMany` in its place after many failures from there;
+/// `Unavailable` or `Internal` from the database.
+pub(crate) fn authenticate(app: &App, bearer: &str, place: Place) -> Result<Actor> {
+    let found = if is_generated(SecretKind::ApiToken, bearer) {
+        by_api_token(app, bearer)
+    } else {
+        by_access_token(app, bearer)
+    };
+    counted(app, place, found)
+}
+
+/// Counts it when nobody was found.
+fn counted<T>(app: &App, place: Place, found: Result<T>) -> Result<T> {
+    found.map_err(|error| match error {
+        Error::Unauthenticated => app.throttle.failed(None, place, app.clock.now(), error),
+        other => other,
+    })
 }
 
 fn by_api_token(app: &App, bearer: &str) -> Result<Actor> {
@@ -83,12 +95,12 @@ fn by_access_token(app: &App, bearer: &str) -> Result<Actor> {
 ///
 /// # Errors
 /// As [`authenticate`]; `Forbidden` when the token's scopes are no longer granted.
-pub(crate) fn authenticate_for_introspection(app: &App, bearer: &str) -> Result<()> {
+pub(crate) fn authenticate_for_introspection(app: &App, bearer: &str, place: Place) -> Result<()> {
     if is_generated(SecretKind::ApiToken, bearer) {
-        return by_api_token(app, bearer).map(drop);
+        return counted(app, place, by_api_token(app, bearer)).map(drop);
     }
     let now = app.clock.now();
-    if built_in_token(app, bearer, now)?.scopes_at(|api| api.built_in, now).is_empty() {
+    if counted(app, place, built_in_token(app, bearer, now))?.scopes_at(|api| api.built_in, now).is_empty() {
         return Err(Error::Forbidden {
             detail: "this needs a scope of the API grantd, granted now: introspect is the least of them".to_owned(),
         });

@@ -17,7 +17,7 @@ use actix_web::http::Method;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
-use super::bearer;
+use super::{bearer, context};
 pub(super) use apply::DocumentTurns;
 pub(super) use policies::UploadTurns;
 
@@ -31,6 +31,7 @@ use crate::model::grant::Grant;
 use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::policy::Policy;
 use crate::model::service_account::ServiceAccount;
+use crate::throttle::Place;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     let scope = web::scope("/api/v1")
@@ -82,7 +83,8 @@ async fn admit(
 fn caller(request: &ServiceRequest) -> Result<Actor> {
     let app = request.app_data::<web::Data<App>>().ok_or_else(|| Error::Internal("no application".to_owned()))?;
     let token = bearer::token(request.headers()).ok_or(Error::Unauthenticated)?;
-    let actor = actor::authenticate(app, token)?;
+    let place = Place::of(context::of(request.request()).remote_address.as_deref());
+    let actor = actor::authenticate(app, token, place)?;
     // The path that the routes are matched by: `request.path()` may hide a letter of it in percent-encoding.
     actor.must_be(needed_role(request.method(), request.match_info().as_str()))?;
     Ok(actor)

@@ -21,6 +21,7 @@ pub(super) fn oauth_response(request: &HttpRequest, failure: &Error) -> HttpResp
         Error::OAuth { code, .. } => (StatusCode::BAD_REQUEST, code.as_str()),
         Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "invalid_request"),
         Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "temporarily_unavailable"),
+        Error::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "temporarily_unavailable"),
         Error::Malformed(_) => (StatusCode::BAD_REQUEST, "invalid_request"),
         // Bearers may ask about tokens: RFC 6750 3.1.
         Error::Unauthenticated => (StatusCode::UNAUTHORIZED, "invalid_token"),
@@ -33,7 +34,19 @@ pub(super) fn oauth_response(request: &HttpRequest, failure: &Error) -> HttpResp
         Error::Forbidden { detail } => detail.clone(),
         other => other.to_string(),
     };
-    oauth_body(status, code, &description)
+    let mut response = oauth_body(status, code, &description);
+    come_back(&mut response, failure);
+    response
+}
+
+/// Says when, where it is known.
+fn come_back(response: &mut HttpResponse, failure: &Error) {
+    let retry_after = match failure {
+        Error::TooMany { retry_after_seconds, .. } => HeaderValue::from(*retry_after_seconds),
+        Error::Unavailable { .. } => RETRY_AFTER_SECONDS,
+        _ => return,
+    };
+    response.headers_mut().insert(header::RETRY_AFTER, retry_after);
 }
 
 fn oauth_body(status: StatusCode, code: &str, description: &str) -> HttpResponse {
@@ -86,10 +99,10 @@ pub(super) fn admin_response(request: &HttpRequest, failure: &Error) -> HttpResp
     if status == StatusCode::UNAUTHORIZED {
         response.insert_header((header::WWW_AUTHENTICATE, r#"Bearer realm="grantd""#));
     }
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        response.insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS));
-    }
-    response.json(admin_body(status, kind, &failure.to_string(), &detail(failure, violations), violations))
+    let body = admin_body(status, kind, &failure.to_string(), &detail(failure, violations), violations);
+    let mut response = response.json(body);
+    come_back(&mut response, failure);
+    response
 }
 
 /// The status and the kind of an error.
@@ -105,6 +118,7 @@ pub(super) fn admin_status(failure: &Error) -> (StatusCode, &'static str) {
         Error::Stale(_) => (StatusCode::PRECONDITION_FAILED, "stale"),
         Error::TooLarge(_) => (StatusCode::PAYLOAD_TOO_LARGE, "tooLarge"),
         Error::Unavailable { .. } => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+        Error::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "tooMany"),
         Error::Internal(_) | Error::Setup(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
 }

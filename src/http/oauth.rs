@@ -95,7 +95,9 @@ fn token_response(app: &App, issued: &Issued) -> HttpResponse {
 }
 
 async fn introspection_endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let answer = async { introspection::introspect(&app, &inquiry(&request, payload).await?).await };
+    let remote_address = context::of(&request).remote_address;
+    let answer =
+        async { introspection::introspect(&app, &inquiry(&request, payload).await?, remote_address.as_deref()).await };
     match answer.await {
         Ok(members) => HttpResponse::Ok()
             .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -106,7 +108,9 @@ async fn introspection_endpoint(app: web::Data<App>, request: HttpRequest, paylo
 }
 
 async fn revocation_endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let answer = async { token::revoke::revoke(&app, &inquiry(&request, payload).await?).await };
+    let remote_address = context::of(&request).remote_address;
+    let answer =
+        async { token::revoke::revoke(&app, &inquiry(&request, payload).await?, remote_address.as_deref()).await };
     match answer.await {
         // RFC 7009 2.2: the status says it all.
         Ok(()) => HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).finish(),

@@ -19,6 +19,7 @@ use crate::model::id::Id;
 use crate::model::machine_to_machine::AuthMethod;
 use crate::secret::{Hash, Secret, SecretKind, hashes_equal, is_generated};
 use crate::store::ClientView;
+use crate::throttle::Place;
 
 /// Failures are answered at multiples of this, so that the work done for them cannot be read off the clock.
 const FAILURE_STEP: Duration = Duration::from_millis(10);
@@ -49,16 +50,17 @@ pub(crate) struct Authenticated {
 }
 
 /// The client that the credentials of a request prove, ready to be asked what it may. `readings` are one pair of
-/// credentials, in each way in which it can be read.
+/// credentials, in each way in which it can be read; `place` is where they come from.
 ///
 /// # Errors
-/// `OAuth` `invalid_client` or `unauthorized_client`; `Unavailable` when too many slow hashes wait.
-pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient]) -> Result<Authenticated> {
+/// `OAuth` `invalid_client` or `unauthorized_client`; `TooMany` in place of the first after many failures from there;
+/// `Unavailable` when too many slow hashes wait.
+pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient], place: Place) -> Result<Authenticated> {
     let watch = app.clock.stopwatch();
     let now = app.clock.now();
     for shown in readings {
         let client = app.store.client_by_client_id(&shown.client_id)?;
-        let proof = find_credential(app, shown, client.as_deref(), now).await?;
+        let proof = find_credential(app, shown, client.as_deref(), place, now).await?;
         if let (Some(client), Some(credential)) = (client, proof) {
             check_client(&client, shown)?;
             app.usage.note_credential(&client.credentials[credential], now);
@@ -69,7 +71,9 @@ pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient]) -> Re
     let into_step = watch.elapsed().as_micros() % step;
     let rest = u64::try_from(step - into_step).unwrap_or_default();
     tokio::time::sleep(Duration::from_micros(rest)).await;
-    Err(Error::oauth(OAuthCode::InvalidClient, "unknown client or wrong secret: check client_id and client_secret"))
+    let text = "unknown client or wrong secret: check client_id and client_secret";
+    let client_id = readings.first().map(|shown| shown.client_id.as_str());
+    Err(app.throttle.failed(client_id, place, now, Error::oauth(OAuthCode::InvalidClient, text)))
 }
 
 /// What an authenticated client may still lack.
@@ -101,6 +105,7 @@ async fn find_credential(
     app: &App,
     shown: &UnverifiedClient,
     client: Option<&ClientView>,
+    place: Place,
     now: Timestamp,
 ) -> Result<Option<usize>> {
     let keyed = app.server_keys.hash(shown.secret.expose());
@@ -118,6 +123,10 @@ async fn find_credential(
     let settled = found.is_some() || is_generated(SecretKind::Client, shown.secret.expose());
     if settled || !app.store.imported_secret_exists()? {
         return Ok(found);
+    }
+    // After many failures no more slow hashes are spent there. A secret that was seen to be right needs none.
+    if app.throttle.is_failing(&shown.client_id, place, now) {
+        return Ok(None);
     }
     let slow = hash_slowly(app, &shown.client_id, &shown.secret).await?;
     let matches = |credential: &Credential| match &credential.hash {

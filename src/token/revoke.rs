@@ -14,18 +14,19 @@ use crate::clock::Timestamp;
 use crate::error::{Error, OAuthCode, Result};
 use crate::secret::{SecretKind, is_generated};
 use crate::store::RevokedToken;
+use crate::throttle::Place;
 
 /// Ends a token before its time. Step 1, parsing, has made `request`. Done means: on the disk, or no token of
 /// this server that could still be used.
 ///
 /// # Errors
 /// `OAuth` with the code of RFC 6749 5.2 or RFC 7009 2.2.1; `Unavailable` when the token cannot be revoked now.
-pub async fn revoke(app: &App, request: &TokenInquiry) -> Result<()> {
+pub async fn revoke(app: &App, request: &TokenInquiry, remote_address: Option<&str>) -> Result<()> {
     // 2. Authenticate the client.
     let UnverifiedCaller::Client(readings) = &request.caller else {
         return Err(Error::oauth(OAuthCode::InvalidClient, "a token is revoked by its client: send its credentials"));
     };
-    let client = client_auth::authenticate(app, readings).await?.client;
+    let client = client_auth::authenticate(app, readings, Place::of(remote_address)).await?.client;
     let now = app.clock.now();
 
     // 3. Read the token. Text that is no token of this server's, or no longer, needs no revoking (RFC 7009 2.2).

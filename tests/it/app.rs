@@ -4,7 +4,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use grantd::clock::{Clock, Timestamp};
-use grantd::config::Config;
+use grantd::config::{Config, ThrottleConfig};
 use grantd::dev::DevOptions;
 use grantd::{App, Listener, Missing};
 use serde_json::{Value, json};
@@ -133,6 +133,12 @@ impl TestApp {
             database: dir.path().join("grantd.db"),
             listen: "127.0.0.1:0".to_owned(),
             workers: Some(1),
+            // The clock stands still, and many tests fail to authenticate on purpose.
+            throttle: ThrottleConfig {
+                failures_per_minute: u32::MAX,
+                failures_per_minute_and_address: u32::MAX,
+                ..ThrottleConfig::default()
+            },
             ..Config::default()
         };
         change(&mut config);

@@ -28,5 +28,6 @@ mod process;
 mod readme;
 mod revocation;
 mod startup;
+mod throttle;
 mod token;
 mod token_input;
