@@ -11,6 +11,9 @@ use super::{Failure, Outcome};
 pub(super) const FORMS: &str =
     "a date (2027-01-31, in UTC), a date-time (2027-01-31T12:00:00Z) or a time from now (30d, 12h, 2 weeks)";
 
+/// Characters of `2027-01-31`.
+const DATE_CHARS: usize = 10;
+
 /// Which end of a day a date alone means.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Day {
@@ -29,7 +32,9 @@ pub(super) fn parse(flag: &str, text: &str, day: Day, now: Timestamp) -> Outcome
         return Ok(moment);
     }
     let unfit = || Failure::Usage(format!("{flag}: {text:?} is none of: {FORMS}"));
-    let moment = if let Ok(date) = text.parse::<Date>() {
+    // jiff reads a date out of a date-time too; one without an offset could mean any of a day.
+    let date = if text.len() == DATE_CHARS { text.parse::<Date>().ok() } else { None };
+    let moment = if let Some(date) = date {
         let date = if day == Day::Ends { date.checked_add(1.day()).map_err(|_| unfit())? } else { date };
         date.at(0, 0, 0, 0)
     } else {

@@ -11,7 +11,7 @@ const MODULE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/policies/scope-allowl
 
 fn with_policy(policy: Value) -> Value {
     let mut document = howto_document();
-    document["policies"] = json!([policy]);
+    document["policies"] = Value::Array(vec![policy]);
     document
 }
 

@@ -167,7 +167,7 @@ fn told(view: &View<'_>, policy: &Record<Policy>, said: &Value) -> Markup {
         ]))
         div.meters {
             (meter("Fuel", fuel, limits.fuel, &text::thousands(i64::try_from(fuel.unwrap_or_default()).unwrap_or(i64::MAX))))
-            (meter("Time", micros, u64::from(limits.deadline_ms) * 1000, &format!("{} µs", micros.unwrap_or_default())))
+            (meter("Time", micros, limits.deadline_ms * 1000, &format!("{} µs", micros.unwrap_or_default())))
             (meter("Memory", said["memoryBytes"].as_u64(), u64::from(limits.memory_mib) * 1024 * 1024, &format!("{} KiB", said["memoryBytes"].as_u64().unwrap_or_default() / 1024)))
         }
         @if let Some(backtrace) = said["backtrace"].as_str() { h3 { "Where it failed" } (history::code_block("the backtrace", backtrace)) }
