@@ -199,7 +199,7 @@ mod tests {
             (Format::Yaml, YAML, "/accounts/1/attributes/x~1y/1", (6, 16)),
             (Format::Json, JSON, "/accounts/1/userName", (2, 3)),
             (Format::Json, JSON, "/accounts/1/attributes", (2, 20)),
-            (Format::Json, JSON, "/accounts/1/attributes/x~1y/1", (2, 46)),
+            (Format::Json, JSON, "/accounts/1/attributes/x~1y/1", (2, 47)),
         ] {
             assert_eq!(place(format, text, pointer), wanted, "{format:?} {pointer}");
         }

@@ -171,13 +171,13 @@ fn a_decision_is_explained_step_by_step_and_replayed() {
     let person = Person::signed_in(&app);
     let module = uploaded(&person, "scope-allowlist");
     let common = [("attachedTo/type", "server"), ("active", "true"), ("settings/otherwise", "drop")];
-    let with = |name: &'static str, mode: &'static str, allow: &'static str| {
-        let mut fields = vec![("name", name), ("mode", mode), ("settings/allow", allow)];
+    let with = |name: &'static str, mode: &'static str, allow: &'static str, order: &'static str| {
+        let mut fields = vec![("name", name), ("mode", mode), ("settings/allow", allow), ("order", order)];
         fields.extend_from_slice(&common);
         attached(&person, module.id(), &fields)
     };
-    let shadow = with("nothing at all", "shadow", "none");
-    let enforced = with("reading only", "enforce", "read");
+    let shadow = with("nothing at all", "shadow", "none", "1");
+    let enforced = with("reading only", "enforce", "read", "2");
     let issued = app.token_for(&howto, &[("scope", "read write")]).expect(200);
     assert_eq!(issued["scope"], "read");
     let jti = claims(issued["access_token"].as_str().unwrap())["jti"].as_str().unwrap().to_owned();
