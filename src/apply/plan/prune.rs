@@ -116,7 +116,7 @@ impl Planner<'_> {
         let users = E::dependents(&self.app.store, &record.id)?;
         let stay: Vec<String> = users
             .into_iter()
-            .filter(|user| !self.moved.iter().any(|gone| gone.as_str() == user.change.id))
+            .filter(|user| Id::parse(&user.change.id).is_none_or(|id| !self.moved.contains(&id)))
             .map(|user| format!("{} {} ({})", user.change.resource_type, user.change.name, user.change.id))
             .collect();
         if stay.is_empty() {
