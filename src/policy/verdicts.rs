@@ -8,11 +8,11 @@ use quick_cache::sync::Cache;
 
 use super::Decided;
 use crate::config::PoliciesConfig;
-use crate::decision::Explanation;
+use crate::decision::{Explanation, Verdict};
 use crate::error::{Error, OAuthCode, Result};
 
-/// What one entry takes beside its key and its texts, for each step: some twenty short texts.
-const STEP_BYTES: u64 = 1200;
+/// What an explanation takes in memory, as a multiple of its text.
+const MEMORY_PER_TEXT: u64 = 3;
 /// Entries are about this large, which sizes the table.
 const ENTRY_BYTES_TYPICAL: u64 = 4096;
 
@@ -25,7 +25,6 @@ pub(super) struct Heard {
 impl Heard {
     /// `None` for an outcome that must not be given again: something failed.
     pub(super) fn of(outcome: &Result<Decided>, explanation: &Explanation) -> Option<Self> {
-        use crate::decision::Verdict;
         if explanation.steps.iter().any(|step| step.effect.verdict == Verdict::Failed) {
             return None;
         }
@@ -52,11 +51,9 @@ struct Weight;
 
 impl Weighter<Box<[u8]>, Arc<Heard>> for Weight {
     fn weight(&self, key: &Box<[u8]>, heard: &Arc<Heard>) -> u64 {
-        // The text is made when the first decision is recorded, and kept from then on.
-        let steps = heard.explanation.steps.len() as u64 * 2 * STEP_BYTES;
-        let given = &heard.explanation.given;
-        let attributes = given.account.attributes.len() + given.client.attributes.len() + given.api.attributes.len();
-        key.len() as u64 + steps + attributes as u64 * 200 + heard.explanation.claims.len() as u64 * 400
+        // The text that is kept, and the same members in memory: small texts take some twice their length there.
+        let text = heard.explanation.kept().text.len() as u64;
+        key.len() as u64 + MEMORY_PER_TEXT * text
     }
 }
 

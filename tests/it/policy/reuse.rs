@@ -70,12 +70,14 @@ impl World {
         for module in [SCOPE_ALLOWLIST, CLAIMS_FROM_ATTRIBUTES, &curious()] {
             upload(&app, module);
         }
-        let policy = |name: &str, module: &str, settings: Value| {
-            text(&attach(&app, name, module, &json!({"type": "server"}), &json!({"settings": settings})))
+        // Each with a place of its own: under a clock that stands still, ids do not say which was made first.
+        let policy = |order: u8, name: &str, module: &str, settings: Value| {
+            let more = json!({"settings": settings, "order": order});
+            text(&attach(&app, name, module, &json!({"type": "server"}), &more))
         };
-        let allow = policy("allow", "scope-allowlist", json!({"allow": ["*"]}));
-        policy("team", "claims-from-attributes", json!({"claims": {"team": {"from": "account.attributes.team"}}}));
-        let curious = policy("curious", "curious", json!({}));
+        let allow = policy(0, "allow", "scope-allowlist", json!({"allow": ["*"]}));
+        policy(1, "team", "claims-from-attributes", json!({"claims": {"team": {"from": "account.attributes.team"}}}));
+        let curious = policy(2, "curious", "curious", json!({}));
         Self { app, howto, allow, curious }
     }
 
