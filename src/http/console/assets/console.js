@@ -6,9 +6,7 @@ const offset = serverNow ? serverNow - Date.now() : 0;
 
 /** Copies a value, and says so for a moment. */
 function copying() {
-  for (const button of document.querySelectorAll("[data-copy]")) {
-    button.hidden = !navigator.clipboard;
-  }
+  offer(document);
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-copy]");
     if (!button) return;
@@ -17,6 +15,13 @@ function copying() {
     announce("Copied");
     setTimeout(() => button.classList.remove("done"), 1500);
   });
+}
+
+/** Shows the buttons that copy, where copying works. */
+function offer(within) {
+  for (const button of within.querySelectorAll("[data-copy]")) {
+    button.hidden = !navigator.clipboard;
+  }
 }
 
 /** Tells something to those who listen to the page. */
@@ -64,10 +69,12 @@ function dialogs() {
   dialog.removeAttribute("open");
   dialog.showModal();
   (dialog.querySelector("[aria-invalid='true']") ?? dialog.querySelector("[autofocus]"))?.focus();
+  const leave = () => location.assign(dialog.dataset.close);
   dialog.addEventListener("cancel", (event) => {
     event.preventDefault();
-    location.assign(dialog.dataset.close);
+    leave();
   });
+  dialog.addEventListener("close", leave);
 }
 
 /** A form is sent once. */
@@ -101,11 +108,11 @@ function liveLists() {
         const answer = await fetch(address, { signal: request.signal, headers: { accept: "text/html" } });
         if (answer.redirected || !answer.ok) return form.submit();
         const page = parse(await answer.text());
-        for (const id of ["list"]) {
-          const [here, there] = [document.getElementById(id), page.getElementById(id)];
-          if (!here || !there) return form.submit();
-          here.replaceWith(document.adoptNode(there));
-        }
+        const [here, there] = [document.getElementById("list"), page.getElementById("list")];
+        if (!here || !there) return form.submit();
+        here.replaceWith(document.adoptNode(there));
+        offer(there);
+        announce(there.querySelector(".pager [role='status']")?.textContent ?? "");
         const [facets, others] = [document.querySelector("main .facets"), page.querySelector("main .facets")];
         if (facets && others) facets.replaceWith(document.adoptNode(others));
         history.replaceState(null, "", address);
@@ -152,10 +159,15 @@ function suggestions(within = document) {
       input.value = item.dataset.value;
       show(false);
     };
+    let asked = 0;
     const look = async () => {
+      const turn = ++asked;
       const answer = await fetch(`${field.dataset.suggest}?q=${encodeURIComponent(input.value)}`);
       if (!answer.ok || !answer.headers.get("content-type")?.startsWith("application/json")) return;
-      list.replaceChildren(...(await answer.json()).map((one, index) => {
+      const found = await answer.json();
+      // An answer that comes late says nothing of what is typed now.
+      if (turn !== asked) return;
+      list.replaceChildren(...found.map((one, index) => {
         const item = document.createElement("li");
         item.id = `${list.id}-${index}`;
         item.dataset.value = one.value;

@@ -17,8 +17,7 @@ const HOURS: i64 = 48;
 const HOUR_MS: i64 = 3_600_000;
 /// Lines of each list.
 const LINES: u32 = 6;
-/// Units of the drawing.
-const BAR: i64 = 20;
+/// Pixels of the drawing: across it takes what room there is.
 const HEIGHT: i64 = 120;
 
 /// How many token requests of one hour ended with a token, and how many did not.
@@ -44,25 +43,20 @@ pub(crate) fn chart(view: &View<'_>) -> Result<Markup> {
     let sum = |part: fn(&Hour) -> i64| hours.iter().map(part).sum::<i64>();
     let (issued, denied) = (sum(|hour| hour.issued), sum(|hour| hour.denied));
     let highest = hours.iter().map(|hour| hour.issued + hour.denied).max().unwrap_or_default();
-    let width = HOURS * BAR;
     Ok(html! {
         section.card.activity aria-labelledby="activity" {
             header {
                 h2 #activity { "Token requests" }
-                span.quiet { "the last " (HOURS) " hours" }
+                span.quiet { "the last " (HOURS) " hours" @if highest > 0 { ", at most " (text::thousands(highest)) " an hour" } }
             }
             dl.numbers {
                 div { dt { span.key-issued {} "Tokens" } dd { (text::thousands(issued)) } }
                 div { dt { span.key-denied {} "Denials" } dd { (text::thousands(denied)) } }
             }
-            svg.chart viewBox=(format!("0 0 {width} {}", HEIGHT + 18)) role="img"
+            svg.chart height=(HEIGHT + 18) role="img"
                 aria-label=(format!("In the last {HOURS} hours {} and {}", text::counted(issued, "token", "tokens"), text::counted(denied, "denial", "denials")))
             {
-                line.grid x1="0" x2=(width) y1=(HEIGHT) y2=(HEIGHT) {}
-                @if highest > 0 {
-                    line.grid x1="0" x2=(width) y1="0.5" y2="0.5" {}
-                    text x=(width) y="12" text-anchor="end" { (text::thousands(highest)) " an hour" }
-                }
+                line.grid x1="0" x2="100%" y1=(HEIGHT) y2=(HEIGHT) {}
                 @for (index, hour) in (0_i64..).zip(&hours) { (bar(index, *hour, highest, first)) }
             }
         }
@@ -73,21 +67,30 @@ pub(crate) fn chart(view: &View<'_>) -> Result<Markup> {
 fn bar(index: i64, hour: Hour, highest: i64, first: i64) -> Markup {
     let at = first + index * HOUR_MS;
     // What is there is seen, however small it is beside the highest.
-    let size = |count: i64| if count == 0 { 0 } else { (count * (HEIGHT - 20) / highest.max(1)).max(2) };
+    let size = |count: i64| if count == 0 { 0 } else { (count * (HEIGHT - 4) / highest.max(1)).max(2) };
     let (issued, denied) = (size(hour.issued), size(hour.denied));
-    let x = index * BAR;
-    let day = at / HOUR_MS % 24 == 0;
+    let x = |tenths: i64| share(index * 10 + tenths, HOURS * 10);
+    let (day, six_hours) = (at / HOUR_MS % 24 == 0, at / HOUR_MS % 6 == 0);
+    // On a narrow screen there is room for every other one.
+    let narrow = at / HOUR_MS % 12 == 0;
     let label = Timestamp::from_ms(at).to_string();
     html! {
         g {
             title { (label.get(..10).unwrap_or_default()) " " (label.get(11..16).unwrap_or_default()) " UTC: " (text::counted(hour.issued, "token", "tokens")) ", " (text::counted(hour.denied, "denial", "denials")) }
-            rect.hour x=(x) y="0" width=(BAR) height=(HEIGHT) {}
-            @if issued > 0 { rect.key-issued x=(x + 2) y=(HEIGHT - issued) width=(BAR - 4) height=(issued) rx="2" {} }
-            @if denied > 0 { rect.key-denied x=(x + 2) y=(HEIGHT - issued - denied - i64::from(issued > 0)) width=(BAR - 4) height=(denied) rx="2" {} }
+            rect.hour x=(x(0)) y="0" width=(share(1, HOURS)) height=(HEIGHT) {}
+            @if issued > 0 { rect.key-issued x=(x(1)) y=(HEIGHT - issued) width=(share(8, HOURS * 10)) height=(issued) rx="2" {} }
+            @if denied > 0 { rect.key-denied x=(x(1)) y=(HEIGHT - issued - denied - i64::from(issued > 0)) width=(share(8, HOURS * 10)) height=(denied) rx="2" {} }
         }
-        @if day { text x=(x) y=(HEIGHT + 14) { (label.get(5..10).unwrap_or_default()) } }
-        @else if at / HOUR_MS % 6 == 0 { text x=(x) y=(HEIGHT + 14) { (label.get(11..16).unwrap_or_default()) } }
+        @if six_hours {
+            text.less[!narrow] x=(x(0)) y=(HEIGHT + 14) { (label.get(if day { 5..10 } else { 11..16 }).unwrap_or_default()) }
+        }
     }
+}
+
+/// A part of the drawing's width.
+pub(crate) fn share(part: i64, whole: i64) -> String {
+    let hundredths = part * 10_000 / whole.max(1);
+    format!("{}.{:02}%", hundredths / 100, hundredths % 100)
 }
 
 pub(crate) fn denials(view: &View<'_>) -> Result<Markup> {

@@ -112,11 +112,11 @@ fn scope_table(view: &View<'_>, api: &Record<Api>, scopes: &[&crate::model::api:
     let path = path_of(api.id.as_str());
     html! {
         div.table {
-            table {
+            table.lines {
                 caption.sr { "Scopes" }
                 thead {
                     tr {
-                        th scope="col" { "Identifier" } th scope="col" { "Display Name" } th.less scope="col" { "Sensitivity" }
+                        th scope="col" { "Identifier" } th scope="col" { "Display Name" } th scope="col" { "Sensitivity" }
                         th scope="col" { span.sr { "Actions" } }
                     }
                 }
@@ -125,8 +125,8 @@ fn scope_table(view: &View<'_>, api: &Record<Api>, scopes: &[&crate::model::api:
                         @let query = format!("scope={}", escape(&scope.identifier));
                         tr {
                             td { code { (scope.identifier) } @if scope.default { " " (badge(Tone::Plain, "default")) } }
-                            td { bdi { (scope.display_name) } @if !scope.description.is_empty() { small dir="auto" { (scope.description) } } }
-                            td.less { (access::sensitivity(scope)) }
+                            td.all { bdi { (scope.display_name) } @if !scope.description.is_empty() { small dir="auto" { (scope.description) } } }
+                            td { (access::sensitivity(scope)) }
                             td.number.links {
                                 @if view.may(needed(api)) {
                                     a href=(format!("{path}/scopes/edit?{query}")) aria-label=(format!("Edit the scope {}", scope.identifier)) { "Edit" }

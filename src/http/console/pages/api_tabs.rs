@@ -42,9 +42,9 @@ pub(crate) fn draw_access(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
         } @else {
             div.tools { (action) }
             div.table {
-                table {
+                table.lines {
                     caption.sr { "Who has access" }
-                    thead { tr { th scope="col" { "Service Account" } th scope="col" { "Scopes" } th scope="col" { "Until" } th.less scope="col" { "Why" } } }
+                    thead { tr { th scope="col" { "Service Account" } th scope="col" { "Scopes" } th scope="col" { "Until" } th scope="col" { "Why" } } }
                     tbody {
                         @for grant in &grants.items { (grant_row(view, grant, accounts.get(&grant.value.service_account_id))) }
                     }
@@ -66,9 +66,9 @@ fn grant_row(view: &View<'_>, grant: &Record<Grant>, account: Option<&Record<Ser
                     small.mono dir="auto" { (account.value.user_name) }
                 }
             }
-            td { a.chips href=(format!("/console/grants/{}", grant.id)) { @for scope in &grant.value.scopes { code.chip { (scope) } } } }
+            td.all { a.chips href=(format!("/console/grants/{}", grant.id)) { @for scope in &grant.value.scopes { code.chip { (scope) } } } }
             td { (access::window(&grant.value, view.now)) }
-            td.less dir="auto" { (grant.value.reason) }
+            td.all.quiet dir="auto" { (grant.value.reason) }
         }
     }
 }

@@ -195,12 +195,12 @@ pub(crate) fn table(view: &View<'_>, records: &[Map<String, Value>]) -> Result<M
     let names = Names::of(view, records)?;
     Ok(html! {
         div.table {
-            table {
+            table.lines {
                 caption.sr { "Decisions" }
                 thead {
                     tr {
                         th scope="col" { "When" } th scope="col" { "Outcome" } th scope="col" { "Who" }
-                        th.less scope="col" { "API" } th.less scope="col" { "Scopes, or why not" }
+                        th scope="col" { "API" } th scope="col" { "Scopes, or why not" }
                     }
                 }
                 tbody { @for record in records { (row(view, record, &names)) } }
@@ -215,17 +215,17 @@ fn row(view: &View<'_>, record: &Map<String, Value>, names: &Names) -> Markup {
         tr {
             td { a.name href=(path_of(word(record, "id"))) { (at(view, record)) } }
             td { (outcome(record)) }
-            td {
+            td.who-column {
                 @match names.account(record) {
                     Some(account) => { span dir="auto" { (account.value.display_name) } }
                     None => { span.quiet { "Unknown" } }
                 }
                 small dir="auto" { (names.client(record).map_or_else(|| word(record, "clientId"), |client| &client.value.display_name)) }
             }
-            td.less {
+            td {
                 @if let Some(api) = names.api(record) { a href=(apis::path_of(api.id.as_str())) dir="auto" { (api.value.display_name) } }
             }
-            td.less {
+            td.all {
                 @if issued.is_empty() { code { (word(record, "error")) } small dir="auto" { (word(record, "reason")) } }
                 @else { span.chips { @for scope in issued { code.chip { (scope) } } } }
             }

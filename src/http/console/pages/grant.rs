@@ -81,8 +81,8 @@ fn page(view: &View<'_>, between: &Between) -> Page {
                     ("Made", time::relative(grant.meta.created, view.now)),
                 ]))
             }
-            section aria-labelledby="scopes" {
-                div.section-head { h2 #scopes { "Scopes" } }
+            section.card aria-labelledby="scopes" {
+                h2 #scopes { "Scopes" }
                 (access::scope_table(view, &held))
             }
         }

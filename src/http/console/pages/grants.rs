@@ -67,7 +67,7 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
                     (Icon::Search)
                     input type="search" name="api" value=(api_search) aria-label="APIs" placeholder="APIs" autocomplete="off" dir="auto";
                 }
-                button.sr { "Search" }
+                button.sr tabindex="-1" { "Search" }
             }
             div #list {
                 @if rows.items.is_empty() || columns.items.is_empty() {

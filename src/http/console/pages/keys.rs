@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 use serde_json::{Map, Value};
 
+use super::activity::share;
 use crate::admin::operations;
 use crate::clock::Timestamp;
 use crate::error::Result;
@@ -69,9 +70,10 @@ struct TimeLine {
     rotate_days: i64,
 }
 
-/// Units of the drawing.
-const WIDTH: i64 = 960;
+/// Pixels of a key's row; across the drawing takes what room there is.
 const ROW: i64 = 26;
+/// Marks on the time line that a narrow screen has room for.
+const NARROW_MARKS_MAX: usize = 3;
 
 impl TimeLine {
     fn of(view: &View<'_>, keys: &[KeyRow]) -> Self {
@@ -84,13 +86,15 @@ impl TimeLine {
         Self { start: start.min(now - DAY_MS) - room, end: end + room, now, rotate_days }
     }
 
-    fn x(&self, ms: i64) -> i64 {
-        (ms.clamp(self.start, self.end) - self.start) * WIDTH / (self.end - self.start).max(1)
+    fn x(&self, ms: i64) -> String {
+        share(ms.clamp(self.start, self.end) - self.start, self.end - self.start)
     }
 
     fn bar(&self, class: &str, row: i64, from: i64, to: i64) -> Markup {
-        let (x, end) = (self.x(from), self.x(to));
-        html! { rect class=(class) x=(x) y=(row * ROW + 7) width=((end - x).max(4)) height="12" rx="3" {} }
+        let (from, to) = (from.clamp(self.start, self.end), to.clamp(self.start, self.end));
+        // What is there is seen, however short it is beside the whole.
+        let width = share((to - from).max((self.end - self.start) / 200), self.end - self.start);
+        html! { rect class=(class) x=(self.x(from)) y=(row * ROW + 7) width=(width) height="12" rx="3" {} }
     }
 
     fn draw(&self, keys: &[&KeyRow]) -> Markup {
@@ -99,9 +103,14 @@ impl TimeLine {
         let turn = since.map_or(self.end, |since| since.ms() + self.rotate_days * DAY_MS);
         let height = i64::try_from(keys.len()).unwrap_or(0) * ROW + 18;
         let now = self.x(self.now);
+        let months = self.months();
+        let step = months.len().div_ceil(NARROW_MARKS_MAX).max(1);
         html! {
-            svg.time-line viewBox=(format!("0 0 {WIDTH} {height}")) role="img" aria-label="The life of each key; the table says the same" {
-                @for month in self.months() { line.grid x1=(self.x(month.0)) x2=(self.x(month.0)) y1="0" y2=(height - 16) {} text x=(self.x(month.0) + 4) y=(height - 4) { (month.1) } }
+            svg.time-line height=(height) role="img" aria-label="The life of each key; the table says the same" {
+                @for (index, (at, month)) in months.iter().enumerate() {
+                    line.grid x1=(self.x(*at)) x2=(self.x(*at)) y1="0" y2=(height - 16) {}
+                    text.less[index % step > 0] x=(self.x(*at)) dx="4" y=(height - 4) { (month) }
+                }
                 @for (row, key) in (0_i64..).zip(keys) { (self.key(row, key, turn)) }
                 line.now x1=(now) x2=(now) y1="0" y2=(height - 16) {}
             }

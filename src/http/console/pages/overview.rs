@@ -53,8 +53,8 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
             @else { (activity::chart(view)?) }
             (tiles(&counts))
             div.halves {
-                div.stack { (activity::denials(view)?) (recent(view)?) }
-                div.stack { (ending(view)?) (activity::slowest(view)?) }
+                div.stack { (activity::denials(view)?) (activity::slowest(view)?) }
+                div.stack { (ending(view)?) (recent(view)?) }
             }
         }
     };

@@ -79,10 +79,10 @@ pub(crate) fn window(grant: &Grant, now: Timestamp) -> Markup {
 pub(crate) fn scope_table(view: &View<'_>, held: &Held) -> Markup {
     html! {
         div.table.flat {
-            table {
+            table.lines {
                 caption.sr { "Scopes held at " (held.api.value.display_name) }
                 thead {
-                    tr { th scope="col" { "Scope" } th.less scope="col" { "Sensitivity" } th scope="col" { "Until" } th scope="col" { "By" } }
+                    tr { th scope="col" { "Scope" } th scope="col" { "Sensitivity" } th scope="col" { "Until" } th scope="col" { "By" } }
                 }
                 tbody {
                     @for scope in &held.api.value.scopes {
@@ -93,9 +93,9 @@ pub(crate) fn scope_table(view: &View<'_>, held: &Held) -> Markup {
                                     @if scope.default { " " (badge(Tone::Plain, "default")) }
                                     small dir="auto" { (described(scope)) }
                                 }
-                                td.less { (sensitivity(scope)) }
+                                td { (sensitivity(scope)) }
                                 td { (window(&grant.value, view.now)) }
-                                td { a href=(format!("/console/grants/{}", grant.id)) { "Grant" } small dir="auto" { (grant.value.reason) } }
+                                td.all { a href=(format!("/console/grants/{}", grant.id)) { "Grant" } small dir="auto" { (grant.value.reason) } }
                             }
                         }
                     }

@@ -83,12 +83,12 @@ pub(crate) fn shown(value: &Value) -> String {
 pub(crate) fn table(differences: &[Difference]) -> Markup {
     html! {
         div.table {
-            table.diff {
+            table.diff.lines {
                 thead { tr { th scope="col" { "Member" } th scope="col" { "Before" } th scope="col" { "After" } } }
                 tbody {
                     @for difference in differences {
                         tr {
-                            th scope="row" { code { (difference.path) } }
+                            th.all scope="row" { code { (difference.path) } }
                             td { (side(difference.before.as_ref(), true)) }
                             td { (side(difference.after.as_ref(), false)) }
                         }

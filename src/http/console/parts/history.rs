@@ -32,7 +32,7 @@ pub(crate) fn tab(view: &View<'_>, id: &str) -> Result<Markup> {
         @if commits.is_empty() {
             (text::empty(Icon::Audit, "No history", &html! { "Nothing is recorded of this." }, &html! {}))
         } @else {
-            (lines(view, &commits)?)
+            div.card { (lines(view, &commits)?) }
             (list::pager(view, page, found.total))
         }
     })

@@ -107,7 +107,7 @@ pub(crate) fn search(view: &View<'_>, label: &str, search: &str) -> Markup {
             @for (name, value) in &view.asked.query.0 {
                 @if name != "q" && name != "page" { input type="hidden" name=(name) value=(value); }
             }
-            button.sr { "Search" }
+            button.sr tabindex="-1" { "Search" }
         }
     }
 }
@@ -162,7 +162,7 @@ pub(crate) fn pager(view: &View<'_>, page: u32, total: i64) -> Markup {
     };
     html! {
         div.pager {
-            p role="status" {
+            p.sr[total == 0] role="status" {
                 @if total == 0 { "None" }
                 @else if first > total { "This page is past the end of " (thousands(total)) }
                 @else if total <= i64::from(ROWS) { "Total of " (thousands(total)) ", no more" }
