@@ -14,6 +14,7 @@ mod health;
 pub(crate) mod json;
 mod metrics;
 mod oauth;
+mod openapi;
 mod path;
 
 use std::future::Future;
@@ -193,5 +194,6 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(metrics::routes)
         .configure(discovery::routes)
         .configure(health::routes)
+        .configure(openapi::routes)
         .configure(admin::routes);
 }

@@ -44,6 +44,7 @@ pub(crate) use entity::Entity;
 pub use entity::{Page, Query};
 pub(crate) use expiry::EndingSecret;
 pub use expiry::Expiring;
+pub(crate) use list::{Kind, Listing};
 pub use local::Opened;
 pub(crate) use local::{is_in_use, lock};
 pub use policy::PolicyView;
@@ -58,6 +59,15 @@ use crate::model::api_token::{ApiToken, Role};
 use crate::model::id::Id;
 use engine::{Batch, EngineError, Row, Statement};
 use local::LocalEngine;
+
+/// What can be listed, beside resources.
+pub(crate) mod listings {
+    pub(crate) use super::api_token::API_TOKENS;
+    pub(crate) use super::audit::{COMMITS, EVENTS};
+    pub(crate) use super::decision::DECISIONS;
+    pub(crate) use super::entity::listing_of;
+    pub(crate) use super::policy_module::MODULES;
+}
 
 /// Bounds that the configuration sets.
 #[derive(Clone, Copy, Debug)]

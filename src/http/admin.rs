@@ -52,7 +52,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// What a request takes: reading for GET, editing for the rest, and administering for what opens doors.
-fn needed_role(method: &Method, path: &str) -> Role {
+pub(super) fn needed_role(method: &Method, path: &str) -> Role {
     let opens_doors = path.starts_with("/api/v1/auth") || (path.starts_with("/api/v1/keys") && method != Method::GET);
     if opens_doors {
         Role::Admin

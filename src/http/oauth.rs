@@ -1,6 +1,6 @@
 //! The OAuth endpoints: a form and a header go down to the pipeline, a token or an error comes back.
 
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
@@ -39,7 +39,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     );
     // OpenID discovery must name these; there is no person here to send to them.
     for path in ["/oauth2/auth", "/oauth2/userinfo", "/oauth2/logout"] {
-        config.service(web::resource(path).default_service(web::to(no_sign_in)));
+        let refused = || web::to(no_sign_in);
+        config.service(
+            web::resource(path)
+                .route(refused().method(Method::GET))
+                .route(refused().method(Method::POST))
+                .default_service(wrong_oauth_method("GET, POST")),
+        );
     }
 }
 

@@ -2,11 +2,14 @@
 //!
 //! It checks form (types, lengths, characters). What needs the store (does this id exist?) comes later.
 
+pub mod shape;
+
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::error::Violation;
 use crate::model::api::TOKEN_LIFETIME_SECONDS;
+use shape::{Member, Shape};
 
 /// Longest `displayName`, in characters.
 pub const DISPLAY_NAME_CHARS_MAX: usize = 256;
@@ -24,6 +27,8 @@ pub struct Fields<'a> {
     known: Vec<&'static str>,
     violations: Vec<Violation>,
     lifetime_seconds_min: i64,
+    /// Where a parser is only asked what it looks at.
+    log: Option<Vec<Member>>,
 }
 
 /// A rule for a text: `Err` says what to change.
@@ -34,7 +39,7 @@ impl<'a> Fields<'a> {
     #[must_use]
     pub fn new(object: &'a Map<String, Value>, path: impl Into<String>) -> Self {
         let lifetime_seconds_min = *TOKEN_LIFETIME_SECONDS.start();
-        Self { object, path: path.into(), known: Vec::new(), violations: Vec::new(), lifetime_seconds_min }
+        Self { object, path: path.into(), known: Vec::new(), violations: Vec::new(), lifetime_seconds_min, log: None }
     }
 
     /// Lets tokens live as short as this; `grantd dev` allows less than others.
@@ -85,12 +90,14 @@ impl<'a> Fields<'a> {
 
     /// The raw member; null counts as absent.
     pub fn raw(&mut self, name: &'static str) -> Option<&'a Value> {
+        self.note(name, || Shape::Any);
         self.known.push(name);
         self.object.get(name).filter(|value| !value.is_null())
     }
 
     /// A text that may be absent.
     pub fn optional_text(&mut self, name: &'static str, rule: TextRule) -> Option<String> {
+        self.note(name, || Shape::Text(rule));
         let text = self.typed(name, "a string", Value::as_str)?;
         match rule(text) {
             Ok(()) => Some(text.to_owned()),
@@ -103,6 +110,7 @@ impl<'a> Fields<'a> {
 
     /// A text that must be there. Empty after a violation.
     pub fn text(&mut self, name: &'static str, rule: TextRule) -> String {
+        self.note(name, || Shape::Text(rule));
         if self.raw(name).is_none() {
             self.violate(name, "this member is required");
             return String::new();
@@ -112,6 +120,7 @@ impl<'a> Fields<'a> {
 
     /// A text that is one of a few words, each with its meaning.
     pub fn choice<T: Copy>(&mut self, name: &'static str, choices: &[(&'static str, T)], otherwise: T) -> T {
+        self.note(name, || Shape::Choice(choices.iter().map(|(word, _)| *word).collect()));
         let Some(text) = self.typed(name, "a string", Value::as_str) else { return otherwise };
         if let Some((_, found)) = choices.iter().find(|(word, _)| *word == text) {
             return *found;
@@ -123,11 +132,13 @@ impl<'a> Fields<'a> {
 
     /// A Boolean that may be absent.
     pub fn flag(&mut self, name: &'static str, otherwise: bool) -> bool {
+        self.note(name, || Shape::Flag);
         self.typed(name, "true or false", Value::as_bool).unwrap_or(otherwise)
     }
 
     /// A whole number within bounds.
     pub fn integer(&mut self, name: &'static str, bounds: std::ops::RangeInclusive<i64>, otherwise: i64) -> i64 {
+        self.note(name, || Shape::Integer(bounds.clone()));
         let Some(number) = self.typed(name, "a whole number", Value::as_i64) else { return otherwise };
         if !bounds.contains(&number) {
             self.violate(name, format!("must be from {} to {}", bounds.start(), bounds.end()));
@@ -137,6 +148,7 @@ impl<'a> Fields<'a> {
 
     /// An RFC 3339 date-time that may be absent.
     pub fn time(&mut self, name: &'static str) -> Option<Timestamp> {
+        self.note(name, || Shape::Time);
         let text = self.typed(name, "a date-time in a string", Value::as_str)?;
         let time = Timestamp::parse(text);
         if time.is_none() {
@@ -152,6 +164,7 @@ impl<'a> Fields<'a> {
 
     /// As [`Fields::free_object`], with a bound of its own.
     pub fn free_object_of(&mut self, name: &'static str, bytes_max: usize) -> Map<String, Value> {
+        self.note(name, || Shape::FreeObject(bytes_max));
         let Some(object) = self.typed(name, "an object", Value::as_object) else { return Map::new() };
         if Value::from(object.clone()).to_string().len() > bytes_max {
             self.violate(name, format!("must be at most {bytes_max} bytes of JSON"));
@@ -161,8 +174,12 @@ impl<'a> Fields<'a> {
 
     /// An object with members of its own, read by `read`. It must be there; `None` after a violation.
     pub fn object<T>(&mut self, name: &'static str, read: impl FnOnce(&mut Fields<'_>) -> T) -> Option<T> {
-        if self.raw(name).is_none() {
+        let required = self.raw(name).is_none();
+        if required {
             self.violate(name, "this member is required");
+        }
+        if self.log.is_some() {
+            self.note(name, || Shape::Object(shape::members_of(|inner| _ = read(inner))));
             return None;
         }
         let object = self.typed(name, "an object", Value::as_object)?;
@@ -174,6 +191,7 @@ impl<'a> Fields<'a> {
 
     /// A list of texts without repeats.
     pub fn text_list(&mut self, name: &'static str, items_max: usize, rule: TextRule) -> Vec<String> {
+        self.note(name, || Shape::Texts(items_max, rule));
         let mut texts: Vec<String> = Vec::new();
         for (index, item) in self.list(name, items_max).iter().enumerate() {
             let outcome = match item.as_str() {
@@ -195,6 +213,10 @@ impl<'a> Fields<'a> {
         items_max: usize,
         mut read: impl FnMut(&mut Fields<'_>) -> T,
     ) -> Vec<T> {
+        if self.log.is_some() {
+            self.note(name, || Shape::Objects(items_max, shape::members_of(|inner| _ = read(inner))));
+            return Vec::new();
+        }
         let mut found = Vec::new();
         for (index, item) in self.list(name, items_max).iter().enumerate() {
             let path = format!("{}/{name}/{index}", self.path);

@@ -170,21 +170,23 @@ const SERVER: Attachment = Attachment { level: Level::Server, id: None };
 
 fn attachment(fields: &mut Fields<'_>) -> Attachment {
     let read = |inner: &mut Fields<'_>| {
-        if inner.raw("type").is_none() {
-            inner.violate("type", "this member is required: server, api, client or account");
-            inner.raw("id");
-            return SERVER;
-        }
+        let is_named = inner.raw("type").is_some();
         let level = inner.choice("type", Level::WORDS, Level::Server);
-        let id = if level == Level::Server {
-            if inner.raw("id").is_some() {
+        let has_id = inner.raw("id").is_some();
+        let id = inner.optional_text("id", reference_name);
+        match (is_named, level, has_id) {
+            (false, ..) => {
+                inner.violate("type", "this member is required: server, api, client or account");
+                return SERVER;
+            }
+            (true, Level::Server, true) => {
                 inner.violate("id", "a policy of the server has no id: leave it out, or choose another type");
             }
-            None
-        } else {
-            Some(inner.text("id", reference_name))
-        };
-        Attachment { level, id }
+            (true, Level::Server, false) => {}
+            (true, _, false) => inner.violate("id", "this member is required"),
+            (true, _, true) => return Attachment { level, id: Some(id.unwrap_or_default()) },
+        }
+        Attachment { level, id: None }
     };
     fields.object("attachedTo", read).unwrap_or(SERVER)
 }

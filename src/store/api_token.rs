@@ -14,7 +14,7 @@ use crate::secret::Hash;
 
 const SELECT: &str = "SELECT t.id, t.display_name, t.role, t.active, t.last4, t.issued_at_ms, t.expires_at_ms, \
     t.last_used_at_ms FROM api_token AS t";
-static API_TOKENS: Listing = Listing {
+pub(crate) static API_TOKENS: Listing = Listing {
     count: "SELECT COUNT(*) FROM api_token AS t",
     select: SELECT,
     key: "t.id",

@@ -102,7 +102,7 @@ impl EventRow {
 
 const SELECT_COMMIT: &str = "SELECT t.id, t.at_ms, t.actor_id, t.actor_name, t.actor_type, t.reason, t.correlation, \
     t.request_id, t.changes, t.seq, s.hash IS NOT NULL FROM audit_commit AS t LEFT JOIN audit_seal AS s ON s.seq = t.seq";
-static COMMITS: Listing = Listing {
+pub(crate) static COMMITS: Listing = Listing {
     count: "SELECT COUNT(*) FROM audit_commit AS t",
     select: SELECT_COMMIT,
     key: "t.id",
@@ -135,7 +135,7 @@ const COUNT_ABOUT: &str = "SELECT COUNT(*) FROM audit_subject WHERE resource_id 
 
 const SELECT_EVENT: &str = "SELECT t.id, t.at_ms, t.type, t.display_name, t.severity, t.request_id, t.status, \
     t.actor_id, t.actor_name, t.actor_type, t.client_ip, t.user_agent FROM event_log AS t";
-static EVENTS: Listing = Listing {
+pub(crate) static EVENTS: Listing = Listing {
     count: "SELECT COUNT(*) FROM event_log AS t",
     select: SELECT_EVENT,
     key: "t.id",

@@ -31,7 +31,7 @@ const SELECT: &str = "SELECT t.id, t.at_ms, t.outcome, t.error, t.client_id, t.s
     t.request_id, t.rest, (SELECT explanation FROM decision_explanation WHERE digest = t.explanation) \
     FROM decision AS t";
 
-static DECISIONS: Listing = Listing {
+pub(crate) static DECISIONS: Listing = Listing {
     count: "SELECT COUNT(*) FROM decision AS t",
     select: SELECT,
     key: "t.seq",

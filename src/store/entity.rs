@@ -99,6 +99,11 @@ pub struct Page<T> {
     pub items: Vec<T>,
 }
 
+/// How resources of a type are listed.
+pub(crate) fn listing_of<E: Entity>() -> Listing {
+    Listing { count: E::COUNT, select: E::SELECT, key: "t.id", attributes: E::ATTRIBUTES, has_meta: true }
+}
+
 /// Turns one row into a record: the first four columns are the same for every entity.
 fn record_from_row<E: Entity>(row: &Row) -> Result<Record<E>, EngineError> {
     Ok(Record {
@@ -157,9 +162,7 @@ impl Store {
 
     /// One page of a list, and how many there are, as of one moment.
     pub(crate) fn resource_list<E: Entity>(&self, query: &Query) -> Result<Page<Record<E>>> {
-        let listing =
-            Listing { count: E::COUNT, select: E::SELECT, key: "t.id", attributes: E::ATTRIBUTES, has_meta: true };
-        self.page(&listing, query, record_from_row)
+        self.page(&listing_of::<E>(), query, record_from_row)
     }
 
     /// Stores a new resource.

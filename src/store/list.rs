@@ -56,6 +56,14 @@ pub(crate) struct Listing {
     pub(crate) has_meta: bool,
 }
 
+impl Listing {
+    /// Everything that lists can be filtered by.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &'static Attribute> {
+        let common: &'static [Attribute] = if self.has_meta { &META } else { &[] };
+        common.iter().chain(self.attributes)
+    }
+}
+
 /// The statement that counts and the one that reads a page.
 pub(crate) fn statements(listing: &Listing, query: &Query) -> Result<(Statement, Statement)> {
     let mut text = Assembly { sql: String::new(), params: Vec::new() };

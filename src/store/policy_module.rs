@@ -19,7 +19,7 @@ const DIGEST_PREFIX_CHARS_MIN: usize = 12;
 
 const SELECT: &str = "SELECT t.digest, t.name, t.version, t.manifest, length(t.wasm), t.created_at_ms, \
     (SELECT COUNT(*) FROM policy WHERE module_digest = t.digest) FROM policy_module AS t";
-static MODULES: Listing = Listing {
+pub(crate) static MODULES: Listing = Listing {
     count: "SELECT COUNT(*) FROM policy_module AS t",
     select: SELECT,
     key: "t.digest",

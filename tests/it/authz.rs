@@ -111,7 +111,9 @@ fn every_route_in_the_sources_is_in_the_table() {
     for entry in std::fs::read_dir(&http).unwrap() {
         let file = entry.unwrap().path();
         if file.is_file()
-            && file.file_name().is_some_and(|name| name != "admin.rs" && name != "health.rs" && name != "error.rs")
+            && file.file_name().is_some_and(|name| {
+                !["admin.rs", "health.rs", "error.rs", "openapi.rs"].iter().any(|other| name == *other)
+            })
         {
             let stray: Vec<_> =
                 templates_in(&file).into_iter().filter(|path| path == "/api" || path.starts_with("/api/")).collect();
@@ -119,6 +121,45 @@ fn every_route_in_the_sources_is_in_the_table() {
         }
     }
     assert_eq!(templates_in(&http.join("health.rs")), OPEN.iter().map(|path| (*path).to_owned()).collect());
+}
+
+/// Each path of the admin API under `/api/v1`, with its methods. What is not fixed in it reads `x`.
+pub(crate) fn admin_routes() -> impl Iterator<Item = (String, BTreeSet<&'static str>)> {
+    ROUTES.iter().map(|route| {
+        let parts: Vec<&str> =
+            route.path.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect();
+        (format!("/api/v1{}", parts.join("/")), route.methods.iter().map(|(method, _)| *method).collect())
+    })
+}
+
+/// Paths elsewhere that take no token, since what they tell is nobody's secret.
+const PUBLIC: &[&str] = &["/openapi.json", "/docs", "/metrics"];
+
+#[test]
+fn what_is_public_needs_no_token_and_minds_none() {
+    let app = TestApp::start();
+    for path in PUBLIC {
+        assert_eq!(app.send("GET", path, &[], b"").status, 200, "{path}");
+        let answer = app.send("GET", path, &[("authorization", "Bearer garbage")], b"");
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.text.contains(&app.admin_token), "{path}");
+        assert_eq!(app.send("POST", path, &[], b"").status, 405, "{path}");
+    }
+}
+
+/// The handles of `grantd dev`: open there, and nowhere else.
+const HANDLES: &[&str] = &["/dev/clock", "/dev/faults"];
+
+#[test]
+fn the_handles_of_dev_are_open_under_dev_alone() {
+    let (dev, other) = (TestApp::dev(tempfile::tempdir().unwrap(), false), TestApp::start());
+    for path in HANDLES {
+        assert_eq!(dev.send("GET", path, &[], b"").status, 200, "{path}");
+        let bearer = format!("Bearer {}", other.admin_token);
+        for headers in [&[][..], &[("authorization", bearer.as_str())]] {
+            assert_eq!(other.send("GET", path, headers, b"").status, 404, "{path}");
+        }
+    }
 }
 
 fn path_of(route: &Route, howto: &HowTo) -> String {

@@ -22,6 +22,7 @@ mod issuers;
 mod keys;
 mod metrics;
 mod migration;
+mod openapi;
 mod policies;
 mod policy;
 mod process;

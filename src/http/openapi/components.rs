@@ -1,0 +1,483 @@
+//! What operations share: schemas that are no resource's, parameters, headers, refusals, credentials.
+
+use serde_json::{Map, Value, json};
+
+use super::resources::{Told, created_schema, read_schema, write_schema};
+use super::schema::{
+    flag, free_object, integer, object, optional_text, optional_time, reference, ruled, text, texts, time,
+};
+use crate::model::api::{Api, SigningAlg};
+use crate::model::api_token::Role;
+use crate::model::fields::{display_name, free_text};
+use crate::model::grant::Grant;
+use crate::model::machine_to_machine::MachineToMachine;
+use crate::model::policy::Policy;
+use crate::model::service_account::ServiceAccount;
+
+/// The `components` of the document.
+pub(super) fn components(is_dev: bool) -> Value {
+    let mut schemas = Map::new();
+    resource::<ServiceAccount>(&mut schemas);
+    resource::<MachineToMachine>(&mut schemas);
+    resource::<Api>(&mut schemas);
+    resource::<Grant>(&mut schemas);
+    resource::<Policy>(&mut schemas);
+    let mut parts = vec![common(), credentials(), operations(), modules(), super::oauth::schemas()];
+    if is_dev {
+        parts.push(super::oauth::dev_schemas());
+    }
+    for part in parts {
+        schemas.extend(part.as_object().cloned().unwrap_or_default());
+    }
+    for name in ["ApiToken", "SigningKey", "Commit", "Event", "PolicyModule", "Decision", "Credential"] {
+        schemas.insert(format!("{name}List"), list_of(name));
+    }
+    json!({
+        "securitySchemes": security_schemes(),
+        "schemas": schemas,
+        "parameters": parameters(),
+        "headers": headers(),
+        "responses": responses(),
+    })
+}
+
+fn resource<E: Told>(schemas: &mut Map<String, Value>) {
+    schemas.insert(E::TYPE.to_owned(), read_schema::<E>());
+    schemas.insert(format!("{}Created", E::TYPE), created_schema::<E>());
+    schemas.insert(format!("{}Write", E::TYPE), write_schema::<E>());
+    schemas.insert(format!("{}List", E::TYPE), list_of(E::TYPE));
+}
+
+/// RFC 7644 3.4.2.
+fn list_of(name: &str) -> Value {
+    object(
+        "One page of a list (RFC 7644 3.4.2).",
+        &["schemas", "totalResults", "itemsPerPage", "startIndex", "Resources"],
+        &json!({
+            "schemas": texts("Always ListResponse."),
+            "totalResults": integer("How many fit, on all pages."),
+            "itemsPerPage": integer("The size of the page that was asked for."),
+            "startIndex": integer("The 1-based index of the first one."),
+            "Resources": {"type": "array", "items": reference(name)},
+        }),
+    )
+}
+
+fn words(description: &str, all: &[&str]) -> Value {
+    json!({"type": "string", "enum": all, "description": description})
+}
+
+fn common() -> Value {
+    let algs: Vec<&str> = SigningAlg::ALL.iter().map(|alg| alg.as_str()).collect();
+    json!({
+        "Meta": object("What every resource carries.", &[], &json!({
+            "tenantId": text("Always `default`."),
+            "appId": text("Always `cid`."),
+            "resourceType": text("Its type."),
+            "created": time("When it was made."),
+            "lastModified": time("When it last changed."),
+            "revision": integer("Counts its changes, from 1: the ETag."),
+            "location": {"type": "string", "format": "uri", "description": "Where it stands."},
+        })),
+        "Error": object("Why nothing was done, and what to change.",
+            &["schemas", "status", "code", "message", "detail", "type", "validation"], &json!({
+            "schemas": texts("Always that of SCIM errors."),
+            "status": text("The HTTP status, in a string."),
+            "code": integer("The HTTP status."),
+            "message": text("What was wrong."),
+            "detail": text("What was wrong, member by member, and the way out."),
+            "type": words("What kind of refusal it is.", &[
+                "unauthenticated", "forbidden", "notFound", "invalidSyntax", "invalidValue", "uniqueness", "inUse",
+                "stale", "tooLarge", "unavailable", "internal",
+            ]),
+            "validation": {"type": "array", "items": reference("Violation")},
+        })),
+        "Violation": object("A member that does not fit.", &["propertyPath", "invalidValue", "message"], &json!({
+            "propertyPath": text("A JSON pointer to it (RFC 6901)."),
+            "invalidValue": {"description": "What was sent; null for a secret, or when nothing was."},
+            "message": text("What to change."),
+        })),
+        "Patch": object("A change of parts (RFC 7644 3.5.2).", &["Operations"], &json!({
+            "schemas": texts("Ignored."),
+            "Operations": {"type": "array", "minItems": 1, "maxItems": crate::patch::OPERATIONS_MAX,
+                "items": reference("PatchOperation")},
+            "Revision": {"type": "integer", "description": "The revision that it changes: a stale one is 412."},
+        })),
+        "PatchOperation": object("One change.", &["op"], &json!({
+            "op": words("What to do.", &["add", "replace", "remove"]),
+            "path": {"type": ["string", "null"], "minLength": 1, "maxLength": crate::patch::PATH_BYTES_MAX, "description":
+                "Where: `active`, `/active`, `attributes.team`, `scopes[identifier eq \"read\"].default`. Without it the \
+                 value's members are what is added or replaced."},
+            "value": {"description": "What to add, or to set."},
+            "oldValue": {"description": "Ignored."},
+        })),
+        "SigningAlg": words("RFC 7518 3.1, RFC 8037 3.1.", &algs),
+    })
+}
+
+fn credentials() -> Value {
+    let shown = json!({
+        "id": text("Its id."),
+        "kind": words("A secret.", &["secret"]),
+        "last4": text("The secret's last four characters."),
+        "imported": flag("Whether a person chose it: it is hashed slowly then."),
+        "notBefore": optional_time("Not accepted before this."),
+        "expiresAt": optional_time("Not accepted from this on."),
+        "lastUsedAt": optional_time("When it last authenticated its client, up to a minute old."),
+        "createdAt": time("When it was made."),
+    });
+    let mut created = shown.clone();
+    created["clientId"] = text("The client's `client_id`, when the secret was made here.");
+    created["clientSecret"] = text("The secret, when it was made here. Not shown again.");
+    json!({
+        "Credential": object("A client's secret, without the secret.", &["id", "kind", "last4"], &shown),
+        "CredentialCreated": object("A secret that was just made.", &["id", "kind", "last4"], &created),
+        "CredentialWrite": object("A secret to make, or to take over.", &[], &json!({
+            "clientSecret": {"type": ["string", "null"], "minLength": 16, "maxLength": 256, "pattern": "^[ -~]+$", "writeOnly": true,
+                "description": "A secret to take over. Unless given, one is made, and shown once."},
+            "notBefore": optional_time("Not accepted before this."),
+            "expiresAt": optional_time("Not accepted from this on; in the future."),
+        })),
+    })
+}
+
+fn operations() -> Value {
+    let roles: Vec<&str> = Role::WORDS.iter().map(|(word, _)| *word).collect();
+    let actor = object(
+        "Who did it.",
+        &["identifier", "displayName", "type"],
+        &json!({
+            "identifier": text("The id of the API token or service account, or `system`."),
+            "displayName": text("Its name then."),
+            "type": words("What kind of actor it is.", &["apiToken", "serviceAccount", "user", "system"]),
+        }),
+    );
+    let api_token = json!({
+        "id": text("Its id."),
+        "displayName": text("For people."),
+        "role": words("What it may do.", &roles),
+        "active": flag("An inactive one is refused."),
+        "last4": text("The token's last four characters."),
+        "issuedAt": time("When it was made."),
+        "expiresAt": optional_time("Not accepted from this on."),
+        "lastUsedAt": optional_time("When it was last accepted, up to a minute old."),
+        "meta": free_object("Its resourceType."),
+    });
+    let mut api_token_created = api_token.clone();
+    api_token_created["signedToken"] = text("The token. Not shown again.");
+    let mut display_name = ruled(display_name);
+    display_name["description"] = "For people.".into();
+    json!({
+        "ApiToken": object("A bearer for the admin API, without the token.", &["id"], &api_token),
+        "ApiTokenCreated": object("A bearer that was just made.", &["id", "signedToken"], &api_token_created),
+        "ApiTokenWrite": object("A bearer to make.", &["displayName", "role"], &json!({
+            "displayName": display_name,
+            "role": words("What it may do.", &roles),
+            "active": {"type": ["boolean", "null"], "default": true, "description": "An inactive one is refused."},
+            "expiresAt": optional_time("Not accepted from this on; in the future."),
+        })),
+        "SigningKey": object("A key pair, without its private half.", &["id", "kid", "alg", "state", "publicJwk"], &json!({
+            "id": text("The kid."),
+            "kid": text("As in the header of tokens."),
+            "alg": reference("SigningAlg"),
+            "state": words("Published; signs; published until what it signed has expired.", &["next", "active", "retired"]),
+            "publicJwk": free_object("The public half (RFC 7517)."),
+            "createdAt": time("When it was made, and first published."),
+            "activatedAt": optional_time("When it began to sign."),
+            "retiredAt": optional_time("When it stopped."),
+            "removeAt": optional_time("When it leaves the JWKS."),
+            "meta": free_object("Its resourceType."),
+        })),
+        "RotateRequest": object("Which keys to rotate.", &[], &json!({
+            "alg": {"type": ["string", "null"], "enum": SigningAlg::ALL.iter().map(|alg| Value::from(alg.as_str()))
+                .chain([Value::Null]).collect::<Vec<_>>(), "description": "One algorithm; all of them unless given."},
+            "force": {"type": ["boolean", "null"], "default": false,
+                "description": "Also when the next key was published too short a time ago for every verifier to know it."},
+        })),
+        "Commit": object("One admin write.", &["id"], &json!({
+            "id": text("Its id."),
+            "by": text("The actor's id."),
+            "actor": actor,
+            "createdAt": time("When it was made."),
+            "reason": optional_text("`?reason=` of the request."),
+            "correlation": optional_text("`?correlation=` of the request."),
+            "requestId": text("The request's id."),
+            "changes": {"type": "array", "items": free_object("resourceType, id, before and after."),
+                "description": "What changed."},
+            "sequence": integer("Its place in the chain."),
+            "sealed": flag("Whether the hash chain covers it already."),
+            "meta": free_object("Its resourceType, time and revision."),
+        })),
+        "Event": object("Something that happened.", &["id"], &json!({
+            "id": text("Its id."),
+            "createdAt": time("When."),
+            "type": text("What happened: `ServiceAccount.Created`."),
+            "displayName": text("The same, for people."),
+            "severity": words("How much it matters.", &["info", "warning", "error"]),
+            "requestId": text("The request's id."),
+            "result": free_object("Its status: success or failure."),
+            "actor": actor,
+            "client": free_object("The caller's address and program."),
+        })),
+        "AuditVerdict": object("Whether the audit trail is what was sealed.", &["holds"], &json!({
+            "holds": flag("Whether it is."),
+            "sealed": {"type": ["integer", "null"], "description": "Commits in the chain, when it holds."},
+            "waiting": {"type": ["integer", "null"], "description": "Commits after its end, when it holds."},
+            "brokenAt": {"type": ["integer", "null"], "description": "The first commit that is not what was sealed."},
+        })),
+    })
+}
+
+fn modules() -> Value {
+    let mut note = ruled(free_text);
+    note["type"] = json!(["string", "null"]);
+    let decision = json!({
+        "id": text("Its id, which is the `jti` of the token that it issued."),
+        "at": time("When."),
+        "requestId": text("The request's id."),
+        "clientId": optional_text("The client, or what a stranger claimed to be."),
+        "serviceAccountId": optional_text("The `sub`."),
+        "apiId": optional_text("The API."),
+        "outcome": words("How it ended.", &["issued", "refused", "failed"]),
+        "error": optional_text("An OAuth error, or a policy's failure."),
+        "reason": optional_text("What the caller was told, or what failed."),
+        "jti": optional_text("The token's id."),
+        "requested": texts("What the caller asked for."),
+        "granted": texts("What the grants offered of it."),
+        "issued": texts("What the token says."),
+        "lifetimeSeconds": {"type": ["integer", "null"], "description": "The token's lifetime."},
+    });
+    json!({
+        "PolicyModule": object("A WebAssembly component that was uploaded.", &["id"], &json!({
+            "id": text("The digest."),
+            "digest": text("SHA-256 of its bytes, in hex."),
+            "name": text("What it calls itself."),
+            "version": text("The version that it says it has."),
+            "size": integer("Bytes of WebAssembly."),
+            "createdAt": time("When it was uploaded."),
+            "policies": integer("Policies that use it."),
+            "manifest": free_object("Everything it says of itself."),
+            "sameNameAndVersion": texts("Digests of others that call themselves the same."),
+            "compiledInMs": {"type": ["integer", "null"], "description": "How long compiling it took, when it is new."},
+        })),
+        // Policies and what they were given stand beside these, in members of their own.
+        "Decision": {
+            "type": "object",
+            "description": "Why one token request ended as it did: these members, and what each policy was given and said.",
+            "required": ["id"],
+            "properties": decision,
+        },
+        "EvaluateRequest": object("What to ask a policy with: one of request, decision, client and account.", &[], &json!({
+            "request": {"type": ["object", "null"], "description": "The whole request, as policies see it."},
+            "decision": optional_text("What the policy was asked in this decision."),
+            "client": optional_text("What this client would ask with: its id or clientId."),
+            "account": optional_text("What the first client of this account would ask with: its id or userName."),
+            "api": optional_text("At this API: its id or appId."),
+            "scopes": {"type": ["array", "null"], "items": {"type": "string"}, "description": "For these scopes."},
+            "at": optional_time("At this time, unless now."),
+            "requestId": note,
+            "remoteAddress": note,
+            "userAgent": note,
+            "parameters": {"type": ["object", "null"], "additionalProperties": {"type": "string"},
+                "description": "Other parameters of the token request."},
+            "settings": {"type": ["object", "null"], "description": "With these settings, unless its own."},
+        })),
+        "Evaluation": {
+            "type": "object",
+            "description": "What the policy would say.",
+            "required": ["policyId", "policy", "module", "request", "effect"],
+            "properties": {
+                "policyId": text("Its id."),
+                "policy": text("Its name."),
+                "module": text("name@version of its module."),
+                "moduleDigest": text("The module's digest."),
+                "request": free_object("What it was asked."),
+                "effect": free_object("What would become of its answer."),
+                "decision": {"type": ["object", "null"], "description": "Its answer, word for word."},
+            },
+        },
+        "Replay": object("A decision, evaluated again.", &["decision", "same", "steps"], &json!({
+            "decision": text("Its id."),
+            "same": flag("Whether every policy gave the same answer."),
+            "steps": {"type": "array", "items": free_object("What each policy said then and now.")},
+        })),
+    })
+}
+
+fn parameters() -> Value {
+    let query = |name: &str, description: &str, schema: Value, example: Value| json!({"name": name, "in": "query", "description": description, "schema": schema, "example": example});
+    json!({
+        "sortOrder": query("sortOrder", "Which way.",
+            json!({"type": "string", "enum": ["ascending", "descending"]}), json!("ascending")),
+        "startIndex": query("startIndex", "The 1-based index of the first one; less than 1 counts as 1.",
+            json!({"type": "integer", "default": 1}), json!(1)),
+        "count": query("count", "How many at most; less than 0 counts as 0.",
+            json!({"type": "integer", "default": 10, "maximum": 1000}), json!(10)),
+        "attributes": query("attributes", "Only these members, separated by commas.",
+            json!({"type": "string"}), json!("displayName,meta.revision")),
+        "excludedAttributes": query("excludedAttributes", "Without these members, separated by commas.",
+            json!({"type": "string"}), json!("meta")),
+        "reason": query("reason", "Why: kept in the audit trail.", ruled(free_text), json!("ticket 4711")),
+        "correlation": query("correlation", "An id of the caller's, kept in the audit trail.",
+            json!({"type": "string", "maxLength": 200}), json!("run-17")),
+        "cascade": query("cascade", "Whether what depends on it goes too; unless it does, that is refused.",
+            json!({"type": "boolean", "default": false}), json!(false)),
+        "ifMatch": {"name": "If-Match", "in": "header",
+            "description": "The ETag of what it changes: a stale one is 412.",
+            "schema": {"type": "string", "pattern": "^(\\*|(W/)?\"?[0-9]{1,18}\"?)$"}, "example": "*"},
+    })
+}
+
+fn headers() -> Value {
+    json!({
+        "ETag": {"required": true, "schema": {"type": "string"}, "description": "Its revision, in quotes."},
+        "Location": {"required": true, "schema": {"type": "string"}, "description": "Where it stands."},
+        "WWWAuthenticate": {"required": true, "schema": {"type": "string"}, "description": "How to authenticate."},
+        "RetryAfter": {"required": true, "schema": {"type": "string"}, "description": "Seconds to wait."},
+        "CacheControl": {"required": true, "schema": {"type": "string"}, "description": "`no-store`, for secrets and tokens."},
+        "ContentDisposition": {"required": true, "schema": {"type": "string"}, "description": "A name for the file."},
+    })
+}
+
+fn responses() -> Value {
+    let mut all = Map::new();
+    let header = |name: &str| json!({name: {"$ref": format!("#/components/headers/{}", name.replace('-', ""))}});
+    let mut add = |name: &str, description: &str, schema: &str, headers: Value, example: Value| {
+        all.insert(
+            name.to_owned(),
+            json!({
+                "description": description,
+                "headers": headers,
+                "content": {"application/json": {"schema": reference(schema), "example": example}},
+            }),
+        );
+    };
+    let error = |status: u16, kind: &str, message: &str| {
+        json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": status.to_string(), "code": status,
+            "message": message, "detail": message, "type": kind, "validation": [],
+        })
+    };
+    let none = || json!({});
+    let bearer = header("WWW-Authenticate");
+    let later = header("Retry-After");
+    add(
+        "BadRequest",
+        "Something of the request does not fit; each member that does not is named.",
+        "Error",
+        none(),
+        error(400, "invalidValue", "/userName: this member is required"),
+    );
+    add(
+        "Unauthenticated",
+        "No bearer token, or none that is valid now.",
+        "Error",
+        bearer.clone(),
+        error(401, "unauthenticated", "client is not authenticated."),
+    );
+    add(
+        "Forbidden",
+        "The bearer may not do this.",
+        "Error",
+        none(),
+        error(403, "forbidden", "this needs the role editor, and ci has the role reader"),
+    );
+    add(
+        "NotFound",
+        "There is no such thing.",
+        "Error",
+        none(),
+        error(404, "notFound", "there is no ServiceAccount with the id 02cJp4VnHOxkTmd9aBfYzq"),
+    );
+    add(
+        "Conflict",
+        "A name is taken, or others depend on it: they are named.",
+        "Error",
+        none(),
+        error(409, "uniqueness", "/userName: this userName is taken; choose another"),
+    );
+    add(
+        "Stale",
+        "It changed since the caller read it.",
+        "Error",
+        none(),
+        error(412, "stale", "this ServiceAccount is at revision 2, not 1: read it again and repeat the change"),
+    );
+    add(
+        "TooLarge",
+        "The body is too large.",
+        "Error",
+        none(),
+        error(413, "tooLarge", "the body is larger than 1048576 bytes"),
+    );
+    add(
+        "Failed",
+        "The server failed; its log has the cause under the request's id.",
+        "Error",
+        none(),
+        error(500, "internal", "the server failed; its log has the cause under this request's id"),
+    );
+    add(
+        "Unavailable",
+        "Not now; the same request may succeed later.",
+        "Error",
+        later.clone(),
+        error(503, "unavailable", "the database is busy: nothing was changed; try again"),
+    );
+    let oauth = |code: &str, text: &str| json!({"error": code, "error_description": text});
+    add(
+        "OAuthBadRequest",
+        "The request is refused: RFC 6749 5.2 and its like.",
+        "OAuthError",
+        none(),
+        oauth("invalid_scope", "not granted to the service account of this client at myrestapi: read"),
+    );
+    add(
+        "OAuthUnauthenticated",
+        "The caller is not authenticated.",
+        "OAuthError",
+        bearer,
+        oauth("invalid_client", "unknown client or wrong secret: check client_id and client_secret"),
+    );
+    add(
+        "OAuthForbidden",
+        "The bearer may not ask this.",
+        "OAuthError",
+        header("WWW-Authenticate"),
+        oauth(
+            "insufficient_scope",
+            "this needs a scope of the API grantd, granted now: introspect is the least of them",
+        ),
+    );
+    add(
+        "OAuthTooLarge",
+        "The form is larger than 64 KiB.",
+        "OAuthError",
+        none(),
+        oauth("invalid_request", "the body is larger than 65536 bytes"),
+    );
+    add(
+        "OAuthFailed",
+        "The server failed, and so no token was issued.",
+        "OAuthError",
+        none(),
+        oauth("server_error", "the server failed; its log has the cause under this request's id"),
+    );
+    add(
+        "OAuthUnavailable",
+        "Not now; the same request may succeed later.",
+        "OAuthError",
+        later,
+        oauth("temporarily_unavailable", "the database is busy: nothing was changed; try again"),
+    );
+    Value::Object(all)
+}
+
+fn security_schemes() -> Value {
+    json!({
+        "bearer": {"type": "http", "scheme": "bearer",
+            "description": "An API token, or an access token for the API grantd."},
+        "clientBasic": {"type": "http", "scheme": "basic",
+            "description": "A client's id and secret (RFC 6749 2.3.1); both in the form are as good."},
+    })
+}
