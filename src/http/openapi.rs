@@ -6,6 +6,7 @@
 
 mod admin;
 mod components;
+mod document;
 mod oauth;
 mod operation;
 mod page;
@@ -28,8 +29,8 @@ use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::policy::Policy;
 use crate::model::service_account::ServiceAccount;
 
-static SERVE: LazyLock<Value> = LazyLock::new(|| document(false));
-static DEV: LazyLock<Value> = LazyLock::new(|| document(true));
+static SERVE: LazyLock<Value> = LazyLock::new(|| whole(false));
+static DEV: LazyLock<Value> = LazyLock::new(|| whole(true));
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     let get = |path, route: actix_web::Route| web::resource(path).route(route).default_service(wrong_method("GET"));
@@ -60,7 +61,7 @@ async fn docs(app: web::Data<App>) -> HttpResponse {
     page::response(of(&app))
 }
 
-fn document(is_dev: bool) -> Value {
+fn whole(is_dev: bool) -> Value {
     json!({
         "openapi": "3.1.0",
         "info": {
@@ -90,6 +91,7 @@ fn tags(is_dev: bool) -> Value {
         ("Decision", "Why token requests ended as they did."),
         ("ApiToken", "Bearers of the admin API."),
         ("SigningKey", "What tokens are signed with."),
+        ("Document", "Declared access: everything by name, in one document."),
         ("Audit", "Who changed what, and what happened."),
         ("Operations", "Health, metrics, and this document."),
     ];
@@ -107,6 +109,7 @@ fn operations(is_dev: bool) -> Vec<operation::Operation> {
     all.extend(resources::operations::<Grant>());
     all.extend(resources::operations::<Policy>());
     all.extend(admin::operations());
+    all.extend(document::operations());
     all
 }
 

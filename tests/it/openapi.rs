@@ -204,6 +204,16 @@ fn the_examples_work_as_they_stand_and_answers_look_as_they_say() {
         let list = app.admin("GET", &format!("/resources/cid/{kind}"), &Value::Null).expect(200);
         assert_eq!(members(&list), members(&schema(&format!("{kind}List"))["properties"]));
     }
+    let other = TestApp::start();
+    let report = other.admin("POST", "/apply", &example(&document, "/api/v1/apply")).expect(200);
+    assert_eq!(members(&report), members(&schema("ApplyReport")["properties"]));
+    for path in ["/properties/changes/items", "/properties/secrets/items"] {
+        let (schema, member) = (schema("ApplyReport"), path.split('/').nth(2).unwrap());
+        assert_eq!(members(&report[member][0]), members(&schema.pointer(path).unwrap()["properties"]), "{path}");
+    }
+    let exported = other.admin("GET", "/export", &Value::Null).expect(200);
+    assert!(members(&schema("Document")["properties"]).is_superset(&members(&exported)), "{exported}");
+    assert_eq!(other.admin("POST", "/apply", &exported).expect(200)["different"], false);
     let error = app.admin("POST", "/resources/cid/Api", &json!({})).expect(400);
     assert_eq!(members(&error), members(&schema("Error")["properties"]));
     assert_eq!(members(&error["validation"][0]), members(&schema("Violation")["properties"]));

@@ -67,7 +67,7 @@ impl Operation {
         };
         self.members.insert("description".to_owned(), description.into());
         self.members.insert("security".to_owned(), json!([{"bearer": []}]));
-        self.errors(&["Unauthenticated", "Forbidden", "Failed", "Unavailable"])
+        self.errors(&["Unauthenticated", "Forbidden", "TooMany", "Failed", "Unavailable"])
     }
 
     /// Takes a client's credentials, by HTTP Basic or in the form, or with `bearer` whoever else may ask.
@@ -77,7 +77,14 @@ impl Operation {
             ways.insert(1, json!({"bearer": []}));
         }
         self.members.insert("security".to_owned(), Value::from(ways));
-        self.errors(&["OAuthBadRequest", "OAuthUnauthenticated", "OAuthTooLarge", "OAuthFailed", "OAuthUnavailable"])
+        self.errors(&[
+            "OAuthBadRequest",
+            "OAuthUnauthenticated",
+            "OAuthTooLarge",
+            "OAuthTooMany",
+            "OAuthFailed",
+            "OAuthUnavailable",
+        ])
     }
 
     /// A part of the path.
@@ -223,6 +230,7 @@ pub(super) fn status_of(name: &str) -> &'static str {
         "Conflict" => "409",
         "Stale" => "412",
         "TooLarge" => "413",
+        "TooMany" => "429",
         "Unavailable" => "503",
         _ => "500",
     }

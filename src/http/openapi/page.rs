@@ -195,6 +195,16 @@ fn kind_of(document: &Value, schema: &Value) -> Markup {
     if let Some(name) = schema["$ref"].as_str().and_then(|path| path.rsplit('/').next()) {
         return html! { a href={ "#schema-" (name) } { (name) } };
     }
+    if schema["maxLength"] == 0 {
+        return html! { "nothing" };
+    }
+    let ways = ["anyOf", "oneOf"].into_iter().flat_map(|name| items(schema, name));
+    let ways: Vec<Markup> = ways.map(|way| kind_of(document, way)).collect();
+    if !ways.is_empty() {
+        return html! {
+            @for (index, way) in ways.iter().enumerate() { @if index > 0 { " or " } (way) }
+        };
+    }
     let kinds: Vec<&str> = match &schema["type"] {
         Value::String(kind) => vec![kind],
         Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
