@@ -24,8 +24,16 @@ pub(super) fn components(is_dev: bool) -> Value {
     resource::<Api>(&mut schemas);
     resource::<Grant>(&mut schemas);
     resource::<Policy>(&mut schemas);
-    let mut parts =
-        vec![common(), credentials(), operations(), modules(), super::oauth::schemas(), super::document::schemas()];
+    let mut parts = vec![
+        common(),
+        credentials(),
+        operations(),
+        audit(),
+        decisions(),
+        modules(),
+        super::oauth::schemas(),
+        super::document::schemas(),
+    ];
     if is_dev {
         parts.push(super::oauth::dev_schemas());
     }
@@ -146,15 +154,6 @@ fn credentials() -> Value {
 
 fn operations() -> Value {
     let roles: Vec<&str> = Role::WORDS.iter().map(|(word, _)| *word).collect();
-    let actor = object(
-        "Who did it.",
-        &["identifier", "displayName", "type"],
-        &json!({
-            "identifier": text("The id of the API token or service account, or `system`."),
-            "displayName": text("Its name then."),
-            "type": words("What kind of actor it is.", &["apiToken", "serviceAccount", "user", "system"]),
-        }),
-    );
     let api_token = json!({
         "id": text("Its id."),
         "displayName": text("For people."),
@@ -197,6 +196,20 @@ fn operations() -> Value {
             "force": {"type": ["boolean", "null"], "default": false,
                 "description": "Also when the next key was published too short a time ago for every verifier to know it."},
         })),
+    })
+}
+
+fn audit() -> Value {
+    let actor = object(
+        "Who did it.",
+        &["identifier", "displayName", "type"],
+        &json!({
+            "identifier": text("The id of the API token or service account, or `system`."),
+            "displayName": text("Its name then."),
+            "type": words("What kind of actor it is.", &["apiToken", "serviceAccount", "user", "system"]),
+        }),
+    );
+    json!({
         "Commit": object("One admin write.", &["id"], &json!({
             "id": text("Its id."),
             "by": text("The actor's id."),
@@ -231,9 +244,7 @@ fn operations() -> Value {
     })
 }
 
-fn modules() -> Value {
-    let mut note = ruled(free_text);
-    note["type"] = json!(["string", "null"]);
+fn decisions() -> Value {
     let decision = json!({
         "id": text("Its id, which is the `jti` of the token that it issued."),
         "at": time("When."),
@@ -251,6 +262,25 @@ fn modules() -> Value {
         "lifetimeSeconds": {"type": ["integer", "null"], "description": "The token's lifetime."},
     });
     json!({
+        // Policies and what they were given stand beside these, in members of their own.
+        "Decision": {
+            "type": "object",
+            "description": "Why one token request ended as it did: these members, and what each policy was given and said.",
+            "required": ["id"],
+            "properties": decision,
+        },
+        "Replay": object("A decision, evaluated again.", &["decision", "same", "steps"], &json!({
+            "decision": text("Its id."),
+            "same": flag("Whether every policy gave the same answer."),
+            "steps": {"type": "array", "items": free_object("What each policy said then and now.")},
+        })),
+    })
+}
+
+fn modules() -> Value {
+    let mut note = ruled(free_text);
+    note["type"] = json!(["string", "null"]);
+    json!({
         "PolicyModule": object("A WebAssembly component that was uploaded.", &["id"], &json!({
             "id": text("The digest."),
             "digest": text("SHA-256 of its bytes, in hex."),
@@ -263,13 +293,6 @@ fn modules() -> Value {
             "sameNameAndVersion": texts("Digests of others that call themselves the same."),
             "compiledInMs": {"type": ["integer", "null"], "description": "How long compiling it took, when it is new."},
         })),
-        // Policies and what they were given stand beside these, in members of their own.
-        "Decision": {
-            "type": "object",
-            "description": "Why one token request ended as it did: these members, and what each policy was given and said.",
-            "required": ["id"],
-            "properties": decision,
-        },
         "EvaluateRequest": object("What to ask a policy with: one of request, decision, client and account.", &[], &json!({
             "request": {"type": ["object", "null"], "description": "The whole request, as policies see it."},
             "decision": optional_text("What the policy was asked in this decision."),
@@ -299,10 +322,5 @@ fn modules() -> Value {
                 "decision": {"type": ["object", "null"], "description": "Its answer, word for word."},
             },
         },
-        "Replay": object("A decision, evaluated again.", &["decision", "same", "steps"], &json!({
-            "decision": text("Its id."),
-            "same": flag("Whether every policy gave the same answer."),
-            "steps": {"type": "array", "items": free_object("What each policy said then and now.")},
-        })),
     })
 }

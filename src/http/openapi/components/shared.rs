@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::http::openapi::operation::status_of;
 use crate::http::openapi::schema::{reference, ruled};
 use crate::model::fields::{free_text, reference_name};
 
@@ -47,155 +48,162 @@ pub(super) fn headers() -> Value {
     })
 }
 
-pub(super) fn responses() -> Value {
-    let mut all = Map::new();
-    let header = |name: &str| json!({name: {"$ref": format!("#/components/headers/{}", name.replace('-', ""))}});
-    let mut add = |name: &str, description: &str, schema: &str, headers: Value, example: Value| {
-        all.insert(
-            name.to_owned(),
-            json!({
-                "description": description,
-                "headers": headers,
-                "content": {"application/json": {"schema": reference(schema), "example": example}},
-            }),
-        );
-    };
-    let error = |status: u16, kind: &str, message: &str| {
-        json!({
-            "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": status.to_string(), "code": status,
-            "message": message, "detail": message, "type": kind, "validation": [],
-        })
-    };
-    let none = || json!({});
-    let bearer = header("WWW-Authenticate");
-    let later = header("Retry-After");
-    add(
+/// A header that a refusal carries.
+const CHALLENGE: Option<&str> = Some("WWW-Authenticate");
+const LATER: Option<&str> = Some("Retry-After");
+
+/// A refusal: its name, what it says, the header that it carries, and an example: kind and text.
+type Refusal = (&'static str, &'static str, Option<&'static str>, &'static str, &'static str);
+
+/// Those of the admin API.
+const REFUSALS: [Refusal; 10] = [
+    (
         "BadRequest",
         "Something of the request does not fit; each member that does not is named.",
-        "Error",
-        none(),
-        error(400, "invalidValue", "/userName: this member is required"),
-    );
-    add(
+        None,
+        "invalidValue",
+        "/userName: this member is required",
+    ),
+    (
         "Unauthenticated",
         "No bearer token, or none that is valid now.",
-        "Error",
-        bearer.clone(),
-        error(401, "unauthenticated", "client is not authenticated."),
-    );
-    add(
+        CHALLENGE,
+        "unauthenticated",
+        "client is not authenticated.",
+    ),
+    (
         "Forbidden",
         "The bearer may not do this.",
-        "Error",
-        none(),
-        error(403, "forbidden", "this needs the role editor, and ci has the role reader"),
-    );
-    add(
+        None,
+        "forbidden",
+        "this needs the role editor, and ci has the role reader",
+    ),
+    (
         "NotFound",
         "There is no such thing.",
-        "Error",
-        none(),
-        error(404, "notFound", "there is no ServiceAccount with the id 02cJp4VnHOxkTmd9aBfYzq"),
-    );
-    add(
+        None,
+        "notFound",
+        "there is no ServiceAccount with the id 02cJp4VnHOxkTmd9aBfYzq",
+    ),
+    (
         "Conflict",
         "A name is taken, or others depend on it: they are named.",
-        "Error",
-        none(),
-        error(409, "uniqueness", "/userName: this userName is taken; choose another"),
-    );
-    add(
+        None,
+        "uniqueness",
+        "/userName: this userName is taken; choose another",
+    ),
+    (
         "Stale",
         "It changed since the caller read it.",
-        "Error",
-        none(),
-        error(412, "stale", "this ServiceAccount is at revision 2, not 1: read it again and repeat the change"),
-    );
-    add(
-        "TooLarge",
-        "The body is too large.",
-        "Error",
-        none(),
-        error(413, "tooLarge", "the body is larger than 1048576 bytes"),
-    );
-    add(
+        None,
+        "stale",
+        "this ServiceAccount is at revision 2, not 1: read it again and repeat the change",
+    ),
+    ("TooLarge", "The body is too large.", None, "tooLarge", "the body is larger than 1048576 bytes"),
+    (
         "TooMany",
         "Too often; the same request may succeed after a while.",
-        "Error",
-        later.clone(),
-        error(429, "tooMany", "too many failed attempts from this address: wait a little, and check the token"),
-    );
-    add(
+        LATER,
+        "tooMany",
+        "too many failed attempts from this address: wait a little, and check the token",
+    ),
+    (
         "Failed",
         "The server failed; its log has the cause under the request's id.",
-        "Error",
-        none(),
-        error(500, "internal", "the server failed; its log has the cause under this request's id"),
-    );
-    add(
+        None,
+        "internal",
+        "the server failed; its log has the cause under this request's id",
+    ),
+    (
         "Unavailable",
         "Not now; the same request may succeed later.",
-        "Error",
-        later.clone(),
-        error(503, "unavailable", "the database is busy: nothing was changed; try again"),
-    );
-    let oauth = |code: &str, text: &str| json!({"error": code, "error_description": text});
-    add(
+        LATER,
+        "unavailable",
+        "the database is busy: nothing was changed; try again",
+    ),
+];
+
+/// Those of the OAuth endpoints.
+const OAUTH_REFUSALS: [Refusal; 7] = [
+    (
         "OAuthBadRequest",
         "The request is refused: RFC 6749 5.2 and its like.",
-        "OAuthError",
-        none(),
-        oauth("invalid_scope", "not granted to the service account of this client at myrestapi: read"),
-    );
-    add(
+        None,
+        "invalid_scope",
+        "not granted to the service account of this client at myrestapi: read",
+    ),
+    (
         "OAuthUnauthenticated",
         "The caller is not authenticated.",
-        "OAuthError",
-        bearer,
-        oauth("invalid_client", "unknown client or wrong secret: check client_id and client_secret"),
-    );
-    add(
+        CHALLENGE,
+        "invalid_client",
+        "unknown client or wrong secret: check client_id and client_secret",
+    ),
+    (
         "OAuthForbidden",
         "The bearer may not ask this.",
-        "OAuthError",
-        header("WWW-Authenticate"),
-        oauth(
-            "insufficient_scope",
-            "this needs a scope of the API grantd, granted now: introspect is the least of them",
-        ),
-    );
-    add(
+        CHALLENGE,
+        "insufficient_scope",
+        "this needs a scope of the API grantd, granted now: introspect is the least of them",
+    ),
+    (
         "OAuthTooLarge",
         "The form is larger than 64 KiB.",
-        "OAuthError",
-        none(),
-        oauth("invalid_request", "the body is larger than 65536 bytes"),
-    );
-    add(
+        None,
+        "invalid_request",
+        "the body is larger than 65536 bytes",
+    ),
+    (
         "OAuthTooMany",
         "Too often: too many failed attempts, or more tokens than the client may have.",
-        "OAuthError",
-        later.clone(),
-        oauth(
-            "temporarily_unavailable",
-            "too many failed attempts: wait a little, and check client_id and client_secret",
-        ),
-    );
-    add(
+        LATER,
+        "temporarily_unavailable",
+        "too many failed attempts: wait a little, and check client_id and client_secret",
+    ),
+    (
         "OAuthFailed",
         "The server failed, and so no token was issued.",
-        "OAuthError",
-        none(),
-        oauth("server_error", "the server failed; its log has the cause under this request's id"),
-    );
-    add(
+        None,
+        "server_error",
+        "the server failed; its log has the cause under this request's id",
+    ),
+    (
         "OAuthUnavailable",
         "Not now; the same request may succeed later.",
-        "OAuthError",
-        later,
-        oauth("temporarily_unavailable", "the database is busy: nothing was changed; try again"),
-    );
-    Value::Object(all)
+        LATER,
+        "temporarily_unavailable",
+        "the database is busy: nothing was changed; try again",
+    ),
+];
+
+pub(super) fn responses() -> Value {
+    let response = |media_type: &str, schema: &str, refusal: &Refusal, example: Value| {
+        let (name, description, header, ..) = refusal;
+        let headers = header.map(|name| {
+            let path = format!("#/components/headers/{}", name.replace('-', ""));
+            (name.to_owned(), json!({"$ref": path}))
+        });
+        let content = json!({media_type: {"schema": reference(schema), "example": example}});
+        let whole = json!({
+            "description": description, "headers": headers.into_iter().collect::<Map<_, _>>(), "content": content,
+        });
+        ((*name).to_owned(), whole)
+    };
+    let admin = REFUSALS.iter().map(|refusal| {
+        let (name, .., kind, message) = refusal;
+        let status = status_of(name);
+        let example = json!({
+            "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"], "status": status,
+            "code": status.parse::<u16>().unwrap_or_default(), "message": message, "detail": message, "type": kind,
+            "validation": [],
+        });
+        response("application/json", "Error", refusal, example)
+    });
+    let oauth = OAUTH_REFUSALS.iter().map(|refusal| {
+        let (.., code, text) = refusal;
+        response("application/json", "OAuthError", refusal, json!({"error": code, "error_description": text}))
+    });
+    Value::Object(admin.chain(oauth).collect())
 }
 
 pub(super) fn security_schemes() -> Value {
