@@ -1,0 +1,52 @@
+//! Whether anything was committed since, for the price of one read of 48 bytes.
+//!
+//! `PRAGMA data_version` answers the same, but takes and gives back two file locks to do it: 3.5 µs, a seventh of a
+//! token. Every commit in WAL mode, by whichever process, rewrites the header of the wal-index, the `-shm` file
+//! (<https://sqlite.org/walformat.html>, section 2.1): it holds a count of transactions, the number of frames and the
+//! salts of the log. It is published last, so that a reader who sees the header of before would see the rows of before,
+//! and the file lives for as long as a connection is open.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use crate::files;
+
+const HEADER_BYTES: usize = 48;
+type Header = [u8; HEADER_BYTES];
+
+/// The header of one database, and the generation that was last read under it.
+pub(super) struct WalHeader {
+    /// Open for as long as the engine has connections: closing it would drop this process's own locks on it
+    /// (`fcntl(2)`: they end with any descriptor of the file).
+    file: File,
+    seen: Mutex<Option<(Header, i64)>>,
+}
+
+impl WalHeader {
+    /// `None` where there is no such file. The database is open by now.
+    pub(super) fn open(database: &Path) -> Option<Self> {
+        let file = File::open(files::beside(database, "-shm")).ok()?;
+        Some(Self { file, seen: Mutex::default() })
+    }
+
+    /// The generation, from `read` only when something was committed since.
+    pub(super) fn generation<E>(&self, read: impl FnOnce() -> Result<i64, E>) -> Result<i64, E> {
+        let mut header: Header = [0; HEADER_BYTES];
+        if self.file.read_exact_at(&mut header, 0).is_err() {
+            return read();
+        }
+        let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, generation)) = *seen()
+            && known == header
+        {
+            return Ok(generation);
+        }
+        // Read after the header: a commit in between, or one whose header was half written, makes the next call look
+        // again.
+        let generation = read()?;
+        *seen() = Some((header, generation));
+        Ok(generation)
+    }
+}
