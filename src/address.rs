@@ -36,6 +36,13 @@ pub(crate) fn authority_of(url: &str) -> String {
     without_port(rest.trim_end_matches('/'), port)
 }
 
+/// Whether a URL leads to this machine.
+pub(crate) fn is_local(url: &str) -> bool {
+    let host = url.trim_start_matches("http://").trim_start_matches("https://");
+    let names = ["localhost", "127.", "[::1]"];
+    names.iter().any(|name| host.starts_with(name))
+}
+
 fn without_port(authority: &str, port: &str) -> String {
     authority.strip_suffix(port).unwrap_or(authority).to_ascii_lowercase()
 }

@@ -16,6 +16,7 @@ mod doctor;
 mod explain;
 mod export;
 mod grant;
+mod hardening;
 mod init;
 mod key;
 mod log;
@@ -94,7 +95,7 @@ enum Command {
     /// Put a backup in the place of the database, and keep what stood there
     Restore(backup::RestoreArgs),
     /// Look a database and its server over, and say what to do for each finding
-    Doctor,
+    Doctor(doctor::DoctorArgs),
     /// Check or show the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -212,6 +213,7 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run(command: Command, settings: &Settings) -> Outcome {
+    hardening::hide_memory();
     match command {
         Command::Dev(args) => server::dev(settings, &args),
         Command::Account(args) => account::run(settings, &args),
@@ -232,7 +234,7 @@ fn run(command: Command, settings: &Settings) -> Outcome {
         Command::Serve(args) => server::serve(settings, &args),
         Command::Backup(args) => backup::back_up(settings, &args),
         Command::Restore(args) => backup::restore(settings, &args),
-        Command::Doctor => doctor::run(settings),
+        Command::Doctor(args) => doctor::run(settings, &args),
         Command::Config(command) => config::run(settings, &command),
         Command::Completions(args) => completions::completions(&args),
         Command::Man(args) => completions::man(&args),

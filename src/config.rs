@@ -6,6 +6,7 @@ mod decisions;
 mod issuer;
 mod policies;
 mod throttle;
+mod tls;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,8 @@ pub use decisions::DecisionsConfig;
 pub use issuer::AliasIssuer;
 pub use policies::PoliciesConfig;
 pub use throttle::{QuotaMode, ThrottleConfig};
+pub use tls::TlsConfig;
+pub(crate) use tls::TlsFiles;
 
 /// The file that is read when it is there and no other is named.
 pub const FILE_DEFAULT: &str = "grantd.toml";
@@ -55,6 +58,8 @@ pub struct Config {
     pub issuer_aliases: Vec<String>,
     /// The issuer that metadata and tokens name there.
     pub alias_issuer: AliasIssuer,
+    /// The certificate that it shows.
+    pub tls: TlsConfig,
     /// Reverse proxies whose `X-Forwarded-For` is believed: addresses, networks, and `unix` for whoever connects to a
     /// Unix socket.
     pub trusted_proxies: Vec<String>,
@@ -180,6 +185,7 @@ impl Default for Config {
             public_url: None,
             issuer_aliases: Vec::new(),
             alias_issuer: AliasIssuer::Fixed,
+            tls: TlsConfig::default(),
             trusted_proxies: Vec::new(),
             master_key_file: None,
             workers: None,
@@ -275,6 +281,7 @@ impl Config {
             public_url: Some(String::new()),
             master_key_file: Some(PathBuf::new()),
             workers: Some(1),
+            tls: TlsConfig { cert: Some(PathBuf::new()), key: Some(PathBuf::new()), allow_plain: false },
             policies: PoliciesConfig { concurrent: Some(1), ..PoliciesConfig::default() },
             ..Self::default()
         };
@@ -314,7 +321,7 @@ impl Config {
             return Err(Error::Setup(format!("{key} must be at least 1")));
         }
         self.proxies()?;
-        if let Some(misfit) = self.policies.misfit() {
+        if let Some(misfit) = self.policies.misfit().or_else(|| self.tls.misfit()) {
             return Err(Error::Setup(misfit));
         }
         if self.keys.announce_hours >= self.keys.rotate_days.saturating_mul(24) {
@@ -350,12 +357,13 @@ impl Config {
     /// The URL that clients reach a server on `listening` by, without a slash at its end.
     #[must_use]
     pub fn public_url(&self, listening: &ListenAddress) -> String {
+        let scheme = if self.tls.is_on() { "https" } else { "http" };
         match (&self.public_url, listening) {
             (Some(url), _) => url.trim_end_matches('/').to_owned(),
             (None, ListenAddress::Tcp(address)) if address.ip().is_unspecified() => {
-                format!("http://localhost:{}", address.port())
+                format!("{scheme}://localhost:{}", address.port())
             }
-            (None, ListenAddress::Tcp(address)) => format!("http://{address}"),
+            (None, ListenAddress::Tcp(address)) => format!("{scheme}://{address}"),
             (None, ListenAddress::Unix(_)) => "http://localhost".to_owned(),
         }
     }
@@ -407,6 +415,7 @@ mod tests {
         config.public_url = None;
         config.master_key_file = None;
         config.workers = None;
+        config.tls = TlsConfig::default();
         config.throttle.tokens_per_minute = None;
         config.policies.concurrent = None;
         assert_eq!(config, Config::default());
@@ -429,6 +438,8 @@ mod tests {
             ("issuer_aliases = [\"http://a\", \"http://A:80\"]", "has the host and port of another URL"),
             ("public_url = \"http://a\"\nissuer_aliases = [\"https://a\"]", "has the host and port of another URL"),
             ("trusted_proxies = [\"proxy\"]", "trusted_proxies: \"proxy\" is no address"),
+            ("[tls]\ncert = \"a.pem\"", "tls.cert needs tls.key"),
+            ("[tls]\nkey = \"a.pem\"", "tls.key needs tls.cert"),
             ("alias_issuer = \"each\"", "alias_issuer: unknown variant"),
             ("[keys]\nrotate_days = 1\nannounce_hours = 24", "must be less than keys.rotate_days"),
             ("database = ", "TOML parse error at line 1, column 12"),

@@ -4,9 +4,11 @@
 //! which may use the network.
 
 mod contents;
+mod tls;
 
 use std::path::Path;
 
+use crate::address::is_local;
 use crate::clock::Clock;
 use crate::config::{Config, ListenAddress};
 use crate::error::{Error, Result};
@@ -94,6 +96,7 @@ pub fn examine(config: &Config, clock: &Clock) -> Report {
     report.fine(if report.is_served { "a server uses the database" } else { "no server uses the database" });
     check_files(&mut report, config);
     check_addresses(&mut report, config);
+    tls::check(&mut report, config, clock);
     if let Err(error) = look_inside(&mut report, config, clock) {
         report.failed("the database", &error);
     }
@@ -154,7 +157,7 @@ fn check_addresses(report: &mut Report, config: &Config) {
     if let Some(url) = config.public_url.as_deref().filter(|url| url.starts_with("http://") && !is_local(url)) {
         report.problem(
             format!("public_url is {url}: client secrets and tokens travel in clear"),
-            "put a TLS proxy in front, and say https:// in public_url",
+            "set tls.cert and tls.key, or put a TLS proxy in front, and say https:// in public_url",
         );
     }
     let is_reachable =
@@ -165,12 +168,6 @@ fn check_addresses(report: &mut Report, config: &Config) {
             "set public_url to the URL that clients use: it is the issuer that every token names",
         );
     }
-}
-
-fn is_local(url: &str) -> bool {
-    let host = url.trim_start_matches("http://");
-    let names = ["localhost", "127.", "[::1]"];
-    names.iter().any(|name| host.starts_with(name))
 }
 
 fn look_inside(report: &mut Report, config: &Config, clock: &Clock) -> Result<()> {

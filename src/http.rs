@@ -16,9 +16,11 @@ mod metrics;
 mod oauth;
 mod openapi;
 mod path;
+mod tls;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::KeepAlive;
@@ -29,12 +31,14 @@ use futures_util::future::{Either, join, select};
 use crate::app::App;
 use crate::config::{Config, ListenAddress};
 use crate::error::{Error, Result};
+use tls::Certificates;
 
 /// A bound socket, not yet served.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
     address: ListenAddress,
+    certificates: Option<Arc<Certificates>>,
 }
 
 #[derive(Debug)]
@@ -48,7 +52,8 @@ impl Listener {
     /// Binds what `config.listen` says. A socket file that a dead server left behind is replaced.
     ///
     /// # Errors
-    /// `Setup` when the address is taken or cannot be bound.
+    /// `Setup` when the address is taken or cannot be bound, when its certificate is not fit to be shown, and when
+    /// secrets would travel in clear without being told to.
     pub fn bind(config: &Config) -> Result<Self> {
         let failed = |error: std::io::Error| {
             let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
@@ -58,17 +63,29 @@ impl Listener {
             };
             Error::Setup(format!("cannot listen on {}: {error}{hint}", config.listen))
         };
+        let certificates = config.tls.files().map(Certificates::open).transpose()?;
         match config.listen_address()? {
+            ListenAddress::Tcp(address)
+                if !address.ip().is_loopback() && certificates.is_none() && !config.tls.allow_plain =>
+            {
+                Err(Error::Setup(format!(
+                    "on {address}, where other machines reach it, secrets and tokens would travel in clear: give \
+                     --tls-cert and --tls-key, or --allow-plain where a proxy speaks TLS for it"
+                )))
+            }
+            ListenAddress::Unix(_) if certificates.is_some() => {
+                Err(Error::Setup("a socket in the file system has no TLS: leave out tls.cert and tls.key".to_owned()))
+            }
             ListenAddress::Tcp(address) => {
                 let listener = std::net::TcpListener::bind(address).map_err(failed)?;
                 let address = ListenAddress::Tcp(listener.local_addr().map_err(failed)?);
-                Ok(Self { socket: Socket::Tcp(listener), address })
+                Ok(Self { socket: Socket::Tcp(listener), address, certificates })
             }
             #[cfg(unix)]
             ListenAddress::Unix(path) => {
                 remove_stale_socket(&path).map_err(failed)?;
                 let listener = std::os::unix::net::UnixListener::bind(&path).map_err(failed)?;
-                Ok(Self { socket: Socket::Unix(listener), address: ListenAddress::Unix(path) })
+                Ok(Self { socket: Socket::Unix(listener), address: ListenAddress::Unix(path), certificates })
             }
             #[cfg(not(unix))]
             ListenAddress::Unix(path) => {
@@ -149,6 +166,7 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
     })
     .disable_signals()
     .client_request_timeout(Duration::from_secs(limits.request_head_seconds))
+    .tls_handshake_timeout(Duration::from_secs(limits.request_head_seconds))
     .keep_alive(KeepAlive::Timeout(Duration::from_secs(limits.keep_alive_seconds)))
     .max_connections(limits.connections)
     .shutdown_timeout(limits.shutdown_seconds);
@@ -156,12 +174,16 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
         server = server.workers(workers);
     }
     let failed = |error: std::io::Error| Error::Setup(format!("the server cannot start: {error}"));
-    let server = match listener.socket {
-        Socket::Tcp(listener) => server.listen(listener).map_err(failed)?,
+    let server = match (listener.socket, &listener.certificates) {
+        (Socket::Tcp(listener), Some(certificates)) => {
+            server.listen_rustls_0_23(listener, certificates.server_config()?)
+        }
+        (Socket::Tcp(listener), None) => server.listen(listener),
         #[cfg(unix)]
-        Socket::Unix(listener) => server.listen_uds(listener).map_err(failed)?,
+        (Socket::Unix(listener), _) => server.listen_uds(listener),
     };
-    let server = server.run();
+    let server = server.map_err(failed)?.run();
+    let renewing = listener.certificates.map(|certificates| actix_web::rt::spawn(certificates.keep_fresh()));
     let handle = server.handle();
     let ended = match select(server, std::pin::pin!(shutdown)).await {
         Either::Left((ended, _)) => ended,
@@ -170,6 +192,9 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
             join(handle.stop(true), server).await.1
         }
     };
+    if let Some(renewing) = renewing {
+        renewing.abort();
+    }
     if let Some(path) = socket_file {
         remove_socket(&path);
     }

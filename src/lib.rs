@@ -37,6 +37,7 @@ mod admin;
 mod app;
 pub mod apply;
 pub mod backup;
+mod certificate;
 pub mod clock;
 pub mod config;
 pub mod decision;

@@ -3,18 +3,28 @@
 
 mod issuer;
 
+use std::path::PathBuf;
+
+use clap::Args;
 use grantd::clock::Clock;
 use grantd::doctor::{self, Finding, Level};
 use grantd::{Error, Result};
 
-use super::{Outcome, Settings, say};
+use super::{Outcome, Settings, remote, say};
 
-pub(super) fn run(settings: &Settings) -> Outcome {
+#[derive(Args)]
+pub(super) struct DoctorArgs {
+    /// Certificates (PEM) that the server's must lead to, instead of the public authorities
+    #[arg(long, env = "GRANTD_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+pub(super) fn run(settings: &Settings, args: &DoctorArgs) -> Outcome {
     let config = settings.load(figment::value::Dict::new())?;
     let clock = Clock::system();
     say(&config.database.display().to_string())?;
     let mut report = doctor::examine(&config, &clock);
-    issuer::check(&mut report, &config, &clock);
+    issuer::check(&mut report, &config, &clock, &remote::agent(issuer::TIMEOUT, args.ca_file.as_deref())?);
     report.findings.iter().try_for_each(print)?;
     match report.problems() {
         0 => Ok(()),

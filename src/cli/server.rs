@@ -26,6 +26,15 @@ pub(super) struct ServerArgs {
     /// What the issuer is at an alias: that of the public URL, or the alias's own [default: fixed]
     #[arg(long, value_name = "WHICH", value_parser = ["fixed", "own"])]
     alias_issuer: Option<String>,
+    /// PEM file with the certificate to show, then those that lead to its authority; read again when it changes
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// PEM file with the certificate's private key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Listen without TLS where other machines reach it: for a proxy that speaks TLS
+    #[arg(long)]
+    allow_plain: bool,
     /// Once requests are served, write a JSON object about this server to FILE (mode 0600)
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
@@ -55,6 +64,12 @@ impl ServerArgs {
         let aliases = (!self.issuer_alias.is_empty()).then(|| Value::from(self.issuer_alias.clone()));
         insert(&mut flags, "issuer_aliases", aliases);
         insert(&mut flags, "alias_issuer", self.alias_issuer.as_deref().map(Value::from));
+        let mut tls = Dict::new();
+        let path = |path: &PathBuf| Value::from(path.to_string_lossy().into_owned());
+        insert(&mut tls, "cert", self.tls_cert.as_ref().map(path));
+        insert(&mut tls, "key", self.tls_key.as_ref().map(path));
+        insert(&mut tls, "allow_plain", self.allow_plain.then(|| Value::from(true)));
+        insert(&mut flags, "tls", (!tls.is_empty()).then(|| Value::from(tls)));
         flags
     }
 }
@@ -62,6 +77,9 @@ impl ServerArgs {
 /// Why `--watch` cannot be.
 const NO_TOKEN: &str =
     "--watch applies the seed with the sample's API token, and that was deleted: make another database";
+
+/// It applies changes through its own front door, and need not know which authority its certificate leads to.
+const WATCH_AND_TLS: &str = "--watch works on a server without TLS only";
 
 pub(super) fn dev(settings: &Settings, args: &DevArgs) -> Outcome {
     let config = settings.load(args.server.flags())?;
@@ -71,6 +89,9 @@ pub(super) fn dev(settings: &Settings, args: &DevArgs) -> Outcome {
     let listener = Listener::bind(app.config())?;
     let modules = seed::at_start(&app, &args.server.seed, true)?;
     if args.watch {
+        if app.config().tls.is_on() {
+            return Err(Failure::Usage(WATCH_AND_TLS.to_owned()));
+        }
         let token = sample.api_token.clone().ok_or_else(|| Failure::failed(NO_TOKEN))?;
         let url = app.config().public_url(listener.address());
         seed::watch(args.server.seed.clone(), modules, &url, token)?;

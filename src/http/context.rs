@@ -5,15 +5,19 @@ use std::net::IpAddr;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HOST, HeaderName, HeaderValue, USER_AGENT, X_CONTENT_TYPE_OPTIONS, X_FORWARDED_FOR};
+use actix_web::http::header::{
+    HOST, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, USER_AGENT, X_CONTENT_TYPE_OPTIONS, X_FORWARDED_FOR,
+};
 use actix_web::middleware::Next;
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 
-use crate::address::Base;
+use crate::address::{Base, is_local};
 use crate::app::App;
 use crate::model::id::Id;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Two years. Browsers do not apply it to addresses, and hosts of this machine do not get it.
+const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 const REQUEST_ID_CHARS_MAX: usize = 64;
 const USER_AGENT_CHARS_MAX: usize = 200;
 
@@ -81,6 +85,9 @@ pub(super) async fn attach(
         headers.insert(REQUEST_ID, header);
     }
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if app.config.tls.is_on() && !is_local(app.public_url()) {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
+    }
     let micros = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
     tracing::debug!(%method, path, status = response.status().as_u16(), micros, request_id, "answered");
     Ok(response)

@@ -179,7 +179,10 @@ impl TestApp {
 
     /// Any request. `headers` come as given; an empty `body` is none.
     pub fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
-        exchange(&self.agent, method, &format!("{}{path}", self.url), headers, body).unwrap()
+        let answer = exchange(&self.agent, method, &format!("{}{path}", self.url), headers, body).unwrap();
+        // Whatever a test is about: no answer may be taken for what it does not say it is.
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{method} {path}");
+        answer
     }
 
     /// The bytes at a path.

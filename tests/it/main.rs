@@ -30,5 +30,6 @@ mod readme;
 mod revocation;
 mod startup;
 mod throttle;
+mod tls;
 mod token;
 mod token_input;

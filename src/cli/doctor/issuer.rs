@@ -9,11 +9,11 @@ use grantd::doctor::Report;
 use serde_json::Value;
 
 /// How long an answer may take.
-const TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(5);
 /// Clocks may differ by this much: tokens begin at the second they are issued.
 const CLOCK_SLACK_MS: i64 = 5_000;
 
-pub(super) fn check(report: &mut Report, config: &Config, clock: &Clock) {
+pub(super) fn check(report: &mut Report, config: &Config, clock: &Clock, agent: &ureq::Agent) {
     if !report.is_served {
         return report.fine("no server runs, so its issuer is not asked for");
     }
@@ -29,10 +29,10 @@ pub(super) fn check(report: &mut Report, config: &Config, clock: &Clock) {
     };
     let url = config.public_url(&listen);
     let issuer = format!("{url}/oauth2/");
-    if let Some(answer) = ask(report, &url) {
+    if let Some(answer) = ask(report, agent, &url) {
         check_issuer(report, &url, &issuer, &answer.body);
         check_time(report, &url, answer.date, clock);
-        check_keys(report, &answer.body);
+        check_keys(report, agent, &answer.body);
     }
     for alias in &config.issuer_aliases {
         let alias = alias.trim_end_matches('/');
@@ -40,22 +40,22 @@ pub(super) fn check(report: &mut Report, config: &Config, clock: &Clock) {
             AliasIssuer::Fixed => issuer.clone(),
             AliasIssuer::Own => format!("{alias}/oauth2/"),
         };
-        if let Some(answer) = ask(report, alias) {
+        if let Some(answer) = ask(report, agent, alias) {
             check_issuer(report, alias, &wanted, &answer.body);
         }
     }
 }
 
 /// The metadata at a base URL.
-fn ask(report: &mut Report, url: &str) -> Option<Answer> {
+fn ask(report: &mut Report, agent: &ureq::Agent, url: &str) -> Option<Answer> {
     let metadata_url = format!("{url}/oauth2/.well-known/openid-configuration");
-    match get(&metadata_url) {
+    match get(agent, &metadata_url) {
         Ok(answer) => Some(answer),
         Err(why) => {
             report.problem(
                 format!("a server runs, and {metadata_url} does not answer as it should: {why}"),
                 "clients and resource servers look there: check public_url and issuer_aliases, DNS, the proxy and its \
-                 certificate. A name that only other machines know cannot be checked from here",
+                 certificate (--ca-file). A name that only other machines know cannot be checked from here",
             );
             None
         }
@@ -104,9 +104,9 @@ fn check_time(report: &mut Report, url: &str, date: Option<Timestamp>, clock: &C
 }
 
 /// Every key that signs must be found where the metadata says.
-fn check_keys(report: &mut Report, metadata: &Value) {
+fn check_keys(report: &mut Report, agent: &ureq::Agent, metadata: &Value) {
     let jwks_uri = metadata["jwks_uri"].as_str().unwrap_or_default();
-    let published = match get(jwks_uri) {
+    let published = match get(agent, jwks_uri) {
         Ok(answer) => answer.body,
         Err(why) => {
             let what = format!("the keys at {jwks_uri} cannot be fetched: {why}");
@@ -138,11 +138,7 @@ struct Answer {
     date: Option<Timestamp>,
 }
 
-fn get(url: &str) -> Result<Answer, String> {
-    // Fails only when it is installed already.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
+fn get(agent: &ureq::Agent, url: &str) -> Result<Answer, String> {
     let mut response = agent.get(url).call().map_err(|error| error.to_string())?;
     if !response.status().is_success() {
         return Err(format!("status {}", response.status().as_u16()));
