@@ -3,6 +3,7 @@
 //! It decides; `http/admin` only carries. Every call blocks, so it runs on the blocking pool. A write is
 //! validated whole, names every violation, and changes everything it says or nothing.
 
+pub(crate) mod access;
 pub(crate) mod actor;
 pub(crate) mod decisions;
 pub(crate) mod evaluate;

@@ -66,6 +66,8 @@ pub struct App {
     verifying: Mutex<()>,
     /// One apply at a time: each holds a whole plan in memory.
     pub(crate) applying: Mutex<()>,
+    /// One page of who would get what at a time: it takes a turn at the sandbox.
+    pub(crate) weighing: Mutex<()>,
 }
 
 struct Keeper {
@@ -133,6 +135,7 @@ impl App {
             keeper: Mutex::default(),
             verifying: Mutex::default(),
             applying: Mutex::default(),
+            weighing: Mutex::default(),
             config,
             clock,
             key_source,

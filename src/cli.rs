@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 fine, 1 failed, 2 usage, 3 not found, 4 denied, 10 a dry run would change something.
 
+mod access;
 mod account;
 mod api;
 mod api_token;
@@ -68,6 +69,10 @@ enum Command {
     Grant(grant::GrantArgs),
     /// Policies: modules that narrow what a grant is worth, and where they are attached
     Policy(Box<policy::PolicyArgs>),
+    /// Who would get a scope now, and which policy stands in the way of the others
+    WhoCan(access::WhoCanArgs),
+    /// What an account would get now, scope by scope, and which policy stands in the way
+    Can(access::CanArgs),
     /// Decisions: why each token request ended as it did
     Decision(decision::DecisionArgs),
     /// Explain a token or a refusal, step by step
@@ -221,6 +226,8 @@ fn run(command: Command, settings: &Settings) -> Outcome {
         Command::Api(args) => api::run(settings, &args),
         Command::Grant(args) => grant::run(settings, &args),
         Command::Policy(args) => policy::run(settings, &args),
+        Command::WhoCan(args) => access::who_can(settings, &args),
+        Command::Can(args) => access::can(settings, &args),
         Command::Decision(args) => decision::run(settings, &args),
         Command::Explain(args) => decision::run_explain(settings, &args),
         Command::Token(args) => token::run(settings, &args),

@@ -3,14 +3,15 @@
 //! In reading order: `chain.rs` asks the policies of one request one after another; `answers.rs` knows what was
 //! answered before, and `verdicts.rs` what all of them said together; `modules.rs` keeps modules compiled and loads them; `sandbox.rs` runs them under every limit;
 //! `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong. `workbench.rs` is the same
-//! engine for those who write policies. Nothing here names an HTTP type, and
-//! nothing here can widen a grant.
+//! engine for those who write policies, and `grounds.rs` finds what an answer rests on. Nothing here names an HTTP type,
+//! and nothing here can widen a grant.
 
 pub mod abi;
 mod answers;
 pub mod cases;
 mod chain;
 mod failure;
+pub mod grounds;
 mod modules;
 mod sandbox;
 mod verdicts;
@@ -143,6 +144,14 @@ impl Policies {
             }
         }
         Ok(chain)
+    }
+
+    /// Asks the policies as [`Policies::decide`] does, for nobody's request: no answer is reused and none is kept. Blocks;
+    /// whoever asks so holds a turn.
+    pub(crate) fn decide_apart(&self, offer: Offer) -> (Result<Decided>, Explanation) {
+        let mut chain = Chain::apart(offer);
+        chain.advance(self, Room::Sandbox);
+        chain.finish()
     }
 
     /// Looks a module over without storing it: size, form, contract, manifest; compiles it. Blocks, up to seconds.

@@ -17,7 +17,7 @@ use crate::model::Record;
 use crate::model::fields::{Fields, free_text, reference_name};
 use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::policy::{Policy, SETTINGS_BYTES_MAX};
-use crate::policy::abi::{Circumstances, Context, Input, Request};
+use crate::policy::abi::{Circumstances, Context, INPUTS_MAX, Input, Request};
 use crate::policy::{effect, given};
 use crate::store::ClientView;
 use crate::token::request::{PARAMETERS_MAX, TokenRequest};
@@ -78,6 +78,26 @@ pub(crate) fn evaluate(app: &App, id: &str, body: &Map<String, Value>) -> Result
         members.extend(told);
     }
     Ok(shown)
+}
+
+/// The request that a client or an account would make now, as a policy with the `inputs` of the body would get it. For
+/// whoever has the module at hand and asks it there. Blocks.
+pub(crate) fn request(app: &App, body: &Map<String, Value>) -> Result<Value> {
+    let mut body = body.clone();
+    let inputs = body.remove("inputs").unwrap_or_else(|| json!([]));
+    let unfit = |sent: Value, what: String| Error::Invalid(vec![Violation::new("/inputs", sent, what)]);
+    let inputs: Vec<Input> =
+        serde_json::from_value(inputs.clone()).map_err(|error| unfit(inputs.clone(), error.to_string()))?;
+    if inputs.len() > INPUTS_MAX {
+        return Err(unfit(json!(inputs.len()), format!("must be a list of at most {INPUTS_MAX} inputs")));
+    }
+    let asked = Asked::parse(&body)?;
+    let other = ["request", "decision", "settings"].into_iter().find(|name| body.contains_key(*name));
+    if let Some(name) = other {
+        let what = "is not taken here: name a client or an account";
+        return Err(Error::Invalid(vec![Violation::new(format!("/{name}"), Value::Null, what)]));
+    }
+    Ok(json!({"request": asked.build_from_database(app, &inputs)?}))
 }
 
 impl Asked {

@@ -1,7 +1,11 @@
 //! `grantd policy`: modules, and the policies that they become when they are attached with settings.
 
 mod attach;
+mod bench;
 mod bounds;
+mod caseload;
+mod coverage;
+mod eval;
 mod module;
 mod new;
 mod replay;
@@ -36,6 +40,12 @@ enum PolicyCommand {
     New(new::NewArgs),
     /// Run a module's cases on this machine
     Test(test::TestArgs),
+    /// Ask a module once on this machine: its answer, what that rests on, and what it cost
+    Eval(eval::EvalArgs),
+    /// Hold what a module costs against every limit, by the requests of its cases
+    Bench(bench::BenchArgs),
+    /// Say which answers a module's cases reach, and what they leave untouched
+    Coverage(coverage::CoverageArgs),
     /// Look a module over on this machine, as a server would: nothing is sent anywhere
     Inspect(module::InspectArgs),
     /// Hand a module in: it is checked, compiled and kept
@@ -102,6 +112,9 @@ pub(super) fn run(settings: &Settings, args: &PolicyArgs) -> Outcome {
     match &args.command {
         PolicyCommand::New(new) => return new.run(),
         PolicyCommand::Test(test) => return test.run(settings),
+        PolicyCommand::Eval(eval) => return eval.run(settings, &args.remote, form),
+        PolicyCommand::Bench(bench) => return bench.run(settings, form),
+        PolicyCommand::Coverage(coverage) => return coverage.run(settings, form),
         PolicyCommand::Inspect(inspect) => return inspect.run(settings, form),
         PolicyCommand::Limits => return bounds::limits(settings, form),
         PolicyCommand::Precompile => return bounds::precompile(settings),
@@ -111,6 +124,9 @@ pub(super) fn run(settings: &Settings, args: &PolicyArgs) -> Outcome {
     match &args.command {
         PolicyCommand::New(_)
         | PolicyCommand::Test(_)
+        | PolicyCommand::Eval(_)
+        | PolicyCommand::Bench(_)
+        | PolicyCommand::Coverage(_)
         | PolicyCommand::Inspect(_)
         | PolicyCommand::Limits
         | PolicyCommand::Precompile => Ok(()),

@@ -24,7 +24,7 @@ In another shell of the same directory, from nothing to a token:
 /// The commands by what they are for. A command that is in no group is shown last.
 const GROUPS: &[(&str, &[&str])] = &[
     ("Start here", &["dev", "account", "m2m", "api", "grant", "token"]),
-    ("Narrow it, and know why", &["policy", "decision", "explain"]),
+    ("Narrow it, and know why", &["policy", "who-can", "can", "decision", "explain"]),
     ("As files", &["apply", "export"]),
     ("Look after it", &["key", "api-token", "audit", "login"]),
     ("Run it", &["init", "serve", "backup", "restore", "doctor", "config"]),

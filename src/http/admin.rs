@@ -3,6 +3,7 @@
 //! Authorization is by method and path, decided before any handler runs: a route added here is closed to
 //! strangers without another line.
 
+mod access;
 mod apply;
 mod controller;
 mod decisions;
@@ -18,6 +19,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
 use super::{bearer, context};
+pub(super) use access::AccessTurns;
 pub(super) use apply::DocumentTurns;
 pub(super) use policies::UploadTurns;
 
@@ -43,6 +45,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .configure(policies::action_routes)
         .configure(controller::routes::<Policy>)
         .configure(policies::routes)
+        .configure(access::routes)
         .configure(apply::routes)
         .configure(decisions::routes)
         .configure(operations::routes)

@@ -26,7 +26,7 @@ pub const TEXT_CHARS_MAX: usize = 1000;
 /// Longest `code` of a denial, and longest name of a module.
 pub const CODE_CHARS_MAX: usize = 64;
 /// Inputs that one manifest may list.
-const INPUTS_MAX: usize = 32;
+pub const INPUTS_MAX: usize = 32;
 /// Parameters that carry credentials: no policy sees them.
 const CREDENTIAL_PARAMETERS: &[&str] = &["client_secret", "client_assertion", "assertion", "subject_token", "code"];
 

@@ -7,6 +7,7 @@
 mod file;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use std::fmt;
 
@@ -17,6 +18,7 @@ use similar::TextDiff;
 use super::abi::{Circumstances, Context, Decision, Denial, Input, Permit, Request};
 use crate::clock::Timestamp;
 use crate::token::scope::intersect;
+pub use update::{expecting, update};
 
 /// Largest case file, in bytes.
 pub const FILE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -62,6 +64,8 @@ pub struct Case {
     given: Vec<Input>,
     /// What must come out.
     pub expect: Expect,
+    /// Line and column of what must come out.
+    expect_at: (u64, u64),
 }
 
 /// What must come out of a policy. What a policy may not do (widen) is cut off before it is compared.
@@ -140,6 +144,14 @@ pub fn parse_with_files(text: &str, read: &dyn Fn(&str) -> Result<String, String
     file::parse(text, read)
 }
 
+/// Reads a request alone, with the members and the defaults of a case's request.
+///
+/// # Errors
+/// The first thing that is wrong, with line and column.
+pub fn parse_request(text: &str) -> Result<Case, CaseError> {
+    file::parse_request(text)
+}
+
 /// Puts the text of a file in the place of every `{"$file": "NAME"}` of settings.
 ///
 /// # Errors
@@ -174,11 +186,8 @@ pub fn observe(case: &Case, subject: &impl Subject) -> Result<Expect, String> {
         return Ok(Expect::SettingsError(error));
     }
     let inputs = subject.inputs();
-    if let Some(given) = case.given.iter().find(|given| !listed(inputs, given)) {
-        return Err(format!(
-            "the case gives {}, and the policy does not list it among its inputs: it would not get it",
-            describe(given)
-        ));
+    if let Some(unlisted) = unlisted(case, inputs) {
+        return Err(format!("the case {unlisted}"));
     }
     let request = asked(case, inputs);
     let decision = subject.evaluate(&request, &settings)?;
@@ -191,6 +200,20 @@ pub fn observe(case: &Case, subject: &impl Subject) -> Result<Expect, String> {
         }),
         Decision::Deny(denial) => Expect::Deny(ExpectDenial { code: denial.code, reason: Some(denial.reason) }),
     })
+}
+
+/// What a case gives and a policy with these inputs would not get, if there is such a thing.
+#[must_use]
+pub fn unlisted(case: &Case, inputs: &[Input]) -> Option<String> {
+    let given = case.given.iter().find(|given| !listed(inputs, given))?;
+    let what = describe(given);
+    Some(format!("gives {what}, and the policy does not list it among its inputs: it would not get it"))
+}
+
+/// Whether a case says what an input is.
+#[must_use]
+pub fn gives(case: &Case, input: &Input) -> bool {
+    case.given.iter().any(|given| listed(std::slice::from_ref(input), given))
 }
 
 /// The request of a case as a policy with these inputs gets it.
@@ -216,8 +239,9 @@ pub fn effect(request: &Request, decision: Decision) -> Decision {
     Decision::Permit(Permit { scopes, ttl_seconds, ..permit })
 }
 
-/// How an answer differs from what was expected, as a diff of JSON.
-fn difference(case: &Case, observed: &Expect) -> Option<String> {
+/// How an answer differs from what was expected, as a diff of JSON; `None` when it does not.
+#[must_use]
+pub fn difference(case: &Case, observed: &Expect) -> Option<String> {
     let (expected, observed) = comparable(case, observed);
     if expected == observed {
         return None;
@@ -265,6 +289,7 @@ fn listed(inputs: &[Input], given: &Input) -> bool {
     })
 }
 
+/// An input, as a sentence about a case names it.
 fn describe(input: &Input) -> String {
     match input {
         Input::Time(_) => "a time".to_owned(),

@@ -73,6 +73,8 @@ pub(super) struct Chain {
     claims: Map<String, Value>,
     steps: Vec<Step>,
     ended: Option<Error>,
+    /// Nobody waits for this answer: it is not kept, and pushes none out that requests rest on.
+    apart: bool,
 }
 
 /// What one policy said: its decision and what it cost, or how it failed.
@@ -87,7 +89,12 @@ impl Chain {
     pub(super) fn new(offer: Offer) -> Self {
         let ttl_seconds = u32::try_from(offer.lifetime_seconds).unwrap_or(u32::MAX);
         let scopes = offer.scopes.clone();
-        Self { offer, next: 0, scopes, ttl_seconds, claims: Map::new(), steps: Vec::new(), ended: None }
+        Self { offer, next: 0, scopes, ttl_seconds, claims: Map::new(), steps: Vec::new(), ended: None, apart: false }
+    }
+
+    /// The same, for an answer that is not kept.
+    pub(super) fn apart(offer: Offer) -> Self {
+        Self { apart: true, ..Self::new(offer) }
     }
 
     /// The policies that apply, in their order.
@@ -169,9 +176,9 @@ impl Chain {
         };
         let offer = &self.offer;
         let context = Context::restricted_to(&loaded.manifest.inputs, offer.now, &offer.circumstances);
-        let key = self.question(policy, &context).key();
         let module = format!("{}@{}", loaded.manifest.name, loaded.manifest.version);
-        if let Some(answer) = policies.answers.get(&key) {
+        let key = (!self.apart).then(|| self.question(policy, &context).key());
+        if let Some(answer) = key.as_ref().and_then(|key| policies.answers.get(key)) {
             return Some(Said { outcome: Ok(answer), reused: true, module, context });
         }
         if room == Room::AtHand {
@@ -181,7 +188,9 @@ impl Chain {
         let outcome = policies.run(&loaded, &request, &policy.settings).map(|run| {
             let micros = u64::try_from(run.elapsed.as_micros()).unwrap_or(u64::MAX);
             let answer = Arc::new(Answer { decision: run.answer, fuel: run.fuel, micros });
-            policies.answers.put(key, Arc::clone(&answer));
+            if let Some(key) = key {
+                policies.answers.put(key, Arc::clone(&answer));
+            }
             answer
         });
         Some(Said { outcome, reused: false, module, context })

@@ -67,6 +67,17 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What happened with the guest's frames below it, for the policy's author.
+    #[must_use]
+    pub fn at_length(&self) -> String {
+        match self.backtrace.as_deref().map(str::trim_end) {
+            Some(frames) if !frames.is_empty() => format!("{self}\n{frames}"),
+            _ => self.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.export {

@@ -45,6 +45,12 @@ impl Workbench {
         Ok(Self { sandbox: Sandbox::new(limits, clock)?, limits: limits.clone() })
     }
 
+    /// The limits in force.
+    #[must_use]
+    pub fn limits(&self) -> &PoliciesConfig {
+        &self.limits
+    }
+
     /// Looks a module over as an upload does.
     ///
     /// # Errors

@@ -97,7 +97,7 @@ impl Deref for ApiView {
 }
 
 /// A grant with the API it is at.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct GrantView {
     /// The grant's id.
     pub id: Id,
@@ -209,7 +209,7 @@ fn grants_from_rows(rows: &[Row], apis: &[Row]) -> Result<Vec<GrantView>, Engine
     Ok(grants)
 }
 
-fn api_from_row(row: &Row) -> Result<Api, EngineError> {
+pub(super) fn api_from_row(row: &Row) -> Result<Api, EngineError> {
     let alg = row.text(5)?;
     Ok(Api {
         app_id: row.text(1)?,

@@ -85,7 +85,7 @@ fn columns(record: &Record<ServiceAccount>) -> Vec<super::engine::Value> {
 
 impl Store {
     /// The id of the account that a caller names by id or userName.
-    pub(super) fn service_account_named(&self, name: &str) -> Result<Option<Id>> {
+    pub(crate) fn service_account_named(&self, name: &str) -> Result<Option<Id>> {
         self.id_where::<ServiceAccount>("t.id = ?1 OR t.user_name = ?1", name)
     }
 }

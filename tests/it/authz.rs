@@ -65,6 +65,8 @@ const ROUTES: &[Route] = &[
     route("/policy-modules", "/policy-modules", COLLECTION_METHODS),
     route("/policy-modules/{digest}", "/policy-modules/x", &[("GET", "reader"), ("DELETE", "editor")]),
     route("/policy-modules/{digest}/wasm", "/policy-modules/x/wasm", &[("GET", "reader")]),
+    route("/access", "/access", &[("GET", "reader")]),
+    route("/policy-requests", "/policy-requests", &[("POST", "editor")]),
     route("/decisions", "/decisions", &[("GET", "reader")]),
     route("/decisions/{id}/replay", "/decisions/x/replay", &[("POST", "editor")]),
     route("/decisions/{id}", "/decisions/x", &[("GET", "reader")]),

@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod authoring;
+mod eval;
 mod help;
 mod policies;
 mod resources;

@@ -1,5 +1,6 @@
 //! Policies: the sandbox, and what it is attacked with; modules, attachments, and what they do to tokens.
 
+mod access;
 mod attach;
 mod evaluate;
 mod hostile;

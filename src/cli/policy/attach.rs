@@ -7,9 +7,10 @@ use clap::{Args, ValueEnum};
 use grantd::policy::cases::put_files;
 use serde_json::{Value, json};
 
+use super::caseload::read_text;
 use super::module::{self, found};
 use super::show;
-use super::test::read_text;
+
 use crate::cli::members::{Changes, Members};
 use crate::cli::names::{ACCOUNT, API, CLIENT, POLICY, find};
 use crate::cli::output::{Form, text};

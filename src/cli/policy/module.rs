@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use grantd::clock::Clock;
+use grantd::policy::abi::Input;
 use grantd::policy::{Specimen, Workbench};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
@@ -113,8 +114,13 @@ fn milliseconds(specimen: &Specimen) -> u64 {
     u64::try_from(specimen.compiled_in.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// An input of a manifest, in words.
+pub(super) fn input_in_words(input: &Input) -> String {
+    inputs(&json!({"inputs": [input]}))
+}
+
 /// The changing inputs that a manifest lists, in words.
-fn inputs(manifest: &Value) -> String {
+pub(super) fn inputs(manifest: &Value) -> String {
     let word = |input: &Value| match input {
         Value::String(name) => match name.as_str() {
             "requestId" => "the request's id".to_owned(),

@@ -37,6 +37,9 @@ pub(super) fn action_routes(config: &mut web::ServiceConfig) {
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(
+        web::resource("/policy-requests").route(web::post().to(policy_request)).default_service(wrong_method("POST")),
+    );
+    config.service(
         web::resource("/policy-modules")
             .route(web::get().to(module_list))
             .route(web::post().to(module_upload))
@@ -107,6 +110,11 @@ async fn module_upload(
         response.insert_header((header::CACHE_CONTROL, "no-store")).json(uploaded.shown)
     })
     .await
+}
+
+/// What a client or an account would ask, for whoever has a module at hand.
+async fn policy_request(app: web::Data<App>, request: HttpRequest, write: Write) -> HttpResponse {
+    answer(&request, move || evaluate::request(&app, write.object()?), |asked| ok(&asked)).await
 }
 
 async fn module_list(app: web::Data<App>, request: HttpRequest) -> HttpResponse {

@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::header;
 use serde_json::{Map, Value};
 
+use crate::clock::Timestamp;
 use crate::error::{Error, Result, Violation};
 use crate::filter;
 use crate::model::fields::free_text;
@@ -45,15 +46,7 @@ impl Parameters {
             Some("descending") => true,
             Some(other) => return Err(violation("sortOrder", other, "must be ascending or descending")),
         };
-        let number = |name: &str, otherwise: u32| match self.last(name) {
-            None | Some("") => Ok(otherwise),
-            // RFC 7644 3.4.2.4: what is below the least counts as the least.
-            Some(text) => match text.parse::<i64>() {
-                Ok(number) => Ok(u32::try_from(number.max(0)).unwrap_or(u32::MAX)),
-                Err(_) => Err(violation(name, text, "must be a whole number")),
-            },
-        };
-        let count = number("count", COUNT_DEFAULT)?;
+        let count = self.number("count", COUNT_DEFAULT)?;
         if count > COUNT_MAX {
             return Err(violation(
                 "count",
@@ -61,7 +54,7 @@ impl Parameters {
                 format!("a page has at most {COUNT_MAX} items: turn pages with startIndex"),
             ));
         }
-        Ok(Query { filter, sort_by, descending, start_index: number("startIndex", 1)?.max(1), count })
+        Ok(Query { filter, sort_by, descending, start_index: self.number("startIndex", 1)?.max(1), count })
     }
 
     /// Which members to show.
@@ -105,6 +98,30 @@ impl Parameters {
             Some("true") => Ok(true),
             Some(other) => Err(violation(name, other, "must be true or false")),
         }
+    }
+
+    /// A parameter that is a whole number.
+    pub(super) fn number(&self, name: &str, otherwise: u32) -> Result<u32> {
+        match self.text(name) {
+            None => Ok(otherwise),
+            // RFC 7644 3.4.2.4: what is below the least counts as the least.
+            Some(text) => match text.parse::<i64>() {
+                Ok(number) => Ok(u32::try_from(number.max(0)).unwrap_or(u32::MAX)),
+                Err(_) => Err(violation(name, text, "must be a whole number")),
+            },
+        }
+    }
+
+    /// A parameter that is a date-time.
+    pub(super) fn time(&self, name: &str) -> Result<Option<Timestamp>> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        let unfit = || violation(name, text, "must be a date-time, like 2027-01-31T12:00:00Z");
+        Timestamp::parse(text).map(Some).ok_or_else(unfit)
+    }
+
+    /// The error for a parameter that does not fit.
+    pub(super) fn violation(&self, name: &str, message: impl Into<String>) -> Error {
+        violation(name, self.last(name).unwrap_or_default(), message)
     }
 
     /// A parameter that says something.

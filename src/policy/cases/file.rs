@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use serde_saphyr::{Location, Spanned};
 
-use super::{CASES_MAX, Case, CaseError, Expect, FILE_BYTES_MAX, put_files};
+use super::{CASES_MAX, Case, CaseError, Expect, ExpectPermit, FILE_BYTES_MAX, put_files};
 use crate::clock::Timestamp;
 use crate::policy::abi::{Account, Api, Circumstances, Client, Input, Request, TimeStep};
 use crate::token::scope::check_scope_token;
@@ -177,6 +177,24 @@ pub(super) fn parse(text: &str, read: &dyn Fn(&str) -> Result<String, String>) -
     Ok(cases)
 }
 
+/// A request alone: what stands in a case under `request`.
+pub(super) fn parse_request(text: &str) -> Result<Case, CaseError> {
+    if text.len() > FILE_BYTES_MAX {
+        let what = format!("the request has {} bytes, and may have {FILE_BYTES_MAX}", text.len());
+        return Err(CaseError { line: 0, column: 0, what });
+    }
+    let asked: Spanned<Asked> = serde_saphyr::from_str(text).map_err(|error| syntax(&error))?;
+    let name = Spanned { value: "request".to_owned(), referenced: asked.referenced, defined: asked.defined };
+    let expect = Spanned {
+        value: Expect::Permit(ExpectPermit::default()),
+        referenced: asked.referenced,
+        defined: asked.defined,
+    };
+    let written = Written { name, settings: None, request: Some(asked.value.clone()), expect: Some(expect) };
+    let written = Spanned { value: written, referenced: asked.referenced, defined: asked.defined };
+    case(written, Value::Object(Map::new()), Asked::default())
+}
+
 /// What the parser says, with its place in front and without the excerpt that it adds.
 fn syntax(error: &serde_saphyr::Error) -> CaseError {
     let (line, column) = error.location().map_or((0, 0), |place| (place.line(), place.column()));
@@ -233,7 +251,8 @@ fn case(written: Spanned<Written>, settings: Value, default: Asked) -> Result<Ca
         ..Request::default()
     };
     let (name, line) = (name.value, place.line());
-    Ok(Case { name, line, settings, request, time, circumstances, given, expect: expect.value })
+    let expect_at = (expect.referenced.line(), expect.referenced.column());
+    Ok(Case { name, line, settings, request, time, circumstances, given, expect: expect.value, expect_at })
 }
 
 /// The changing inputs, and which of them the case names.

@@ -9,12 +9,12 @@ use crate::shell::Shell;
 const GUIDE: &str = include_str!("../../../policies/README.md");
 const LANGUAGES: &[&str] = &["rust", "js", "python", "c", "rego", "cedar"];
 
-fn shipped(path: &str) -> PathBuf {
+pub(super) fn shipped(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("policies").join(path)
 }
 
 /// A shell in a directory with the component and the cases of scope-allowlist.
-fn project() -> Shell {
+pub(super) fn project() -> Shell {
     let shell = Shell::new();
     let cases = shell.dir.path().join("cases");
     std::fs::create_dir(&cases).unwrap();

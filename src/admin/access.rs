@@ -1,0 +1,310 @@
+//! Who would get what: for every account that holds a scope at an API, what a token request of each of its clients would
+//! end with now, and what stands in its way. Nothing is issued, recorded or kept for later.
+//!
+//! It evaluates the policies as a token request does, off the requests' path: one page at a time for the whole server,
+//! each within a bound of accounts and of time, and within one turn at the sandbox, of which requests have more.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use super::policies::{in_turn, unanswered};
+use crate::app::App;
+use crate::clock::Timestamp;
+use crate::decision::{Step, Verdict};
+use crate::error::{Error, Result, Violation};
+use crate::model::Record;
+use crate::model::api::Api;
+use crate::model::machine_to_machine::AuthMethod;
+use crate::policy::abi::{Circumstances, Input};
+use crate::policy::{FailureKind, Offer};
+use crate::store::{Candidate, ClientView, GrantView};
+use crate::token::request::TokenRequest;
+use crate::token::resolve;
+
+/// Accounts of one page.
+pub(crate) const COUNT_MAX: u32 = 1000;
+/// When a page ends, however many accounts are left of it.
+const PAGE: Duration = Duration::from_millis(250);
+/// How often a turn at the sandbox is waited for.
+const TRIES_MAX: usize = 20;
+
+/// What is asked.
+pub(crate) struct Asked {
+    /// The API, by its id or `appId`.
+    pub(crate) api: String,
+    /// This scope alone; `None` for each one that the account holds, and all of them together.
+    pub(crate) scope: Option<String>,
+    /// This account alone, by its id or `userName`.
+    pub(crate) account: Option<String>,
+    /// At this time, instead of now.
+    pub(crate) at: Option<Timestamp>,
+    /// From this IP address, instead of none.
+    pub(crate) remote_address: Option<String>,
+    /// The last account of the page before.
+    pub(crate) after: String,
+    pub(crate) count: u32,
+}
+
+/// One page. Blocks.
+pub(crate) fn page(app: &App, asked: &Asked) -> Result<Value> {
+    let violation = |member: &str, sent: &str, what: &str| {
+        Error::Invalid(vec![Violation::new(format!("/{member}"), sent.into(), what)])
+    };
+    let api = app.store.api_named(&asked.api)?;
+    let api = api.ok_or_else(|| violation("api", &asked.api, "there is no Api with this id or appId"))?;
+    let api = app.store.resource_by_id::<Api>(api.as_str())?;
+    if let Some(scope) = asked.scope.as_deref()
+        && !api.value.scopes.iter().any(|known| known.identifier == scope)
+    {
+        return Err(violation("scope", scope, &format!("the API {} defines no such scope", api.value.app_id)));
+    }
+    let (ids, total) = match (&asked.account, &asked.scope) {
+        (Some(named), _) => {
+            let account = app.store.service_account_named(named)?;
+            let what = "there is no ServiceAccount with this id or userName";
+            (vec![account.ok_or_else(|| violation("account", named, what))?.to_string()], Some(1))
+        }
+        (None, Some(scope)) => {
+            let total = asked.after.is_empty().then(|| app.store.candidate_count(&api.id, scope)).transpose()?;
+            (app.store.candidate_ids(&api.id, scope, &asked.after, asked.count.clamp(1, COUNT_MAX))?, total)
+        }
+        (None, None) => return Err(violation("scope", "", "name a scope, or an account")),
+    };
+    // One page at a time: token requests keep all turns at the sandbox but one.
+    let _one = app.weighing.lock().unwrap_or_else(PoisonError::into_inner);
+    let weighed = in_some_turn(app, || weigh(app, asked, &api, &ids))??;
+    let all = ids.len() == asked.count.clamp(1, COUNT_MAX) as usize && asked.account.is_none();
+    let next = if weighed.accounts < ids.len() || all { ids.get(weighed.accounts.wrapping_sub(1)) } else { None };
+    Ok(json!({
+        "api": {"id": api.id.as_str(), "appId": api.value.app_id},
+        "scope": asked.scope,
+        "at": weighed.at.to_string(),
+        "total": total,
+        "unknownInputs": weighed.unknown,
+        "Resources": weighed.rows,
+        "next": next,
+    }))
+}
+
+/// Waits for a turn longer than a request would.
+fn in_some_turn<T>(app: &App, mut call: impl FnMut() -> T) -> Result<T> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match in_turn(app, || Ok(call())) {
+            Ok(done) => return Ok(done),
+            Err(failure) if failure.kind == FailureKind::Busy && tries < TRIES_MAX => {}
+            Err(failure) => return Err(unanswered(&failure, Error::Internal)),
+        }
+    }
+}
+
+struct Weighed {
+    at: Timestamp,
+    /// How many accounts of the page were looked at.
+    accounts: usize,
+    rows: Vec<Value>,
+    /// Inputs that policies looked at and that nobody said.
+    unknown: BTreeSet<String>,
+}
+
+fn weigh(app: &App, asked: &Asked, api: &Record<Api>, ids: &[String]) -> Result<Weighed> {
+    let watch = app.clock.stopwatch();
+    let at = asked.at.unwrap_or_else(|| app.clock.now());
+    let mut scale = Scale { app, asked, api, at, modules: BTreeSet::new() };
+    let (mut accounts, mut rows) = (0, Vec::new());
+    // Read in parts, so that little is read in vain when the time is up.
+    for some in ids.chunks(100) {
+        let candidates = app.store.candidates(&api.id, some)?;
+        for candidate in &candidates {
+            rows.extend(scale.rows(candidate)?);
+        }
+        accounts += some.len();
+        if watch.elapsed() > PAGE {
+            break;
+        }
+    }
+    let mut unknown = BTreeSet::new();
+    for module in &scale.modules {
+        let inputs = app.policies.manifest(module).map(|manifest| manifest.inputs).unwrap_or_default();
+        unknown.extend(inputs.iter().filter_map(|input| scale.unknown(input)));
+    }
+    Ok(Weighed { at, accounts, rows, unknown })
+}
+
+/// What a request would end with, and what kept it from more.
+struct Outcome {
+    scopes: Vec<String>,
+    lifetime_seconds: i64,
+    claims: Map<String, Value>,
+    in_the_way: Vec<Value>,
+}
+
+impl Outcome {
+    fn nothing(what: &str, reason: String) -> Self {
+        let in_the_way = vec![json!({"what": what, "reason": reason})];
+        Self { scopes: Vec::new(), lifetime_seconds: 0, claims: Map::new(), in_the_way }
+    }
+}
+
+struct Scale<'a> {
+    app: &'a App,
+    asked: &'a Asked,
+    api: &'a Record<Api>,
+    at: Timestamp,
+    modules: BTreeSet<String>,
+}
+
+impl Scale<'_> {
+    /// What is not known of a request that nobody made.
+    fn unknown(&self, input: &Input) -> Option<String> {
+        match input {
+            Input::Time(_) => None,
+            Input::RemoteAddress if self.asked.remote_address.is_some() => None,
+            Input::RemoteAddress => Some("remoteAddress".to_owned()),
+            Input::RequestId => Some("requestId".to_owned()),
+            Input::UserAgent => Some("userAgent".to_owned()),
+            Input::Parameter(name) => Some(format!("parameters.{name}")),
+        }
+    }
+
+    /// A row for each client and each set of scopes that is asked about.
+    fn rows(&mut self, candidate: &Candidate) -> Result<Vec<Value>> {
+        let mut wanted: Vec<Vec<String>> = Vec::new();
+        match &self.asked.scope {
+            Some(scope) => wanted.push(vec![scope.clone()]),
+            None => {
+                let mut held: Vec<String> = Vec::new();
+                for (scope, _) in candidate.grants.iter().flat_map(|grant| &grant.scopes) {
+                    if !held.contains(scope) {
+                        held.push(scope.clone());
+                    }
+                }
+                wanted.extend(held.iter().map(|scope| vec![scope.clone()]));
+                if held.len() != 1 {
+                    wanted.push(held);
+                }
+            }
+        }
+        let mut rows = Vec::new();
+        for scopes in wanted {
+            if candidate.clients.is_empty() {
+                let outcome = Outcome::nothing("client", "the account has no client to ask with".to_owned());
+                rows.push(row(candidate, None, &scopes, outcome));
+            }
+            for client in &candidate.clients {
+                let outcome = self.outcome(candidate, client, &scopes)?;
+                rows.push(row(candidate, Some(client), &scopes, outcome));
+            }
+        }
+        Ok(rows)
+    }
+
+    fn outcome(&mut self, candidate: &Candidate, client: &Arc<ClientView>, scopes: &[String]) -> Result<Outcome> {
+        if !self.api.value.active {
+            return Ok(Outcome::nothing("api", "the API is inactive".to_owned()));
+        }
+        if !client.active {
+            return Ok(Outcome::nothing("client", "the client is inactive".to_owned()));
+        }
+        if !candidate.active {
+            return Ok(Outcome::nothing("account", "the account is inactive".to_owned()));
+        }
+        let holds = |grant: &&GrantView| scopes.iter().all(|scope| grant.scopes.iter().any(|(held, _)| held == scope));
+        let holding: Vec<&GrantView> = candidate.grants.iter().filter(holds).collect();
+        if scopes.is_empty() {
+            return Ok(Outcome::nothing("grant", "nothing is granted at this API".to_owned()));
+        }
+        let request = TokenRequest {
+            unverified_clients: Vec::new(),
+            scopes: scopes.to_vec(),
+            target: Some(self.api.value.app_id.clone()),
+            extensions: Vec::new(),
+        };
+        let resolved = match resolve::resolve(client, &request, self.at, self.app.config.token.excess_scope) {
+            Ok(resolved) => resolved,
+            Err(Error::OAuth { description, .. }) => {
+                let reason = holding.iter().find_map(|grant| not_now(grant, self.at)).unwrap_or(description);
+                return Ok(Outcome::nothing("grant", reason));
+            }
+            Err(other) => return Err(other),
+        };
+        let offered = resolved.offered.clone();
+        let offer = Offer {
+            client: Arc::clone(client),
+            auth_method: client.allowed_auth_methods.first().copied().unwrap_or(AuthMethod::ClientSecretBasic),
+            api: resolved.api,
+            requested: scopes.to_vec(),
+            scopes: resolved.offered,
+            lifetime_seconds: resolved.lifetime_seconds,
+            now: self.at,
+            circumstances: Circumstances {
+                remote_address: self.asked.remote_address.clone(),
+                ..Circumstances::default()
+            },
+        };
+        let (decided, explanation) = self.app.policies.decide_apart(offer);
+        for step in &explanation.steps {
+            if !self.modules.contains(&step.module_digest) {
+                self.modules.insert(step.module_digest.clone());
+            }
+        }
+        let in_the_way = explanation.steps.iter().filter(|step| step.mode == "enforce").filter_map(told).collect();
+        Ok(match decided {
+            Ok(decided) => Outcome {
+                // In the order in which they were offered, as the token has them.
+                scopes: offered.into_iter().filter(|scope| decided.scopes.contains(scope)).collect(),
+                lifetime_seconds: decided.lifetime_seconds,
+                claims: decided.claims,
+                in_the_way,
+            },
+            Err(_) => Outcome { scopes: Vec::new(), lifetime_seconds: 0, claims: Map::new(), in_the_way },
+        })
+    }
+}
+
+/// What a policy took, if it took anything.
+fn told(step: &Step) -> Option<Value> {
+    let dropped: Vec<&String> = step.offered.iter().filter(|scope| !step.effect.left.contains(scope)).collect();
+    let is_permit = step.effect.verdict == Verdict::Permit;
+    if is_permit && dropped.is_empty() {
+        return None;
+    }
+    Some(json!({
+        "what": "policy",
+        "policyId": step.policy_id,
+        "policy": step.policy,
+        "level": step.level,
+        "verdict": step.effect.verdict,
+        "dropped": dropped,
+        "code": step.effect.code,
+        "reason": step.effect.reason.as_ref().or(step.effect.note.as_ref()),
+    }))
+}
+
+fn not_now(grant: &GrantView, at: Timestamp) -> Option<String> {
+    match (grant.not_before, grant.expires_at) {
+        (Some(start), _) if start > at => Some(format!("its grant begins at {start}")),
+        (_, Some(end)) if end <= at => Some(format!("its grant ended at {end}")),
+        _ => None,
+    }
+}
+
+fn row(candidate: &Candidate, client: Option<&Arc<ClientView>>, scopes: &[String], outcome: Outcome) -> Value {
+    let client = client.map(
+        |client| json!({"id": client.id.as_str(), "clientId": client.client_id, "displayName": client.display_name}),
+    );
+    let Outcome { scopes: gets, lifetime_seconds, claims, in_the_way } = outcome;
+    json!({
+        "account": {"id": candidate.account_id.as_str(), "userName": candidate.user_name},
+        "client": client,
+        "asked": scopes,
+        "gets": gets,
+        "lifetimeSeconds": lifetime_seconds,
+        "claims": claims,
+        "inTheWay": in_the_way,
+    })
+}

@@ -1,0 +1,117 @@
+//! What the author's commands begin with: a component on the workbench, and the case files beside it.
+
+use std::fs;
+use std::path::{Component as Part, Path, PathBuf};
+
+use grantd::clock::Clock;
+use grantd::policy::abi::{Decision, Input, Request};
+use grantd::policy::cases::{self, Case, Subject};
+use grantd::policy::{Specimen, Workbench};
+
+use super::module::read_file;
+use crate::cli::{Failure, Outcome, Settings};
+
+/// Largest file that settings may name, in bytes.
+const TEXT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// A component and the engine that it runs in.
+pub(super) struct OnBench {
+    pub(super) bench: Workbench,
+    pub(super) specimen: Specimen,
+}
+
+impl OnBench {
+    /// Puts a file on the workbench, under the limits of this machine's configuration.
+    pub(super) fn open(settings: &Settings, module: &Path) -> Outcome<Self> {
+        let bytes = read_file(module)?;
+        let config = settings.load(figment::value::Dict::new())?;
+        let bench = Workbench::new(&config.policies, &Clock::system())?;
+        let refused = |failure| Failure::failed(format!("{} would be refused: {failure}", module.display()));
+        let specimen = bench.examine(&bytes).map_err(refused)?;
+        Ok(Self { bench, specimen })
+    }
+}
+
+impl Subject for OnBench {
+    fn inputs(&self) -> &[Input] {
+        &self.specimen.manifest().inputs
+    }
+
+    fn validate_settings(&self, settings: &str) -> Result<Result<(), String>, String> {
+        self.bench.validate_settings(&self.specimen, settings).map_err(|failure| failure.at_length())
+    }
+
+    fn evaluate(&self, request: &Request, settings: &str) -> Result<Decision, String> {
+        let evaluation = self.bench.evaluate(&self.specimen, request, settings);
+        evaluation.map(|evaluation| evaluation.decision).map_err(|failure| failure.at_length())
+    }
+}
+
+/// A case file, as it was read.
+pub(super) struct CaseFile {
+    pub(super) path: PathBuf,
+    pub(super) text: String,
+    pub(super) cases: Vec<Case>,
+}
+
+/// The folder of the project that a component belongs to.
+pub(super) fn project(module: &Path) -> PathBuf {
+    module.parent().unwrap_or(Path::new("")).to_owned()
+}
+
+/// The cases of these files and directories; those in `cases/` beside the component where none are named. A mistake in
+/// one is told before anything runs.
+pub(super) fn read_all(module: &Path, places: &[PathBuf]) -> Outcome<Vec<CaseFile>> {
+    let project = project(module);
+    let own = [project.join("cases")];
+    let mut files = Vec::new();
+    for place in if places.is_empty() { &own } else { places } {
+        files.extend(case_files(place)?);
+    }
+    files.into_iter().map(|path| read_cases(path, &project)).collect()
+}
+
+/// A case file, or those of a directory in the order of their names.
+fn case_files(place: &Path) -> Outcome<Vec<PathBuf>> {
+    let unfit = |error: std::io::Error| {
+        Failure::failed(format!("{}: {error}; cases are .json and .yaml files in cases/", place.display()))
+    };
+    if place.is_file() {
+        return Ok(vec![place.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(place).map_err(unfit)? {
+        let path = entry.map_err(unfit)?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        if matches!(extension, Some("json" | "yaml" | "yml")) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    if files.is_empty() {
+        return Err(Failure::failed(format!("{} holds no .json or .yaml file with cases", place.display())));
+    }
+    Ok(files)
+}
+
+fn read_cases(path: PathBuf, project: &Path) -> Outcome<CaseFile> {
+    let unfit = |what: String| Failure::failed(format!("{}: {what}", path.display()));
+    let text = fs::read_to_string(&path).map_err(|error| unfit(error.to_string()))?;
+    let cases =
+        cases::parse_with_files(&text, &|name| read_text(project, name)).map_err(|error| unfit(error.to_string()))?;
+    Ok(CaseFile { path, text, cases })
+}
+
+/// A text that settings name: a file below the folder of the project.
+pub(super) fn read_text(project: &Path, name: &str) -> Result<String, String> {
+    let inside = Path::new(name).components().all(|part| matches!(part, Part::Normal(_) | Part::CurDir));
+    if !inside {
+        return Err(format!("{name:?} does not lie in the folder of the policy"));
+    }
+    let path = project.join(name);
+    let unfit = |error: std::io::Error| format!("{}: {error}", path.display());
+    if fs::metadata(&path).map_err(unfit)?.len() > TEXT_BYTES_MAX {
+        return Err(format!("{} is larger than {} KiB", path.display(), TEXT_BYTES_MAX / 1024));
+    }
+    fs::read_to_string(&path).map_err(unfit)
+}

@@ -1,0 +1,178 @@
+//! A module on the author's machine: asked once, measured, its cases brought up to date.
+
+use serde_json::{Value, json};
+
+use super::authoring::{project, shipped};
+use super::{scene, text};
+use crate::app::texts;
+use crate::shell::Shell;
+
+#[test]
+fn one_answer_is_told_with_what_it_rests_on_and_what_it_cost() {
+    let shell = project();
+    shell.file("request.yaml", "account: {userName: cleanup}\noffered: [\"reports:read\", \"users:list\"]\n");
+    let eval = ["policy", "eval", "policy.wasm", "--input", "request.yaml", "--settings", r#"{"allow":["reports:*"]}"#];
+    let told = shell.run(&eval).expect(0);
+    for wanted in [
+        "scope-allowlist@1.0.0",
+        "reports:read users:list for 3600 s",
+        "permit",
+        "settings.allow[0] = \"reports:*\"; without it: deny scope-not-allowed",
+        "of the limit), ",
+        " µs",
+    ] {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
+    let whole = shell.run(&[&eval[..], &["--output", "json"]].concat()).json();
+    assert_eq!(texts(&whole["effect"]["permit"]["scopes"]), ["reports:read"]);
+    assert_eq!(whole["request"]["account"]["userName"], "cleanup");
+    assert_eq!(whole["restsOn"][0]["what"], "settings.allow[0]");
+    assert!(whole["fuel"].as_u64().unwrap() > 1000 && whole["memoryBytes"].as_u64().unwrap() > 65_535, "{whole}");
+    let refused = shell.run(&["policy", "eval", "policy.wasm"]).refused(1);
+    assert!(refused.contains("missing field `allow`"), "{refused}");
+    shell.file("bad.yaml", "offered: [read]\nscopes: [read]\n");
+    let bad = ["policy", "eval", "policy.wasm", "--input", "bad.yaml", "--settings", r#"{"allow":[]}"#];
+    let refused = shell.run(&bad).refused(1);
+    assert!(refused.contains("bad.yaml: line 2, column 1") && refused.contains("scopes"), "{refused}");
+    shell.file("more.json", r#"{"context": {"remoteAddress": "10.0.0.1"}}"#);
+    let more = ["policy", "eval", "policy.wasm", "--input", "more.json", "--settings", r#"{"allow":["*"]}"#];
+    assert!(shell.run(&more).err.contains("more.json gives a remoteAddress, and the policy does not list it"));
+}
+
+#[test]
+fn a_request_is_built_from_real_data() {
+    let (app, shell) = scene();
+    let howto = app.howto();
+    app.set("ServiceAccount", &howto.account, "attributes", &json!({"team": "ops"}));
+    std::fs::copy(shipped("claims-from-attributes/policy.wasm"), shell.dir.path().join("claims.wasm")).unwrap();
+    let settings = r#"{"claims": {"team": {"from": "account.attributes.team"}}}"#;
+    let schema = shell.run(&["policy", "inspect", "claims.wasm", "--output", "json"]).json();
+    assert!(schema["manifest"]["settingsSchema"]["properties"]["claims"].is_object(), "{schema}");
+    let from = ["policy", "eval", "claims.wasm", "--from-db", "--account", "periodicCleanup", "--api", "myrestapi"];
+    let more = ["--scope", "write", "--settings", settings, "--output", "json"];
+    let ran = shell.run(&[&from[..], &more].concat());
+    let whole = ran.json();
+    assert_eq!(whole["request"]["account"]["attributes"], json!({"team": "ops"}));
+    assert_eq!(
+        (texts(&whole["request"]["offered"]), text(&whole["request"]["api"], "appId")),
+        (vec!["write"], "myrestapi")
+    );
+    assert_eq!(whole["effect"]["permit"]["claims"], json!({"team": "ops"}));
+    let nobody = ["policy", "eval", "claims.wasm", "--from-db", "--account", "nobody", "--settings", settings];
+    assert!(shell.run(&nobody).refused(1).contains("there is no ServiceAccount with this id or userName"));
+    shell.run(&["policy", "eval", "claims.wasm", "--from-db"]).refused(2);
+    shell.run(&["policy", "eval", "claims.wasm", "--account", "periodicCleanup"]).refused(2);
+    for (body, what) in [
+        (json!({"account": "periodicCleanup", "inputs": ["telepathy"]}), "telepathy"),
+        (json!({"account": "periodicCleanup", "inputs": vec![json!("requestId"); 33]}), "at most 32 inputs"),
+        (json!({"request": {}}), "is not taken here"),
+        (json!({"account": "periodicCleanup", "api": "none"}), "there is no Api"),
+    ] {
+        let refused = app.admin("POST", "/policy-requests", &body);
+        assert_eq!(refused.status, 400, "{body}: {}", refused.text);
+        assert!(refused.text.contains(what), "{body}: {}", refused.text);
+    }
+}
+
+#[test]
+fn what_a_module_costs_is_held_against_its_limits() {
+    let shell = project();
+    let told = shell.run(&["policy", "bench", "policy.wasm", "--calls", "20"]).expect(0);
+    for wanted in ["20000000", "policies.fuel", "policies.memory_mib", "policies.deadline_ms", "policies.module_kib"] {
+        assert!(told.contains(wanted), "{wanted}: {told}");
+    }
+    let shown = shell.run(&["policy", "bench", "policy.wasm", "--calls", "20", "--output", "json"]).json();
+    assert_eq!((&shown["calls"], shown["measures"].as_array().unwrap().len()), (&json!(20), 5));
+    let poor = shell.with("GRANTD_POLICIES__FUEL", "500");
+    assert!(poor.run(&["policy", "bench", "policy.wasm"]).refused(1).contains("units of fuel"));
+}
+
+#[test]
+fn coverage_says_which_cases_reach_which_answers() {
+    let shell = project();
+    let told = shell.run(&["policy", "coverage", "policy.wasm"]).expect(0);
+    assert!(told.contains("permit") && told.contains("some scopes") && told.contains("cases/patterns.json:"), "{told}");
+    let whole = shell.run(&["policy", "coverage", "policy.wasm", "--output", "json"]).json();
+    let denied = whole["answers"].as_array().unwrap().iter().find(|answer| answer["verdict"] == "deny").unwrap();
+    assert!(denied["cases"].as_array().is_some_and(|cases| !cases.is_empty()), "{whole}");
+    shell.file("one.yaml", "settings: {allow: [read]}\ncases: [{name: x, expect: {permit: {}}}]");
+    let whole = shell.run(&["policy", "coverage", "policy.wasm", "one.yaml", "--output", "json"]).json();
+    assert_eq!(whole["settingsNeverSet"], json!(["except", "otherwise"]), "{whole}");
+}
+
+const OUTDATED: &str = r#"# What it is for.
+settings: {allow: [read, "users:*"]}
+cases:
+  - name: in flow style   # and a remark
+    expect: {permit: {scopes: [read, write]}}   # another
+  - name: in block style
+    request: {offered: [read, "users:list", write]}
+    expect:
+      permit:
+        scopes:
+          - write
+
+  # Between two cases.
+  - name: nothing left
+    request: {offered: [write]}
+    expect: {permit: {}}
+  - {name: right, request: {offered: [read]}, expect: {permit: {}}}
+"#;
+
+#[test]
+fn expectations_are_brought_up_to_date_and_nothing_else_is_touched() {
+    let shell = project();
+    let path = shell.file("cases/own.yaml", OUTDATED);
+    let test = ["policy", "test", "policy.wasm", "cases/own.yaml"];
+    shell.run(&test).expect(1);
+    let told = shell.run(&[&test[..], &["--update"]].concat()).expect(0);
+    assert!(told.ends_with("1 passed, 0 failed, 3 updated\n"), "{told}");
+    assert!(told.contains("updated cases/own.yaml:4  in flow style"), "{told}");
+    let wanted = OUTDATED
+        .replace("{permit: {scopes: [read, write]}}", "{permit: {scopes: [read]}}")
+        .replace(
+            "expect:\n      permit:\n        scopes:\n          - write\n",
+            "expect: {permit: {scopes: [read, \"users:list\"]}}\n",
+        )
+        .replace("[write]}\n    expect: {permit: {}}", "[write]}\n    expect: {deny: {code: scope-not-allowed}}");
+    assert_eq!(std::fs::read_to_string(path).unwrap(), wanted);
+    assert!(shell.run(&test).expect(0).ends_with("4 passed, 0 failed\n"));
+    let json = r#"{"settings": {"allow": ["a"]}, "cases": [{"name": "x", "request": {"offered": ["a", "b"]}, "expect": {"permit": {}}}]}"#;
+    let path = shell.file("cases/own.json", json);
+    shell.run(&["policy", "test", "policy.wasm", "cases/own.json", "--update"]).expect(0);
+    let written: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    assert_eq!(written["cases"][0]["expect"], json!({"permit": {"scopes": ["a"]}}));
+}
+
+#[test]
+fn a_guest_that_gives_up_shows_where() {
+    let shell = Shell::new();
+    std::fs::copy(shipped("scope-allowlist/policy.wasm"), shell.dir.path().join("policy.wasm")).unwrap();
+    let poor = shell.with("GRANTD_POLICIES__FUEL", "20000");
+    let ran = poor.run(&["policy", "eval", "policy.wasm", "--settings", r#"{"allow":["read"]}"#]);
+    let told = ran.refused(1);
+    assert!(told.contains("it burned its 20000 units of fuel (policies.fuel)"), "{told}");
+    assert!(told.contains("wasm backtrace"), "{told}");
+}
+
+#[test]
+fn who_would_get_what_is_told_with_the_policy_in_the_way() {
+    let (app, shell) = scene();
+    let howto = app.howto();
+    app.set("Grant", &howto.grant, "scopes", &json!(["read", "write"]));
+    std::fs::copy(shipped("scope-allowlist/policy.wasm"), shell.dir.path().join("allow.wasm")).unwrap();
+    let told = shell.run(&["who-can", "write", "--api", "myrestapi"]).expect(0);
+    assert!(told.contains("periodicCleanup") && told.ends_with("1 of 1 would get write at myrestapi\n"), "{told}");
+    let attach = ["policy", "attach", "allow.wasm", "--to", "server", "--name", "reading", "--settings"];
+    shell.run(&[&attach[..], &[r#"{"allow":["read"]}"#]].concat()).expect(0);
+    let told = shell.run(&["who-can", "write", "--api", "myrestapi"]).expect(0);
+    assert!(told.contains("policy reading (server): scope-not-allowed"), "{told}");
+    assert!(told.contains("0 of 1 would get write") && told.contains("1 kept back: policy reading"), "{told}");
+    let told = shell.run(&["can", "periodicCleanup", "--api", "myrestapi"]).expect(0);
+    assert!(told.contains("read write") && told.contains("policy reading (server) drops write"), "{told}");
+    let only = ["can", "periodicCleanup", "--api", "myrestapi", "--scope", "write"];
+    assert!(shell.run(&only).refused(4).contains("periodicCleanup gets nothing there"));
+    let rows = shell.run(&["who-can", "read", "--api", "myrestapi", "--output", "json"]).json();
+    assert_eq!(texts(&rows[0]["gets"]), ["read"]);
+    assert!(shell.run(&["who-can", "fly", "--api", "myrestapi"]).refused(1).contains("defines no such scope"));
+}
