@@ -141,15 +141,11 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
     let app = web::Data::new(app);
     let socket_file = listener.socket_file();
     let shared = app.clone();
-    let uploads = web::Data::new(admin::UploadTurns::default());
-    let documents = web::Data::new(admin::DocumentTurns::default());
-    let access = web::Data::new(admin::AccessTurns::default());
+    let turns = admin::Turns::new();
     let mut server = HttpServer::new(move || {
         HttpApp::new()
             .app_data(shared.clone())
-            .app_data(uploads.clone())
-            .app_data(documents.clone())
-            .app_data(access.clone())
+            .configure(|config| turns.register(config))
             .configure(move |config| {
                 if has_console {
                     console::routes(config);

@@ -144,7 +144,7 @@ struct Outcome {
 }
 
 impl Outcome {
-    fn nothing(what: &str, reason: String) -> Self {
+    fn nothing(what: &str, reason: &str) -> Self {
         let in_the_way = vec![json!({"what": what, "reason": reason})];
         Self { scopes: Vec::new(), lifetime_seconds: 0, claims: Map::new(), in_the_way }
     }
@@ -192,7 +192,7 @@ impl Scale<'_> {
         let mut rows = Vec::new();
         for scopes in wanted {
             if candidate.clients.is_empty() {
-                let outcome = Outcome::nothing("client", "the account has no client to ask with".to_owned());
+                let outcome = Outcome::nothing("client", "the account has no client to ask with");
                 rows.push(row(candidate, None, &scopes, outcome));
             }
             for client in &candidate.clients {
@@ -205,18 +205,18 @@ impl Scale<'_> {
 
     fn outcome(&mut self, candidate: &Candidate, client: &Arc<ClientView>, scopes: &[String]) -> Result<Outcome> {
         if !self.api.value.active {
-            return Ok(Outcome::nothing("api", "the API is inactive".to_owned()));
+            return Ok(Outcome::nothing("api", "the API is inactive"));
         }
         if !client.active {
-            return Ok(Outcome::nothing("client", "the client is inactive".to_owned()));
+            return Ok(Outcome::nothing("client", "the client is inactive"));
         }
         if !candidate.active {
-            return Ok(Outcome::nothing("account", "the account is inactive".to_owned()));
+            return Ok(Outcome::nothing("account", "the account is inactive"));
         }
         let holds = |grant: &&GrantView| scopes.iter().all(|scope| grant.scopes.iter().any(|(held, _)| held == scope));
         let holding: Vec<&GrantView> = candidate.grants.iter().filter(holds).collect();
         if scopes.is_empty() {
-            return Ok(Outcome::nothing("grant", "nothing is granted at this API".to_owned()));
+            return Ok(Outcome::nothing("grant", "nothing is granted at this API"));
         }
         let request = TokenRequest {
             unverified_clients: Vec::new(),
@@ -228,7 +228,7 @@ impl Scale<'_> {
             Ok(resolved) => resolved,
             Err(Error::OAuth { description, .. }) => {
                 let reason = holding.iter().find_map(|grant| not_now(grant, self.at)).unwrap_or(description);
-                return Ok(Outcome::nothing("grant", reason));
+                return Ok(Outcome::nothing("grant", &reason));
             }
             Err(other) => return Err(other),
         };

@@ -19,8 +19,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 
 use super::{bearer, context};
-pub(super) use access::AccessTurns;
-pub(super) use apply::DocumentTurns;
+use apply::DocumentTurns;
 pub(super) use policies::UploadTurns;
 
 use super::error::{admin_response, no_such_path};
@@ -52,6 +51,24 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .default_service(web::to(no_such_path))
         .wrap(from_fn(admit));
     config.service(scope);
+}
+
+/// What may wait for one thing at a time, for the whole server.
+#[derive(Clone)]
+pub(super) struct Turns {
+    uploads: web::Data<UploadTurns>,
+    documents: web::Data<DocumentTurns>,
+    access: web::Data<access::AccessTurns>,
+}
+
+impl Turns {
+    pub(super) fn new() -> Self {
+        Self { uploads: web::Data::default(), documents: web::Data::default(), access: web::Data::default() }
+    }
+
+    pub(super) fn register(&self, config: &mut web::ServiceConfig) {
+        config.app_data(self.uploads.clone()).app_data(self.documents.clone()).app_data(self.access.clone());
+    }
 }
 
 /// What a request takes: reading for GET, editing for the rest, and administering for what opens doors.

@@ -66,7 +66,8 @@ impl EvalArgs {
         let told = self.settings.as_deref().map(read_settings).transpose()?;
         let told = told.unwrap_or_else(|| Value::Object(Map::new()));
         let subject = OnBench::open(settings, &self.file)?;
-        let request = if self.from_db { self.from_server(settings, remote, &subject)? } else { self.read(&subject)? };
+        let request =
+            if self.from_db { self.request_of_server(settings, remote, &subject)? } else { self.read(&subject)? };
         let unfit = |what: String| Failure::failed(format!("{}: {what}", self.file.display()));
         let text = told.to_string();
         let refused = subject.bench.validate_settings(&subject.specimen, &text);
@@ -106,7 +107,7 @@ impl EvalArgs {
     }
 
     /// The request that the server's data make.
-    fn from_server(&self, settings: &Settings, remote: &RemoteArgs, subject: &OnBench) -> Outcome<Request> {
+    fn request_of_server(&self, settings: &Settings, remote: &RemoteArgs, subject: &OnBench) -> Outcome<Request> {
         let remote = Remote::connect(settings, remote)?;
         let mut body = Map::new();
         let mut put = |name: &str, value: Option<Value>| {
