@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::app::App;
 use crate::clock::Timestamp;
-use crate::error::Result;
-use crate::store::{Page, Query, Tally};
+use crate::error::{Error, Result};
+use crate::store::{Page, Query, Questions, Tally};
 
 /// Explanations that [`policy_costs`] looks at.
 const LOOKED_AT: u32 = 200;
@@ -22,6 +22,27 @@ pub(crate) fn list(app: &App, query: &Query) -> Result<Page<Map<String, Value>>>
 pub(crate) fn read(app: &App, id: &str) -> Result<Map<String, Value>> {
     app.decisions.settle();
     app.store.decision_by_id(id)
+}
+
+/// What a policy was asked, page by page: the `count` decisions after `after` are looked at.
+pub(crate) fn questions(
+    app: &App,
+    policy_id: &str,
+    since: Option<Timestamp>,
+    after: Option<i64>,
+    count: u32,
+) -> Result<Questions> {
+    app.decisions.settle();
+    app.store.decision_questions(policy_id, since.unwrap_or(Timestamp::from_ms(0)), after, i64::from(count))
+}
+
+/// Settings that a recorded decision rests on.
+pub(crate) fn settings(app: &App, digest: &str) -> Result<Value> {
+    let text = app.store.policy_settings(digest)?;
+    let text = text.ok_or_else(|| Error::NotFound("no settings are kept under this digest any more".to_owned()))?;
+    let settings: Value = serde_json::from_str(&text)
+        .map_err(|error| Error::Internal(format!("the settings {digest} cannot be read: {error}")))?;
+    Ok(json!({"digest": digest, "settings": settings}))
 }
 
 /// How token requests ended, hour by hour, from `from` on.

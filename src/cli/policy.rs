@@ -5,6 +5,7 @@ mod bench;
 mod bounds;
 mod caseload;
 mod coverage;
+mod diff;
 mod eval;
 mod module;
 mod new;
@@ -81,6 +82,8 @@ enum PolicyCommand {
     },
     /// Ask a policy once what it would say: nothing is issued and nothing is recorded
     Preview(replay::PreviewArgs),
+    /// Put a module in the place of a policy, over what was decided: who would gain, lose or get something else
+    Diff(diff::DiffArgs),
     /// Evaluate a recorded decision again, and say whether it comes out the same
     Replay(replay::ReplayArgs),
     /// Print the bounds of the sandbox that this machine's configuration sets
@@ -152,6 +155,7 @@ pub(super) fn run(settings: &Settings, args: &PolicyArgs) -> Outcome {
             })
         }
         PolicyCommand::Preview(preview) => preview.run(&remote, form),
+        PolicyCommand::Diff(diff) => diff.run(settings, &remote, form),
         PolicyCommand::Replay(replay) => replay.run(&remote, form),
     }
 }

@@ -126,6 +126,15 @@ impl Remote {
         self.ask("GET", path, query, Vec::new())
     }
 
+    /// The same, read as what it is: for answers that are long.
+    ///
+    /// # Errors
+    /// As [`Remote::get`].
+    pub(super) fn get_as<T: serde::de::DeserializeOwned>(&self, path: &str, query: &[(&str, &str)]) -> Outcome<T> {
+        let response = self.exchange("GET", path, query, Vec::new())?;
+        answer::read_as(response, ANSWER_BYTES_MAX, &self.server, &self.token_source)
+    }
+
     /// `POST`, with `?reason=`.
     ///
     /// # Errors

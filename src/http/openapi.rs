@@ -10,6 +10,7 @@ mod document;
 mod oauth;
 mod operation;
 mod page;
+mod policies;
 mod resources;
 mod schema;
 
@@ -109,6 +110,7 @@ fn operations(is_dev: bool) -> Vec<operation::Operation> {
     all.extend(resources::operations::<Grant>());
     all.extend(resources::operations::<Policy>());
     all.extend(admin::operations());
+    all.extend(policies::operations());
     all.extend(document::operations());
     all
 }

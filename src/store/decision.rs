@@ -118,7 +118,7 @@ fn tallies(decisions: &[NewDecision]) -> Batch {
     counts.into_iter().map(add).collect()
 }
 
-fn record_from_row(row: &Row) -> Result<Map<String, Value>, EngineError> {
+pub(super) fn record_from_row(row: &Row) -> Result<Map<String, Value>, EngineError> {
     let text = |column| Ok(row.optional_text(column)?.into());
     let (id, outcome): (Value, Value) = (text(0)?, text(2)?);
     let jti = if outcome == ISSUED { id.clone() } else { Value::Null };

@@ -65,6 +65,8 @@ const ROUTES: &[Route] = &[
     route("/policy-modules", "/policy-modules", COLLECTION_METHODS),
     route("/policy-modules/{digest}", "/policy-modules/x", &[("GET", "reader"), ("DELETE", "editor")]),
     route("/policy-modules/{digest}/wasm", "/policy-modules/x/wasm", &[("GET", "reader")]),
+    route("/decision-questions", "/decision-questions", &[("GET", "reader")]),
+    route("/policy-settings/{digest}", "/policy-settings/x", &[("GET", "reader")]),
     route("/access", "/access", &[("GET", "reader")]),
     route("/policy-requests", "/policy-requests", &[("POST", "editor")]),
     route("/decisions", "/decisions", &[("GET", "reader")]),

@@ -3,6 +3,7 @@
 mod access;
 mod apply;
 mod authoring;
+mod diff;
 mod eval;
 mod help;
 mod policies;

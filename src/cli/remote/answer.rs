@@ -22,6 +22,23 @@ pub(super) fn read(
     if status.is_success() { Ok(body) } else { Err(refusal(status, &body, server, token_source)) }
 }
 
+/// As [`read`], into a type of its own.
+pub(super) fn read_as<T: serde::de::DeserializeOwned>(
+    mut response: Response<ureq::Body>,
+    bytes_max: u64,
+    server: &str,
+    token_source: &str,
+) -> Result<T, Failure> {
+    if !response.status().is_success() {
+        let (status, body) = body(response, bytes_max, server)?;
+        return Err(refusal(status, &body, server, token_source));
+    }
+    let bytes = response.body_mut().with_config().limit(bytes_max).read_to_vec();
+    let bytes = bytes.map_err(|error| unreachable(server, &error))?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::failed(format!("{server} does not answer as this grantd understands it: {error}")))
+}
+
 /// As [`read`]; but what does not fit in the document that was sent is for its sender to tell.
 pub(super) fn read_document(
     response: Response<ureq::Body>,

@@ -31,6 +31,7 @@ pub(super) fn components(is_dev: bool) -> Value {
         audit(),
         decisions(),
         modules(),
+        super::policies::schemas(),
         super::oauth::schemas(),
         super::document::schemas(),
     ];

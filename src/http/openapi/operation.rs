@@ -100,6 +100,20 @@ impl Operation {
         self
     }
 
+    /// A parameter of the query that may be left out; `kind` is its type in JSON Schema.
+    pub(super) fn query_parameter(mut self, name: &str, description: &str, kind: &str, example: &str) -> Self {
+        let example =
+            if kind == "integer" { example.parse::<i64>().map_or(Value::Null, Value::from) } else { example.into() };
+        self.parameters.push(json!({
+            "name": name,
+            "in": "query",
+            "description": description,
+            "schema": {"type": kind},
+            "example": example,
+        }));
+        self
+    }
+
     /// Parameters of `components`, by name.
     pub(super) fn parameters(mut self, names: &[&str]) -> Self {
         self.parameters.extend(names.iter().map(|name| json!({"$ref": format!("#/components/parameters/{name}")})));

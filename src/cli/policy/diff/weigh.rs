@@ -1,0 +1,361 @@
+//! A recorded decision with another module in the place of one of its policies: what would have come out.
+//!
+//! The policy's question is in the record, and so are the answers of those before and after it. A later one is asked again,
+//! with its own module and settings of then, only where it would have been asked something else.
+
+use std::collections::HashMap;
+
+use grantd::clock::Timestamp;
+use grantd::decision::{Detail, Given, Step, Verdict};
+use grantd::model::digest::sha256_hex;
+use grantd::policy::Specimen;
+use grantd::policy::abi::{Circumstances, Context, Decision, Input, Manifest, Request};
+use grantd::policy::cases::effect;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::super::caseload::OnBench;
+use crate::cli::remote::{Remote, segment};
+use crate::cli::{Failure, Outcome};
+
+/// Answers that are remembered: the same question comes back with every token of a client.
+const REMEMBERED_MAX: usize = 100_000;
+
+/// A recorded decision, as the server hands it out here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Recorded {
+    pub(super) id: String,
+    at: String,
+    request_id: String,
+    pub(super) client_id: Option<String>,
+    outcome: String,
+    error: Option<String>,
+    #[serde(default)]
+    requested: Vec<String>,
+    #[serde(default)]
+    requested_left_out: u64,
+    #[serde(default)]
+    issued: Vec<String>,
+    lifetime_seconds: Option<u32>,
+    pub(super) explanation: String,
+}
+
+/// What the policies had to do with it; many decisions share one.
+#[derive(Deserialize)]
+pub(super) struct Explained {
+    #[serde(flatten)]
+    pub(super) detail: Detail,
+    #[serde(default)]
+    claims: Map<String, Value>,
+}
+
+/// What a request ended with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum End {
+    Token { scopes: Vec<String>, seconds: u32, claims: Map<String, Value> },
+    Denied { code: String, reason: String },
+}
+
+impl End {
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Self::Token { scopes, seconds, claims } => {
+                let claims: Vec<String> = claims.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let with = if claims.is_empty() { String::new() } else { format!(" with {}", claims.join(" ")) };
+                format!("{} for {seconds} s{with}", scopes.join(" "))
+            }
+            Self::Denied { code, reason } if reason.is_empty() => format!("denied: {code}"),
+            Self::Denied { code, reason } => format!("denied: {code}, {reason}"),
+        }
+    }
+}
+
+/// Then and now.
+#[derive(Clone)]
+pub(super) struct Compared {
+    pub(super) then: End,
+    pub(super) now: End,
+    /// Then nobody was asked after this policy; who would have been may take more.
+    pub(super) at_most: bool,
+}
+
+/// Either both ends, or why they cannot be told.
+pub(super) type Verdicts = Result<Compared, String>;
+
+/// The candidate on the scales.
+pub(super) struct Scales<'a> {
+    remote: &'a Remote,
+    candidate: &'a OnBench,
+    settings: String,
+    policy_id: &'a str,
+    /// Whether any other policy is enforced anywhere now.
+    has_others: bool,
+    modules: HashMap<String, Option<Specimen>>,
+    settings_known: HashMap<String, Option<String>>,
+    manifests: HashMap<String, Option<Manifest>>,
+    remembered: HashMap<String, Verdicts>,
+}
+
+impl<'a> Scales<'a> {
+    pub(super) fn new(
+        remote: &'a Remote,
+        candidate: &'a OnBench,
+        settings: &Value,
+        policy_id: &'a str,
+        has_others: bool,
+    ) -> Self {
+        Self {
+            remote,
+            candidate,
+            settings: settings.to_string(),
+            policy_id,
+            has_others,
+            modules: HashMap::new(),
+            settings_known: HashMap::new(),
+            manifests: HashMap::new(),
+            remembered: HashMap::new(),
+        }
+    }
+
+    /// What came out then, and what would have come out.
+    pub(super) fn compare(&mut self, recorded: &Recorded, explained: &Explained) -> Outcome<Verdicts> {
+        let detail = &explained.detail;
+        let at = detail.steps.iter().position(|step| step.policy_id == self.policy_id);
+        let (Some(at), Some(given)) = (at, &detail.given) else {
+            return Ok(Err("the record does not hold what the policy was asked".to_owned()));
+        };
+        if recorded.requested_left_out > 0 {
+            return Ok(Err("more scopes were asked for than the record holds".to_owned()));
+        }
+        let context = match self.context(recorded, &detail.steps, at)? {
+            Ok(context) => context,
+            Err(unknown) => return Ok(Err(unknown)),
+        };
+        let context_text = serde_json::to_string(&context).unwrap_or_default();
+        let key = format!(
+            "{} {} {} {} {context_text}",
+            recorded.explanation,
+            recorded.requested.join(" "),
+            recorded.outcome,
+            recorded.issued.join(" ")
+        );
+        if let Some(known) = self.remembered.get(&key) {
+            return Ok(known.clone());
+        }
+        let verdicts = self.weigh(recorded, explained, given, at, context)?;
+        if self.remembered.len() >= REMEMBERED_MAX {
+            self.remembered.clear();
+        }
+        self.remembered.insert(key, verdicts.clone());
+        Ok(verdicts)
+    }
+
+    fn weigh(
+        &mut self,
+        recorded: &Recorded,
+        explained: &Explained,
+        given: &Given,
+        at: usize,
+        context: Context,
+    ) -> Outcome<Verdicts> {
+        let steps = &explained.detail.steps;
+        let Some(step) = steps.get(at) else { return Ok(Err("the record has no such step".to_owned())) };
+        let request = Request { context, ..step.request(given, &recorded.requested, Value::Null) };
+        let asked = self.candidate.bench.evaluate(&self.candidate.specimen, &request, &self.settings);
+        let now = match asked {
+            Ok(evaluation) => end_of(&request, evaluation.decision),
+            Err(failure) => End::Denied { code: failure.kind.as_str().to_owned(), reason: failure.to_string() },
+        };
+        if step.mode != "enforce" {
+            // Its answer was never applied: answer is held against answer.
+            return Ok(Ok(Compared { then: said(step), now, at_most: false }));
+        }
+        let then = finally(recorded, explained);
+        let was_last = step.effect.verdict != Verdict::Permit;
+        if now == said(step) {
+            return Ok(Ok(Compared { now: then.clone(), then, at_most: false }));
+        }
+        let earlier = claims_of(steps.get(..at).unwrap_or_default());
+        let now = match with_claims(now, &earlier) {
+            End::Denied { code, reason } => End::Denied { code, reason },
+            token => match self.go_on(recorded, given, steps.get(at + 1..).unwrap_or_default(), token)? {
+                Ok(end) => end,
+                Err(unknown) => return Ok(Err(unknown)),
+            },
+        };
+        let at_most = was_last && self.has_others && matches!(now, End::Token { .. });
+        Ok(Ok(Compared { then, now, at_most }))
+    }
+
+    /// What the policies after it make of what it left.
+    fn go_on(&mut self, recorded: &Recorded, given: &Given, later: &[Step], left: End) -> Outcome<Result<End, String>> {
+        let mut end = left;
+        for step in later.iter().filter(|step| step.mode == "enforce") {
+            let End::Token { scopes, seconds, claims } = &end else { break };
+            let now = if *scopes == step.offered && *seconds == step.offered_ttl_seconds {
+                said(step)
+            } else {
+                let request = step.request(given, &recorded.requested, Value::Null);
+                let request = Request { offered: scopes.clone(), ttl_seconds: *seconds, ..request };
+                match self.ask_again(step, &request)? {
+                    Ok(end) => end,
+                    Err(unknown) => return Ok(Err(unknown)),
+                }
+            };
+            end = with_claims(now, claims);
+        }
+        Ok(Ok(end))
+    }
+
+    /// Asks a later policy as it was then.
+    fn ask_again(&mut self, step: &Step, request: &Request) -> Outcome<Result<End, String>> {
+        let digest = &step.module_digest;
+        if !self.modules.contains_key(digest) {
+            let found = self.fetch(digest)?;
+            self.modules.insert(digest.clone(), found);
+        }
+        if !self.settings_known.contains_key(&step.settings_digest) {
+            let path = format!("/policy-settings/{}", segment(&step.settings_digest));
+            let found = missing_is_none(self.remote.get(&path, &[]))?;
+            let text = found.map(|found| found["settings"].to_string());
+            self.settings_known.insert(step.settings_digest.clone(), text);
+        }
+        let short: String = digest.chars().take(12).collect();
+        let Some(Some(specimen)) = self.modules.get(digest) else {
+            return Ok(Err(format!(
+                "the policy {} would be asked something else, and its module {} ({short}) was removed: hand it in again",
+                step.policy, step.module
+            )));
+        };
+        let Some(Some(settings)) = self.settings_known.get(&step.settings_digest) else {
+            return Ok(Err(format!("the settings that the policy {} had then are not kept any more", step.policy)));
+        };
+        Ok(Ok(match self.candidate.bench.evaluate(specimen, request, settings) {
+            Ok(evaluation) => end_of(request, evaluation.decision),
+            Err(failure) => End::Denied { code: failure.kind.as_str().to_owned(), reason: failure.to_string() },
+        }))
+    }
+
+    /// A module of the server's, on this machine's workbench; `None` when the server has it no more.
+    fn fetch(&self, digest: &str) -> Outcome<Option<Specimen>> {
+        let bytes = match self.remote.download(&format!("/policy-modules/{}/wasm", segment(digest))) {
+            Ok(bytes) if sha256_hex(&bytes) == digest => bytes,
+            Ok(_) | Err(Failure::NotFound(_)) => return Ok(None),
+            Err(other) => return Err(other),
+        };
+        let specimen = self.candidate.bench.examine(&bytes);
+        let unfit = |failure| Failure::failed(format!("the module {digest} does not run here: {failure}"));
+        specimen.map(Some).map_err(unfit)
+    }
+
+    /// What the candidate would have been given of what changes; the inner error names what is not in the record.
+    fn context(&mut self, recorded: &Recorded, steps: &[Step], at: usize) -> Outcome<Result<Context, String>> {
+        let inputs = &self.candidate.specimen.manifest().inputs;
+        let mut known = Circumstances { request_id: recorded.request_id.clone(), ..Circumstances::default() };
+        for step in steps {
+            let Context { remote_address, user_agent, parameters, .. } = &step.context;
+            known.remote_address = known.remote_address.or_else(|| remote_address.clone());
+            known.user_agent = known.user_agent.or_else(|| user_agent.clone());
+            known.parameters.extend(parameters.iter().cloned());
+        }
+        let missing: Vec<Input> = inputs.iter().filter(|input| is_missing(input, &known)).cloned().collect();
+        if let (false, Some(step)) = (missing.is_empty(), steps.get(at)) {
+            // Where the module of then looked at it too, the request had none.
+            let looked =
+                self.manifest(&step.module_digest)?.map(|manifest| manifest.inputs.clone()).unwrap_or_default();
+            if let Some(unknown) = missing.iter().find(|input| !looked.contains(input)) {
+                return Ok(Err(format!("it looks at {}, which was not recorded then", named(unknown))));
+            }
+        }
+        let now = Timestamp::parse(&recorded.at).unwrap_or(Timestamp::from_ms(0));
+        Ok(Ok(Context::restricted_to(&self.candidate.specimen.manifest().inputs, now, &known)))
+    }
+
+    fn manifest(&mut self, digest: &str) -> Outcome<Option<&Manifest>> {
+        if !self.manifests.contains_key(digest) {
+            let found = missing_is_none(self.remote.get(&format!("/policy-modules/{}", segment(digest)), &[]))?;
+            let manifest = found.and_then(|mut found| serde_json::from_value(found["manifest"].take()).ok());
+            self.manifests.insert(digest.to_owned(), manifest);
+        }
+        Ok(self.manifests.get(digest).and_then(Option::as_ref))
+    }
+}
+
+fn missing_is_none(answer: Outcome<Value>) -> Outcome<Option<Value>> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(Failure::NotFound(_)) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+fn is_missing(input: &Input, known: &Circumstances) -> bool {
+    match input {
+        Input::Time(_) | Input::RequestId => false,
+        Input::RemoteAddress => known.remote_address.is_none(),
+        Input::UserAgent => known.user_agent.is_none(),
+        Input::Parameter(name) => !known.parameters.iter().any(|(sent, _)| sent == name),
+    }
+}
+
+fn named(input: &Input) -> String {
+    match input {
+        Input::RemoteAddress => "the caller's address".to_owned(),
+        Input::UserAgent => "the caller's program".to_owned(),
+        Input::Parameter(name) => format!("the parameter {name}"),
+        other => format!("{other:?}"),
+    }
+}
+
+/// How the request ended, by its record.
+fn finally(recorded: &Recorded, explained: &Explained) -> End {
+    if recorded.outcome == "issued" {
+        let seconds = recorded.lifetime_seconds.unwrap_or_default();
+        return End::Token { scopes: recorded.issued.clone(), seconds, claims: explained.claims.clone() };
+    }
+    let ended = explained
+        .detail
+        .steps
+        .iter()
+        .rev()
+        .find(|step| step.mode == "enforce" && step.effect.verdict != Verdict::Permit);
+    ended.map_or_else(|| End::Denied { code: recorded.error.clone().unwrap_or_default(), reason: String::new() }, said)
+}
+
+/// What a policy said, by the record.
+fn said(step: &Step) -> End {
+    let effect = &step.effect;
+    if effect.verdict == Verdict::Permit {
+        return End::Token { scopes: effect.left.clone(), seconds: effect.ttl_seconds, claims: effect.claims.clone() };
+    }
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    End::Denied { code: text(&effect.code), reason: text(&effect.reason) }
+}
+
+fn end_of(request: &Request, decision: Decision) -> End {
+    match effect(request, decision) {
+        Decision::Permit(permit) => End::Token {
+            scopes: permit.scopes,
+            seconds: permit.ttl_seconds.unwrap_or(request.ttl_seconds),
+            claims: permit.claims,
+        },
+        Decision::Deny(denial) => End::Denied { code: denial.code, reason: denial.reason },
+    }
+}
+
+/// The claims that enforced policies set.
+fn claims_of(steps: &[Step]) -> Map<String, Value> {
+    steps.iter().filter(|step| step.mode == "enforce").flat_map(|step| step.effect.claims.clone()).collect()
+}
+
+/// With the claims that are set already; two that set one differently deny.
+fn with_claims(end: End, earlier: &Map<String, Value>) -> End {
+    let End::Token { scopes, seconds, claims } = end else { return end };
+    if let Some((name, _)) = claims.iter().find(|(name, value)| earlier.get(*name).is_some_and(|set| set != *value)) {
+        let reason = format!("the claim {name} is set by the API, or by another policy to something else");
+        return End::Denied { code: "claim-conflict".to_owned(), reason };
+    }
+    let claims = earlier.clone().into_iter().chain(claims).collect();
+    End::Token { scopes, seconds, claims }
+}
