@@ -21,6 +21,8 @@
 
 #[path = "token/exchange.rs"]
 mod exchange;
+#[path = "token/fill.rs"]
+mod fill;
 #[path = "token/floor.rs"]
 mod floor;
 #[path = "token/load.rs"]
@@ -33,8 +35,12 @@ mod process;
 mod report;
 #[path = "token/subject.rs"]
 mod subject;
+#[path = "token/writes.rs"]
+mod writes;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
@@ -43,7 +49,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::load::{Plan, Run};
 use crate::process::Cores;
 use crate::report::{Report, Side};
-use crate::subject::Subject;
+use crate::subject::{Setup, Subject};
 
 /// Whatever went wrong, in words; every error ends the benchmark.
 pub(crate) type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
@@ -77,6 +83,27 @@ struct Args {
     /// What grantd is compared with
     #[arg(long, value_enum, default_value_t = Base::Floor)]
     base: Base,
+    /// What is asked for
+    #[arg(long, value_enum, default_value_t = Ask::Token)]
+    ask: Ask,
+    /// Accounts that grantd has, each with a client and a grant
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    accounts: u32,
+    /// How many different clients ask, in turn
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    asking: u32,
+    /// Accounts of the grantd that it is compared with by `--base grantd`
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    base_accounts: u32,
+    /// Compares with another server instead: the shell command that starts it (see `Subject::start_peer`)
+    #[arg(long, value_name = "COMMAND", requires = "peer_name")]
+    peer: Option<String>,
+    /// What it is called
+    #[arg(long, value_name = "NAME")]
+    peer_name: Option<String>,
+    /// Writes the result to FILE too, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
     /// Passed by `cargo bench`, and not by `cargo test --all-targets`
     #[arg(long, hide = true)]
     bench: bool,
@@ -111,6 +138,17 @@ enum Base {
     Floor,
     /// grantd without policies
     Grantd,
+}
+
+/// What the load asks for.
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+pub(crate) enum Ask {
+    /// Tokens
+    Token,
+    /// What a token is worth (RFC 7662)
+    Introspection,
+    /// Accounts to be made through the admin API, compared with plain rusqlite that writes the same rows
+    Writes,
 }
 
 /// The signature algorithms that grantd offers, by their JOSE names (RFC 7518, RFC 8037).
@@ -158,15 +196,11 @@ fn bench(args: &Args) -> Fallible<()> {
     let dir = tempfile::tempdir()?;
     let machine = machine::description();
 
-    let mut floor = match args.base {
-        Base::Floor => Subject::start_floor(&cores, args.alg)?,
-        Base::Grantd => {
-            let plain = dir.path().join("plain");
-            std::fs::create_dir(&plain)?;
-            Subject::start_grantd(&cores, args.alg, Policies::None, "plain", &plain)?
-        }
-    };
-    let mut grantd = Subject::start_grantd(&cores, args.alg, args.policies, "grantd", dir.path())?;
+    if args.ask == Ask::Writes {
+        return writes::bench(args, &runtime, &cores, dir.path());
+    }
+    let mut floor = start_base(args, &cores, dir.path())?;
+    let mut grantd = Subject::start_grantd(&cores, &setup(args), "grantd", dir.path())?;
     let mut sides = (Side::idle(&floor)?, Side::idle(&grantd)?);
     if sides.0.alg != sides.1.alg {
         return Err(format!("the one signs {} and the other {}", sides.0.alg, sides.1.alg).into());
@@ -191,18 +225,44 @@ fn bench(args: &Args) -> Fallible<()> {
     drop(grantd);
     floor.server.resume()?;
     sides.0.starts_ms = starts(&mut floor)?;
+    let base_name = floor.name.clone();
     drop(floor);
 
     let report = Report {
         alg: args.alg.name(),
         machine,
         settings: settings(args, &cores, dir.path()),
-        base_name: if args.base == Base::Floor { "floor" } else { "plain" },
+        base_name: base_name.clone(),
+        asked: if args.ask == Ask::Token { "tokens" } else { "introspections" },
         base: sides.0,
         grantd: sides.1,
     };
     println!("\n{report}");
+    if let Some(file) = &args.json {
+        std::fs::write(file, report.json().to_string())?;
+    }
     Ok(())
+}
+
+fn setup(args: &Args) -> Setup {
+    let (accounts, asking) = (args.accounts as usize, args.asking as usize);
+    Setup { alg: args.alg, policies: args.policies, ask: args.ask, accounts: accounts.max(asking), asking }
+}
+
+/// What grantd is compared with.
+fn start_base(args: &Args, cores: &Cores, dir: &Path) -> Fallible<Subject> {
+    if let (Some(command), Some(name)) = (&args.peer, &args.peer_name) {
+        return Subject::start_peer(cores, name, command);
+    }
+    if args.base == Base::Floor {
+        return Subject::start_floor(cores, args.alg);
+    }
+    let plain = dir.join("plain");
+    std::fs::create_dir(&plain)?;
+    // As many ask there, as far as there are so many.
+    let accounts = args.base_accounts as usize;
+    let asking = (args.asking as usize).min(accounts);
+    Subject::start_grantd(cores, &Setup { policies: Policies::None, accounts, asking, ..setup(args) }, "plain", &plain)
 }
 
 /// One window of one server, which runs only for that long.
@@ -210,7 +270,7 @@ fn measure(runtime: &Runtime, args: &Args, cores: &Cores, subject: &Subject) -> 
     subject.server.resume()?;
     let plan = Plan {
         address: subject.address,
-        request: subject.request.clone(),
+        requests: Arc::clone(&subject.requests),
         connections: args.connections,
         sleepless: matches!(cores, Cores::Apart),
         warm_up: WARM_UP,
@@ -238,7 +298,7 @@ fn starts(subject: &mut Subject) -> Fallible<Vec<f64>> {
     Ok(milliseconds)
 }
 
-fn settings(args: &Args, cores: &Cores, dir: &std::path::Path) -> Vec<String> {
+fn settings(args: &Args, cores: &Cores, dir: &Path) -> Vec<String> {
     let mut lines = vec![
         format!(
             "{} rounds of {} s after {} s of warm-up, {} connections, one request under way on each",
@@ -254,6 +314,16 @@ fn settings(args: &Args, cores: &Cores, dir: &std::path::Path) -> Vec<String> {
         Policies::None => {}
         Policies::Fresh => lines.push("one policy (scope-allowlist), asked afresh for every token".to_owned()),
         reused => lines.push(format!("policies: {} (scope-allowlist), their answers reused", reused.count())),
+    }
+    if args.accounts > 1 || args.asking > 1 {
+        lines.push(format!(
+            "{} accounts with clients and grants, {} of which ask in turn",
+            args.accounts.max(args.asking),
+            args.asking
+        ));
+    }
+    if args.base == Base::Grantd {
+        lines.push(format!("plain: grantd without policies, with {} accounts", args.base_accounts));
     }
     if cfg!(debug_assertions) {
         lines.push("WARNING: built without optimisation, the figures mean nothing".to_owned());

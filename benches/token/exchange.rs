@@ -3,7 +3,6 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::Fallible;
@@ -42,35 +41,48 @@ impl Frame {
         Ok((bytes.len() >= body + length).then_some(Self { status, end: body + length, body }))
     }
 
-    /// The body, if the response is a token; else the response itself in the error.
-    pub(crate) fn token_body<'a>(&self, bytes: &'a [u8]) -> Fallible<&'a [u8]> {
+    /// The body, if the response is what was wanted; else the response itself in the error.
+    pub(crate) fn body<'a>(&self, bytes: &'a [u8], wanted: Wanted) -> Fallible<&'a [u8]> {
         let body = &bytes[self.body..self.end];
-        if self.status == 200 && position(body, b"\"access_token\"").is_some() {
+        if self.status == wanted.status && position(body, wanted.holds.as_bytes()).is_some() {
             return Ok(body);
         }
         Err(format!("status {}: {}", self.status, String::from_utf8_lossy(body)).into())
     }
 }
 
+/// What makes a response a right one.
+#[derive(Clone, Copy)]
+pub(crate) struct Wanted {
+    pub(crate) status: u16,
+    pub(crate) holds: &'static str,
+}
+
+pub(crate) const TOKEN: Wanted = Wanted { status: 200, holds: "\"access_token\"" };
+pub(crate) const ACTIVE: Wanted = Wanted { status: 200, holds: "\"active\":true" };
+pub(crate) const MADE: Wanted = Wanted { status: 201, holds: "\"userName\"" };
+
 fn position(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }
 
-/// The bytes of one token request, made once and sent over and over.
-pub(crate) fn token_request(address: SocketAddr, path: &str, form: &[(&str, &str)]) -> Arc<[u8]> {
+/// The bytes of a request with a form, made once and sent over and over.
+pub(crate) fn form_request(address: SocketAddr, path: &str, form: &[(&str, &str)]) -> Vec<u8> {
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    request.into_bytes().into()
+    request(address, path, "Content-Type: application/x-www-form-urlencoded", &body)
+}
+
+/// The bytes of any POST; `header` is one line of its own.
+pub(crate) fn request(address: SocketAddr, path: &str, header: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!("POST {path} HTTP/1.1\r\nHost: {address}\r\n{header}\r\nContent-Length: {length}\r\n\r\n{body}")
+        .into_bytes()
 }
 
 /// One token response's body, over a connection of its own.
 pub(crate) fn token_body(address: SocketAddr, request: &[u8]) -> Fallible<Vec<u8>> {
     let (frame, bytes) = exchange(TcpStream::connect(address)?, request)?;
-    Ok(frame.token_body(&bytes)?.to_vec())
+    Ok(frame.body(&bytes, TOKEN)?.to_vec())
 }
 
 /// Waits for a server that is starting: connects every millisecond until it gives a token.
@@ -83,7 +95,7 @@ pub(crate) fn first_token(address: SocketAddr, request: &[u8]) -> Fallible<()> {
             Ok(stream) => {
                 let (frame, bytes) = exchange(stream, request)?;
                 if frame.status != 503 {
-                    return frame.token_body(&bytes).map(drop);
+                    return frame.body(&bytes, TOKEN).map(drop);
                 }
             }
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {}

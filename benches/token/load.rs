@@ -9,6 +9,7 @@
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,16 +18,43 @@ use tokio::task::yield_now;
 use tokio::time::{sleep_until, timeout};
 
 use crate::Fallible;
-use crate::exchange::{Frame, RESPONSE_BYTES_MAX};
+use crate::exchange::{Frame, RESPONSE_BYTES_MAX, Wanted};
 use crate::process::Server;
 
 /// What a response may take beyond the window's end before the run counts as hung.
 const GRACE: Duration = Duration::from_secs(10);
 
+/// What is sent, one request after another, whichever connection is free.
+pub(crate) struct Requests {
+    list: Vec<Vec<u8>>,
+    next: AtomicUsize,
+    /// Whether the list begins again at its end. Requests that make something are good for once.
+    again: bool,
+    wanted: Wanted,
+}
+
+impl Requests {
+    /// Over and over.
+    pub(crate) fn repeated(list: Vec<Vec<u8>>, wanted: Wanted) -> Arc<Self> {
+        Arc::new(Self { list, next: AtomicUsize::new(0), again: true, wanted })
+    }
+
+    /// Each of them once.
+    pub(crate) fn once(list: Vec<Vec<u8>>, wanted: Wanted) -> Arc<Self> {
+        Arc::new(Self { list, next: AtomicUsize::new(0), again: false, wanted })
+    }
+
+    fn next(&self) -> Fallible<&[u8]> {
+        let at = self.next.fetch_add(1, Ordering::Relaxed);
+        let at = if self.again { at % self.list.len() } else { at };
+        Ok(self.list.get(at).ok_or("every request that was prepared is used up: measure for a shorter time")?)
+    }
+}
+
 /// One run: who is asked what, how hard, how long.
 pub(crate) struct Plan {
     pub(crate) address: SocketAddr,
-    pub(crate) request: Arc<[u8]>,
+    pub(crate) requests: Arc<Requests>,
     pub(crate) connections: u32,
     /// Whether this process may keep its core busy while it waits.
     pub(crate) sleepless: bool,
@@ -46,7 +74,7 @@ pub(crate) struct Run {
 
 impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:8.0} tokens/s, p50 {:.2} ms, p99 {:.2} ms", self.tokens_per_second, self.p50_ms, self.p99_ms)
+        write!(f, "{:8.0} /s, p50 {:.2} ms, p99 {:.2} ms", self.tokens_per_second, self.p50_ms, self.p99_ms)
     }
 }
 
@@ -62,7 +90,7 @@ pub(crate) async fn run(plan: &Plan, server: &Server) -> Fallible<Run> {
     }
     let tasks: Vec<_> = streams
         .into_iter()
-        .map(|stream| tokio::spawn(connection(stream, Arc::clone(&plan.request), begin, end)))
+        .map(|stream| tokio::spawn(connection(stream, Arc::clone(&plan.requests), begin, end)))
         .collect();
 
     let wakeful = plan.sleepless.then(|| tokio::spawn(stay_awake()));
@@ -107,7 +135,7 @@ async fn stay_awake() {
 /// The latencies of the responses that ended within the window. Those of the warm-up are checked, not counted.
 async fn connection(
     mut stream: TcpStream,
-    request: Arc<[u8]>,
+    requests: Arc<Requests>,
     begin: Instant,
     end: Instant,
 ) -> Fallible<Vec<Duration>> {
@@ -115,8 +143,8 @@ async fn connection(
     let mut buffer = vec![0; RESPONSE_BYTES_MAX];
     let mut sent = Instant::now();
     while sent < end {
-        stream.write_all(&request).await?;
-        receive(&mut stream, &mut buffer).await?;
+        stream.write_all(requests.next()?).await?;
+        receive(&mut stream, &mut buffer, requests.wanted).await?;
         let received = Instant::now();
         if received >= begin && received < end {
             latencies.push(received - sent);
@@ -128,7 +156,7 @@ async fn connection(
 }
 
 /// Reads and checks one response, which must be all that the server sent.
-async fn receive(stream: &mut TcpStream, buffer: &mut [u8]) -> Fallible<()> {
+async fn receive(stream: &mut TcpStream, buffer: &mut [u8], wanted: Wanted) -> Fallible<()> {
     let mut filled = 0;
     loop {
         let read = stream.read(&mut buffer[filled..]).await?;
@@ -137,7 +165,7 @@ async fn receive(stream: &mut TcpStream, buffer: &mut [u8]) -> Fallible<()> {
         }
         filled += read;
         let Some(frame) = Frame::find(&buffer[..filled])? else { continue };
-        frame.token_body(&buffer[..filled])?;
+        frame.body(&buffer[..filled], wanted)?;
         return if frame.end == filled { Ok(()) } else { Err("more bytes than one response".into()) };
     }
 }

@@ -48,14 +48,14 @@ fn cpu_us_per_token(run: &Run) -> Option<f64> {
 
 /// Median, least and greatest of a few values.
 #[derive(Clone, Copy)]
-struct Spread {
-    median: f64,
-    least: f64,
-    greatest: f64,
+pub(crate) struct Spread {
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+    pub(crate) greatest: f64,
 }
 
 impl Spread {
-    fn of(mut values: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(mut values: Vec<f64>) -> Option<Self> {
         values.sort_unstable_by(f64::total_cmp);
         let (least, greatest) = (*values.first()?, *values.last()?);
         let median = f64::midpoint(values[(values.len() - 1) / 2], values[values.len() / 2]);
@@ -69,24 +69,26 @@ pub(crate) struct Report {
     pub(crate) machine: String,
     pub(crate) settings: Vec<String>,
     /// What grantd is compared with.
-    pub(crate) base_name: &'static str,
+    pub(crate) base_name: String,
+    /// What was asked for: tokens, mostly.
+    pub(crate) asked: &'static str,
     pub(crate) base: Side,
     pub(crate) grantd: Side,
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "grantd against {}, {} tokens; median (least to greatest)\n", self.base_name, self.alg)?;
+        writeln!(f, "grantd against {}, {} {}; median (least to greatest)\n", self.base_name, self.alg, self.asked)?;
         writeln!(f, "machine   {}", self.machine)?;
         for line in &self.settings {
             writeln!(f, "settings  {line}")?;
         }
         writeln!(f, "\n{:28}{:>32}{:>32}", "", self.base_name, "grantd")?;
-        self.row(f, "tokens a second", 0, |side| side.spread(|run| Some(run.tokens_per_second)))?;
+        self.row(f, "answers a second", 0, |side| side.spread(|run| Some(run.tokens_per_second)))?;
         self.row(f, "latency p50, ms", 2, |side| side.spread(|run| Some(run.p50_ms)))?;
         self.row(f, "latency p99, ms", 2, |side| side.spread(|run| Some(run.p99_ms)))?;
         self.row(f, "latency p99.9, ms", 2, |side| side.spread(|run| Some(run.p999_ms)))?;
-        self.row(f, "server CPU a token, µs", 1, |side| side.spread(cpu_us_per_token))?;
+        self.row(f, "server CPU an answer, µs", 1, |side| side.spread(cpu_us_per_token))?;
         self.row(f, "server busy, % of a core", 0, |side| side.spread(|run| Some(run.server_busy? * 1e2)))?;
         self.row(f, "start to first token, ms", 1, |side| Spread::of(side.starts_ms.clone()))?;
         self.single(f, "memory after start, MiB", |side| side.idle_mib)?;
@@ -121,9 +123,40 @@ impl Report {
         writeln!(f, "{name:28}{:>32}{:>32}", cell(&self.base), cell(&self.grantd))
     }
 
-    fn ratio(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn ratios(&self) -> Vec<f64> {
         let pairs = self.grantd.runs.iter().zip(&self.base.runs);
-        let ratios: Vec<f64> = pairs.map(|(grantd, base)| grantd.tokens_per_second / base.tokens_per_second).collect();
+        pairs.map(|(grantd, base)| grantd.tokens_per_second / base.tokens_per_second).collect()
+    }
+
+    /// The same for programs.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        let spread = |found: Option<Spread>| found.map(|found| [found.median, found.least, found.greatest]);
+        let side = |side: &Side| {
+            serde_json::json!({
+                "perSecond": spread(side.spread(|run| Some(run.tokens_per_second))),
+                "p50Ms": spread(side.spread(|run| Some(run.p50_ms))),
+                "p99Ms": spread(side.spread(|run| Some(run.p99_ms))),
+                "p999Ms": spread(side.spread(|run| Some(run.p999_ms))),
+                "cpuUs": spread(side.spread(cpu_us_per_token)),
+                "busy": spread(side.spread(|run| run.server_busy)),
+                "startMs": spread(Spread::of(side.starts_ms.clone())),
+                "idleMib": side.idle_mib,
+                "loadedMib": side.loaded_mib,
+                "tokenBytes": side.token_bytes,
+            })
+        };
+        serde_json::json!({
+            "alg": self.alg,
+            "machine": self.machine,
+            "baseName": self.base_name,
+            "base": side(&self.base),
+            "grantd": side(&self.grantd),
+            "ratio": spread(Spread::of(self.ratios())),
+        })
+    }
+
+    fn ratio(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ratios = self.ratios();
         let each = ratios.iter().map(|ratio| format!("{ratio:.3}")).collect::<Vec<_>>().join(" ");
         writeln!(f, "\ngrantd / {}, each round:  {each}", self.base_name)?;
         if let Some(spread) = Spread::of(ratios) {
@@ -132,15 +165,15 @@ impl Report {
         // A core that is shared with something else changes rates, and hardly the CPU time of a token.
         let cpu = |side: &Side| side.spread(cpu_us_per_token);
         if let (Some(base), Some(grantd)) = (cpu(&self.base), cpu(&self.grantd)) {
-            writeln!(f, "the same by CPU a token:     {:.3}", base.median / grantd.median)?;
-            writeln!(f, "CPU a token above {}:     {:.1} µs", self.base_name, grantd.median - base.median)?;
+            writeln!(f, "the same by CPU an answer:   {:.3}", base.median / grantd.median)?;
+            writeln!(f, "CPU an answer above {}:     {:.1} µs", self.base_name, grantd.median - base.median)?;
         }
         Ok(())
     }
 
     /// Anything that makes the ratio something else than what it claims to be.
     fn notes(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (name, side) in [(self.base_name, &self.base), ("grantd", &self.grantd)] {
+        for (name, side) in [(self.base_name.as_str(), &self.base), ("grantd", &self.grantd)] {
             let busy = side.spread(|run| run.server_busy);
             let Some(Spread { median, least, .. }) = busy else { continue };
             if median < BUSY_MIN {

@@ -1,5 +1,6 @@
 //! A server to measure: how to start it, where it listens, what request makes it give a token.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -10,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 
+use crate::load::Requests;
 use crate::process::{Cores, Server};
-use crate::{Alg, Fallible, Policies, exchange, floor};
+use crate::{Alg, Ask, Fallible, Policies, exchange, fill, floor, writes};
 
 /// A typical policy in Rust.
 const MODULE: &[u8] = include_bytes!("../../policies/scope-allowlist/policy.wasm");
@@ -22,10 +24,13 @@ const READY_MAX: Duration = Duration::from_secs(30);
 const LOG_TAIL_BYTES: usize = 2048;
 
 pub(crate) struct Subject {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) server: Server,
     pub(crate) address: SocketAddr,
-    pub(crate) request: Arc<[u8]>,
+    /// One request for a token.
+    pub(crate) request: Vec<u8>,
+    /// What it is loaded with.
+    pub(crate) requests: Arc<Requests>,
     /// Starts it again at the same address, on what it left.
     command: Command,
     log: Option<PathBuf>,
@@ -50,18 +55,37 @@ impl Subject {
         let address = SocketAddr::from(([127, 0, 0, 1], port));
         // As long as grantd's own: an identifier of 32 characters and a secret of about 55.
         let form = form(&"c".repeat(32), &format!("gsec_{}", "s".repeat(50)), "write");
-        let request = exchange::token_request(address, "/oauth2/token", &borrowed(&form));
-        Ok(Self { name: "floor", server, address, request, command: command(port)?, log: None })
+        let request = exchange::form_request(address, "/oauth2/token", &borrowed(&form));
+        let requests = Requests::repeated(vec![request.clone()], exchange::TOKEN);
+        Ok(Self { name: "floor".to_owned(), server, address, request, requests, command: command(port)?, log: None })
     }
 
-    /// `grantd dev` on a new database in `dir`, its sample API set to sign with `alg`, `policies` attached to the server.
-    pub(crate) fn start_grantd(
-        cores: &Cores,
-        alg: Alg,
-        policies: Policies,
-        name: &'static str,
-        dir: &Path,
-    ) -> Fallible<Self> {
+    /// Another token server: a shell command that listens on `PORT` of its environment (0 takes a free one) and then
+    /// prints one line: `{"port": …, "path": "/token", "form": {…}}`.
+    pub(crate) fn start_peer(cores: &Cores, name: &str, shell: &str) -> Fallible<Self> {
+        let command = |port: u16| {
+            let mut command = cores.server_command(Path::new("sh"));
+            command.args(["-c", &format!("exec {shell}")]).env("PORT", port.to_string());
+            command.stdin(Stdio::null()).stdout(Stdio::piped());
+            command
+        };
+        let mut child = command(0).spawn()?;
+        let stdout = child.stdout.take().ok_or("the peer has no output")?;
+        let server = Server { child };
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        let peer: Peer = serde_json::from_str(&line).map_err(|error| format!("{name} did not start: {error}"))?;
+        let address = SocketAddr::from(([127, 0, 0, 1], peer.port));
+        let form: Vec<(&str, &str)> = peer.form.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let request = exchange::form_request(address, &peer.path, &form);
+        let requests = Requests::repeated(vec![request.clone()], exchange::TOKEN);
+        Ok(Self { name: name.to_owned(), server, address, request, requests, command: command(peer.port), log: None })
+    }
+
+    /// `grantd dev` on a new database in `dir`, its sample API set to sign with `alg`, `policies` attached to the server,
+    /// and filled up as `setup` says.
+    pub(crate) fn start_grantd(cores: &Cores, setup: &Setup, name: &str, dir: &Path) -> Fallible<Self> {
+        let Setup { alg, policies, .. } = *setup;
         let log = dir.join("grantd.log");
         let ready_file = dir.join("ready.json");
         let mut command = grantd_command(cores, policies, dir, &log, "127.0.0.1:0")?;
@@ -72,10 +96,35 @@ impl Subject {
 
         attach(&ready, policies).map_err(|error| format!("policies were not attached: {error}{}", tail(&log)))?;
 
-        let form = form(&ready.client_id, &ready.client_secret, ready.scope()?);
-        let request = exchange::token_request(ready.listen, ready.token_path()?, &borrowed(&form));
-        let command = grantd_command(cores, policies, dir, &log, &ready.listen.to_string())?;
-        Ok(Self { name, server, address: ready.listen, request, command, log: Some(log) })
+        let (address, path, scope) = (ready.listen, ready.token_path()?, ready.scope()?);
+        let token_request =
+            |id: &str, secret: &str| exchange::form_request(address, path, &borrowed(&form(id, secret, scope)));
+        let request = token_request(&ready.client_id, &ready.client_secret);
+        let mut command = grantd_command(cores, policies, dir, &log, &address.to_string())?;
+        let mut asking = Vec::new();
+        if setup.accounts > 1 {
+            server.stop()?;
+            asking = fill::accounts(&dir.join("bench.db"), &ready.api, scope, setup)?;
+            server = Server { child: command.spawn()? };
+            exchange::first_token(address, &request).map_err(|error| format!("{name}: {error}{}", tail(&log)))?;
+        }
+        let requests = match setup.ask {
+            Ask::Token if asking.is_empty() => Requests::repeated(vec![request.clone()], exchange::TOKEN),
+            Ask::Token => {
+                let list = asking.iter().map(|(id, secret)| token_request(id, secret.expose())).collect();
+                Requests::repeated(list, exchange::TOKEN)
+            }
+            Ask::Introspection => {
+                let body: serde_json::Value = serde_json::from_slice(&exchange::token_body(address, &request)?)?;
+                let token = body["access_token"].as_str().ok_or("no token")?;
+                let form =
+                    [("client_id", &*ready.client_id), ("client_secret", &*ready.client_secret), ("token", token)];
+                let list = vec![exchange::form_request(address, "/oauth2/introspect", &form)];
+                Requests::repeated(list, exchange::ACTIVE)
+            }
+            Ask::Writes => Requests::once(writes::requests(address, &ready.api_token), exchange::MADE),
+        };
+        Ok(Self { name: name.to_owned(), server, address, request, requests, command, log: Some(log) })
     }
 
     /// Starts the process again and returns at once; the one before has ended.
@@ -88,6 +137,26 @@ impl Subject {
     pub(crate) fn log_tail(&self) -> String {
         self.log.as_deref().map(tail).unwrap_or_default()
     }
+}
+
+/// What grantd has and is asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct Setup {
+    pub(crate) alg: Alg,
+    pub(crate) policies: Policies,
+    pub(crate) ask: Ask,
+    /// Accounts, each with a client and a grant.
+    pub(crate) accounts: usize,
+    /// How many of their clients ask, in turn.
+    pub(crate) asking: usize,
+}
+
+/// What a peer says of itself.
+#[derive(Deserialize)]
+struct Peer {
+    port: u16,
+    path: String,
+    form: BTreeMap<String, String>,
 }
 
 /// The part of `grantd dev`'s ready file that a client needs.

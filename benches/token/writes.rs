@@ -1,0 +1,130 @@
+//! Admin writes: accounts made through the admin API, one by one and by 32 connections, against plain rusqlite that
+//! writes the same rows, one commit each, with the same schema and the same `synchronous=FULL`.
+
+use std::fs::create_dir;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use grantd::clock::Clock;
+use grantd::model::id::Id;
+use grantd::store::schema;
+use rusqlite::{Connection, params};
+use tokio::runtime::Runtime;
+
+use crate::load::{self, Plan};
+use crate::process::Cores;
+use crate::report::Spread;
+use crate::subject::{Setup, Subject};
+use crate::{Args, Fallible, WARM_UP, exchange, machine, setup};
+
+/// Requests that are prepared: each can be sent once.
+const PREPARED: usize = 400_000;
+/// Connections that write at a time.
+const WRITERS: u32 = 32;
+
+/// Requests that each make another account.
+pub(crate) fn requests(address: SocketAddr, api_token: &str) -> Vec<Vec<u8>> {
+    let header = format!("Authorization: Bearer {api_token}\r\nContent-Type: application/json");
+    let make = |number: usize| {
+        let body = format!(r#"{{"userName":"writer-{number}","displayName":"Account {number}","active":true}}"#);
+        exchange::request(address, "/api/v1/resources/cid/ServiceAccount", &header, &body)
+    };
+    (0..PREPARED).map(make).collect()
+}
+
+pub(crate) fn bench(args: &Args, runtime: &Runtime, cores: &Cores, dir: &Path) -> Fallible<()> {
+    let window = Duration::from_secs(args.seconds);
+    let folder = dir.join("grantd");
+    create_dir(&folder)?;
+    let grantd = Subject::start_grantd(cores, &Setup { accounts: 1, ..setup(args) }, "grantd", &folder)?;
+    let mut plain = Plain::open(dir)?;
+    let (mut one, mut many, mut base) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=args.rounds {
+        grantd.server.pause()?;
+        base.push(plain.per_second(window)?);
+        grantd.server.resume()?;
+        for (connections, rates) in [(1, &mut one), (WRITERS, &mut many)] {
+            let plan = Plan {
+                address: grantd.address,
+                requests: Arc::clone(&grantd.requests),
+                connections,
+                sleepless: matches!(cores, Cores::Apart),
+                warm_up: WARM_UP,
+                window,
+            };
+            let run = runtime
+                .block_on(load::run(&plan, &grantd.server))
+                .map_err(|error| format!("no figure, writes failed: {error}{}", grantd.log_tail()))?;
+            println!("round {round}: {connections:2} at a time: {run}");
+            rates.push(run.tokens_per_second);
+        }
+    }
+    let ratios = |to: &[f64], from: &[f64]| to.iter().zip(from).map(|(to, from)| to / from).collect::<Vec<_>>();
+    let rows = [
+        ("plain rusqlite, one by one, /s", base.clone(), 0),
+        ("grantd, one by one, /s", one.clone(), 0),
+        ("grantd, 32 at a time, /s", many.clone(), 0),
+        ("one by one / plain", ratios(&one, &base), 2),
+        ("32 at a time / one by one", ratios(&many, &one), 2),
+    ];
+    println!("\nadmin writes, synchronous=FULL; median (least to greatest)\n");
+    println!("machine   {}\nsettings  {cores}; database in {}\n", machine::description(), machine::filesystem(dir));
+    let mut told = serde_json::Map::new();
+    for (name, values, decimals) in rows {
+        let Some(Spread { median, least, greatest }) = Spread::of(values) else { continue };
+        println!("{name:34}{median:.decimals$} ({least:.decimals$} to {greatest:.decimals$})");
+        told.insert(name.to_owned(), serde_json::json!([median, least, greatest]));
+    }
+    if let Some(file) = &args.json {
+        std::fs::write(file, serde_json::Value::Object(told).to_string())?;
+    }
+    Ok(())
+}
+
+/// A database with grantd's schema that nobody serves.
+struct Plain {
+    connection: Connection,
+    written: usize,
+}
+
+impl Plain {
+    fn open(dir: &Path) -> Fallible<Self> {
+        let connection = Connection::open(dir.join("plain.db"))?;
+        connection.execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")?;
+        connection.execute_batch(schema::SCHEMA)?;
+        Ok(Self { connection, written: 0 })
+    }
+
+    /// What an account is to grantd: itself and its audit commit, in one transaction.
+    fn per_second(&mut self, window: Duration) -> Fallible<f64> {
+        let clock = Clock::system();
+        let begin = Instant::now();
+        let before = self.written;
+        while begin.elapsed() < window {
+            self.written += 1;
+            let now = clock.now();
+            let id = || Id::new(&clock, now).to_string();
+            let (account, name) = (id(), format!("writer-{}", self.written));
+            let after = serde_json::json!({"id": account, "userName": name, "displayName": name, "active": true,
+                "attributes": {}, "meta": {"created": now.to_string(), "lastModified": now.to_string()}});
+            let changes =
+                serde_json::json!([{"type": "ServiceAccount", "id": account, "action": "create", "after": after}]);
+            let transaction = self.connection.transaction()?;
+            transaction.prepare_cached(
+                "INSERT INTO audit_commit (id, at_ms, actor_id, actor_name, actor_type, request_id, changes, guard) \
+                 VALUES (?1, ?2, ?3, 'bench', 'apiToken', ?4, ?5, 1)",
+            )?
+            .execute(params![id(), now.ms(), account, id(), changes.to_string()])?;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO service_account (id, user_name, display_name, active, attributes, revision, \
+                 created_at_ms, modified_at_ms) VALUES (?1, ?2, ?2, 1, '{}', 1, ?3, ?3)",
+                )?
+                .execute(params![account, name, now.ms()])?;
+            transaction.commit()?;
+        }
+        Ok((self.written - before) as f64 / begin.elapsed().as_secs_f64())
+    }
+}
