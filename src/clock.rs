@@ -3,6 +3,8 @@
 //! Everything else takes a [`Clock`] (a lint enforces it), so that a test can set the time and repeat
 //! its random bytes. Key generation and ECDSA inside `aws-lc-rs` draw from the system on their own.
 
+mod alarm;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -227,6 +229,12 @@ impl Stopwatch {
     #[must_use]
     pub fn elapsed(self) -> Duration {
         self.0.map_or(Duration::ZERO, |start| start.elapsed())
+    }
+
+    /// Waits until the time since the start is a multiple of `step`, so that it does not tell what was done in between.
+    pub async fn wait_out(self, step: Duration) {
+        let into_step = self.elapsed().as_nanos() % step.as_nanos().max(1);
+        alarm::wait(step.saturating_sub(Duration::from_nanos(u64::try_from(into_step).unwrap_or_default()))).await;
     }
 }
 

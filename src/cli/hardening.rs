@@ -1,4 +1,4 @@
-//! What keeps the secrets in this process's memory from other processes and from the disk.
+//! What this process asks of the system for itself: that its memory stays its own, and room for its connections.
 
 use super::note;
 
@@ -17,3 +17,17 @@ pub(super) fn hide_memory() {
 /// Other systems write none unless they are told to.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn hide_memory() {}
+
+/// Raises the limit of open files as far as it may be raised: each connection is one, and systems begin with 1024.
+#[cfg(unix)]
+pub(super) fn make_room_for_connections() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, "the limit of open files stays as it is");
+    }
+}
+
+/// There is no such limit here.
+#[cfg(not(unix))]
+pub(super) fn make_room_for_connections() {}

@@ -10,7 +10,7 @@ use grantd::{App, Config, Listener, Missing, Result};
 use serde_json::json;
 
 use super::signals::Signals;
-use super::{Failure, Outcome, Settings, insert, log, ready_file, say, seed};
+use super::{Failure, Outcome, Settings, hardening, insert, log, ready_file, say, seed};
 
 #[derive(Args)]
 pub(super) struct ServerArgs {
@@ -113,6 +113,7 @@ pub(super) fn serve(settings: &Settings, args: &ServerArgs) -> Outcome {
 
 /// Serves until a signal ends it.
 fn run(app: App, listener: Listener, args: &ServerArgs, sample: Option<&Sample>) -> Result<()> {
+    hardening::make_room_for_connections();
     if let Some(path) = &args.ready_file {
         ready_file::forget(path)?;
     }

@@ -67,10 +67,7 @@ pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient], place
             return Ok(Authenticated { client, method: shown.method });
         }
     }
-    let step = FAILURE_STEP.as_micros();
-    let into_step = watch.elapsed().as_micros() % step;
-    let rest = u64::try_from(step - into_step).unwrap_or_default();
-    tokio::time::sleep(Duration::from_micros(rest)).await;
+    watch.wait_out(FAILURE_STEP).await;
     let text = "unknown client or wrong secret: check client_id and client_secret";
     let client_id = readings.first().map(|shown| shown.client_id.as_str());
     Err(app.throttle.failed(client_id, place, now, Error::oauth(OAuthCode::InvalidClient, text)))

@@ -13,6 +13,7 @@ mod authz;
 mod backup;
 mod cli;
 mod console;
+mod crowd;
 mod decisions;
 mod dev;
 mod doctor;

@@ -1,0 +1,166 @@
+//! Callers who hold on to what they have: ten thousand connections, heads that never end, bodies that stop, and bombs.
+//! Whatever they do, somebody else's token comes, and what they get is bounded.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::app::eventually;
+use crate::program::{Program, connect};
+
+/// Files that the test and the program need beside their connections.
+const OTHER_FILES: u64 = 500;
+const HEAD: &[u8] = b"POST /oauth2/token HTTP/1.1\r\nhost: test\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+
+fn start(settings: &[(&str, &str)]) -> (tempfile::TempDir, Program) {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::start(dir.path(), &["dev", "--listen", "127.0.0.1:0"], |command| {
+        command.envs(settings.iter().copied());
+    });
+    (dir, program)
+}
+
+/// Everything that comes until the server closes.
+fn rest(stream: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut piece = [0; 4096];
+    // A server that closes on unread bytes resets the connection.
+    while let Ok(count @ 1..) = stream.read(&mut piece) {
+        bytes.extend_from_slice(&piece[..count]);
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[test]
+fn ten_thousand_connections_leave_room_for_a_token() {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
+    let room = limit.maximum.unwrap_or(u64::MAX).saturating_sub(OTHER_FILES);
+    let count = usize::try_from(room.min(10_000)).unwrap();
+    // They may be quiet for longer than it takes to open all of them on a slow machine.
+    let (_dir, program) =
+        start(&[("GRANTD_LIMITS__REQUEST_HEAD_SECONDS", "300"), ("GRANTD_LIMITS__KEEP_ALIVE_SECONDS", "300")]);
+    let mut crowd = Vec::with_capacity(count);
+    for number in 0..count {
+        let mut stream = connect(program.url());
+        match number % 3 {
+            // Connected, and nothing more.
+            0 => {}
+            1 => stream.write_all(HEAD).unwrap(),
+            // A body that stops in the middle.
+            _ => {
+                stream.write_all(HEAD).unwrap();
+                stream.write_all(b"content-length: 500\r\n\r\ngrant_type=client_credentials&").unwrap();
+            }
+        }
+        crowd.push(stream);
+        if number % 1000 == 0 {
+            program.sample_token().expect(200);
+        }
+    }
+    program.sample_token().expect(200);
+    // Each of them is still there: the last one finishes what it began.
+    let stream = &mut crowd[1];
+    let body = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}&scope=write",
+        program.of("client_id"),
+        program.of("client_secret")
+    );
+    write!(stream, "connection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    assert!(rest(stream).starts_with("HTTP/1.1 200 OK"));
+    drop(crowd);
+    program.sample_token().expect(200);
+    program.stop();
+}
+
+#[test]
+fn connections_are_bounded_and_slow_heads_make_room() {
+    let (_dir, program) = start(&[
+        ("GRANTD_WORKERS", "1"),
+        ("GRANTD_LIMITS__CONNECTIONS", "20"),
+        ("GRANTD_LIMITS__REQUEST_HEAD_SECONDS", "1"),
+    ]);
+    // More than are let in: some of these wait outside until the first are thrown out.
+    let mut crowd: Vec<TcpStream> = (0..60).map(|_| connect(program.url())).collect();
+    for stream in &mut crowd {
+        stream.write_all(&HEAD[..20]).unwrap();
+    }
+    program.sample_token().expect(200);
+    for mut stream in crowd {
+        let said = rest(&mut stream);
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
+    }
+    program.stop();
+}
+
+#[test]
+fn a_head_that_drips_is_ended() {
+    let (_dir, program) = start(&[("GRANTD_LIMITS__REQUEST_HEAD_SECONDS", "1")]);
+    let mut stream = connect(program.url());
+    let mut sent = 0;
+    eventually("the end of the connection", || {
+        // A header line that never ends, a byte at a time.
+        let byte = HEAD.get(sent).copied().unwrap_or(b'a');
+        sent += 1;
+        stream.write_all(&[byte]).is_err().then_some(())
+    });
+    program.sample_token().expect(200);
+    program.stop();
+}
+
+#[test]
+fn bombs_are_refused_at_their_bounds() {
+    let (_dir, program) = start(&[]);
+    let refused = |parts: &mut dyn Iterator<Item = Vec<u8>>, statuses: &[&str]| {
+        let mut stream = connect(program.url());
+        for part in parts {
+            // The server may answer and close before everything was sent.
+            if stream.write_all(&part).is_err() {
+                break;
+            }
+        }
+        let _ = stream.shutdown(Shutdown::Write);
+        let said = rest(&mut stream);
+        let fits = said.is_empty() || statuses.iter().any(|status| said.starts_with(&format!("HTTP/1.1 {status}")));
+        assert!(fits, "{}", said.lines().next().unwrap_or_default());
+        program.sample_token().expect(200);
+    };
+    let line = |text: &str| text.as_bytes().to_vec();
+    // Headers without end, and one header without end.
+    let headers = (0..100_000).map(|number| format!("x-{number}: {}\r\n", "a".repeat(200)).into_bytes());
+    refused(&mut std::iter::once(HEAD.to_vec()).chain(headers), &["400", "431"]);
+    let long = std::iter::repeat_n(vec![b'a'; 64 * 1024], 300);
+    refused(&mut [HEAD.to_vec(), line("x-long: ")].into_iter().chain(long), &["400", "431"]);
+    let target = std::iter::repeat_n(vec![b'a'; 64 * 1024], 300);
+    refused(&mut std::iter::once(line("GET /")).chain(target), &["400", "414", "431"]);
+    // A body of chunks without end, of which each is small.
+    let begin = [HEAD.to_vec(), line("transfer-encoding: chunked\r\n\r\n")];
+    let chunk = format!("{:x}\r\n{}\r\n", 4096, "a".repeat(4096)).into_bytes();
+    refused(&mut begin.into_iter().chain(std::iter::repeat_n(chunk, 5000)), &["413", "400"]);
+    // A body that announces more than there may be, and one that is no number.
+    refused(&mut [HEAD.to_vec(), line("content-length: 99999999999\r\n\r\n")].into_iter(), &["413"]);
+    refused(&mut [HEAD.to_vec(), line("content-length: 99999999999999999999999\r\n\r\n")].into_iter(), &["400"]);
+    program.stop();
+}
+
+#[test]
+fn half_closed_and_broken_requests_end_quietly() {
+    let (_dir, program) = start(&[]);
+    for cut in [0, 1, 10, HEAD.len()] {
+        let mut stream = connect(program.url());
+        stream.write_all(&HEAD[..cut]).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let said = rest(&mut stream);
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 400"), "{said}");
+    }
+    let mut stream = connect(program.url());
+    stream.write_all(HEAD).unwrap();
+    stream.write_all(b"content-length: 500\r\n\r\ngrant_type=").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let said = rest(&mut stream);
+    assert!(said.is_empty() || said.starts_with("HTTP/1.1 400"), "{said}");
+    program.sample_token().expect(200);
+    assert!(!program.log().contains("panic"), "{}", program.log());
+    program.stop();
+}
