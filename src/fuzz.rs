@@ -11,6 +11,8 @@ use futures_util::FutureExt;
 use serde_json::{Map, Value, json};
 
 use crate::app::{App, Missing};
+use crate::apply::file::Format;
+use crate::apply::{self, Options};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, PoliciesConfig};
 use crate::error::Error;
@@ -23,7 +25,7 @@ use crate::model::service_account::ServiceAccount;
 use crate::patch::Patch;
 use crate::policy::Workbench;
 use crate::policy::cases as policy_cases;
-use crate::store::{Entity, Query};
+use crate::store::{Entity, Origin, Query};
 use crate::token::request::TokenRequest;
 use crate::token::scope::{check_scope_token, parse_scopes};
 
@@ -152,6 +154,25 @@ pub fn cases(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     if let Ok(all) = policy_cases::parse(text) {
         assert!(all.len() <= policy_cases::CASES_MAX);
+    }
+}
+
+/// A file to apply: its first byte says whether it is TOML, YAML or JSON. What it says is planned, and not done.
+pub fn apply(data: &[u8]) {
+    let Some((kind, text)) = data.split_first() else { return };
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    let format = match kind {
+        b't' => Format::Toml,
+        b'y' => Format::Yaml,
+        _ => Format::Json,
+    };
+    let value = match format.parse(text) {
+        Ok(value) => value,
+        Err((_, _, what)) => return assert!(!what.is_empty()),
+    };
+    let options = Options { dry_run: true, prune: true, ..Options::default() };
+    if let Err(error) = apply::apply(&APP, value, &options, &Origin::system("fuzzing")) {
+        refused_in_words(&error);
     }
 }
 

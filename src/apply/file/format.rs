@@ -52,7 +52,7 @@ impl Format {
     }
 
     /// The value that a text holds.
-    pub(super) fn parse(self, text: &str) -> Result<Value, Mistake> {
+    pub(crate) fn parse(self, text: &str) -> Result<Value, Mistake> {
         match self {
             Self::Toml => toml(text),
             Self::Yaml => yaml(text),
