@@ -79,12 +79,26 @@ pub(crate) fn patch<E: Entity>(
     origin: &Origin,
 ) -> Result<Record<E>> {
     let patch = Patch::parse(body).map_err(patch_error)?;
+    change(app, id, revision.or(patch.revision), origin, |before: &Record<E>| {
+        let mut document = before.writable_json();
+        patch.apply(&mut document, E::WRITABLE).map_err(patch_error)?;
+        Ok(document)
+    })
+}
+
+/// Puts a body that is made out of a resource in its place.
+pub(crate) fn change<E: Entity>(
+    app: &App,
+    id: &str,
+    revision: Option<i64>,
+    origin: &Origin,
+    body: impl FnOnce(&Record<E>) -> Result<Map<String, Value>>,
+) -> Result<Record<E>> {
     let before = app.store.resource_by_id::<E>(id)?;
-    check_revision(&before, revision.or(patch.revision))?;
-    let mut document = before.writable_json();
-    patch.apply(&mut document, E::WRITABLE).map_err(patch_error)?;
-    check_id(&before, &document)?;
-    update(app, &before, &document, origin)
+    check_revision(&before, revision)?;
+    let body = body(&before)?;
+    check_id(&before, &body)?;
+    update(app, &before, &body, origin)
 }
 
 /// Deletes a resource; with `cascade` what depends on it too.
@@ -170,7 +184,7 @@ fn with_sent_value(error: Error, body: &Map<String, Value>) -> Error {
     }
 }
 
-fn patch_error(error: PatchError) -> Error {
+pub(crate) fn patch_error(error: PatchError) -> Error {
     Error::Invalid(vec![Violation::new(error.property_path, error.invalid_value.unwrap_or_default(), error.message)])
 }
 

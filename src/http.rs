@@ -16,6 +16,7 @@ mod metrics;
 mod oauth;
 mod openapi;
 mod path;
+mod scim;
 mod tls;
 
 use std::future::Future;
@@ -218,5 +219,6 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(discovery::routes)
         .configure(health::routes)
         .configure(openapi::routes)
+        .configure(scim::routes)
         .configure(admin::routes);
 }

@@ -21,9 +21,11 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use super::{bearer, context};
 use apply::DocumentTurns;
 pub(super) use policies::UploadTurns;
+pub(super) use query::{COUNT_MAX, Parameters, Projection};
+pub(super) use write::Write;
 
 use super::error::{admin_response, no_such_path};
-use crate::admin::actor::{self, Actor};
+use crate::admin::actor;
 use crate::app::App;
 use crate::error::{Error, Result};
 use crate::model::api::Api;
@@ -71,12 +73,14 @@ impl Turns {
     }
 }
 
-/// What a request takes: reading for GET, editing for the rest, and administering for what opens doors.
+/// What a request takes: reading for GET and searches, editing for the rest, and administering for what opens doors.
 pub(super) fn needed_role(method: &Method, path: &str) -> Role {
     let opens_doors = path.starts_with("/api/v1/auth") || (path.starts_with("/api/v1/keys") && method != Method::GET);
     if opens_doors {
         Role::Admin
-    } else if method == Method::GET {
+    } else if method == Method::GET
+        || (method == Method::POST && path.starts_with("/scim/") && path.ends_with("/.search"))
+    {
         Role::Reader
     } else {
         Role::Editor
@@ -87,11 +91,8 @@ async fn admit(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, actix_web::Error> {
-    match caller(&request) {
-        Ok(actor) => {
-            request.extensions_mut().insert(actor);
-            Ok(next.call(request).await?.map_into_left_body())
-        }
+    match let_in(&request) {
+        Ok(()) => Ok(next.call(request).await?.map_into_left_body()),
         Err(error) => {
             let (request, _) = request.into_parts();
             let response = admin_response(&request, &error);
@@ -100,14 +101,16 @@ async fn admit(
     }
 }
 
-fn caller(request: &ServiceRequest) -> Result<Actor> {
+/// Lets a bearer in that may do what the request takes; its handlers find it in the request.
+pub(super) fn let_in(request: &ServiceRequest) -> Result<()> {
     let app = request.app_data::<web::Data<App>>().ok_or_else(|| Error::Internal("no application".to_owned()))?;
     let token = bearer::token(request.headers()).ok_or(Error::Unauthenticated)?;
     let place = Place::of(context::of(request.request()).remote_address.as_deref());
     let actor = actor::authenticate(app, token, place)?;
     // The path that the routes are matched by: `request.path()` may hide a letter of it in percent-encoding.
     actor.must_be(needed_role(request.method(), request.match_info().as_str()))?;
-    Ok(actor)
+    request.extensions_mut().insert(actor);
+    Ok(())
 }
 
 /// Runs a blocking operation off the async threads, and answers with what it made.

@@ -1,4 +1,4 @@
-//! The one map from the library's errors to the wire, in two shapes: RFC 6749 5.2 for OAuth, and the
+//! The one map from the library's errors to the wire, in three shapes: RFC 6749 5.2 for OAuth, RFC 7644 3.12 for SCIM, and the
 //! admin API's, which is a superset of what Crossid's and SCIM's clients decode. Failures are logged here, once.
 
 use actix_web::http::StatusCode;
@@ -7,8 +7,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::context;
+use super::scim::SCIM_JSON;
 use crate::error::{Error, OAuthCode, Violation};
 
+/// What the admin API and SCIM ask for.
+const BEARER: HeaderValue = HeaderValue::from_static(r#"Bearer realm="grantd""#);
 /// What `Retry-After` says with a 503: grantd's queues drain within a second.
 const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
@@ -97,7 +100,7 @@ pub(super) fn admin_response(request: &HttpRequest, failure: &Error) -> HttpResp
     let mut response = HttpResponse::build(status);
     response.insert_header((header::CACHE_CONTROL, "no-store"));
     if status == StatusCode::UNAUTHORIZED {
-        response.insert_header((header::WWW_AUTHENTICATE, r#"Bearer realm="grantd""#));
+        response.insert_header((header::WWW_AUTHENTICATE, BEARER));
     }
     let body = admin_body(status, kind, &failure.to_string(), &detail(failure, violations), violations);
     let mut response = response.json(body);
@@ -121,6 +124,41 @@ pub(super) fn admin_status(failure: &Error) -> (StatusCode, &'static str) {
         Error::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "tooMany"),
         Error::Internal(_) | Error::Setup(_) => (StatusCode::INTERNAL_SERVER_ERROR, "internal"),
     }
+}
+
+/// The answer of `/scim/v2` (RFC 7644 3.12). `scim_type` says more than the error alone can.
+pub(super) fn scim_response(request: &HttpRequest, failure: &Error, scim_type: Option<&str>) -> HttpResponse {
+    log(request, failure);
+    let (violations, of_itself) = match failure {
+        Error::Invalid(violations) if violations.first().is_some_and(|first| first.property_path == "/filter") => {
+            (violations.as_slice(), Some("invalidFilter"))
+        }
+        Error::Invalid(violations) => (violations.as_slice(), Some("invalidValue")),
+        Error::Taken(violation) => (std::slice::from_ref(violation), Some("uniqueness")),
+        Error::Malformed(_) => (&[][..], Some("invalidSyntax")),
+        _ => (&[][..], None),
+    };
+    let mut response = scim_refusal(admin_status(failure).0, &detail(failure, violations), scim_type.or(of_itself));
+    if matches!(failure, Error::Unauthenticated) {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, BEARER);
+    }
+    come_back(&mut response, failure);
+    response
+}
+
+pub(super) fn scim_refusal(status: StatusCode, detail: &str, scim_type: Option<&str>) -> HttpResponse {
+    let mut body = json!({
+        "schemas": ["urn:ietf:params:scim:api:messages:2.0:Error"],
+        "status": status.as_str(),
+        "detail": detail,
+    });
+    if let Some(scim_type) = scim_type {
+        body["scimType"] = scim_type.into();
+    }
+    HttpResponse::build(status)
+        .insert_header((header::CONTENT_TYPE, SCIM_JSON))
+        .insert_header((header::CACHE_CONTROL, "no-store"))
+        .json(body)
 }
 
 fn detail(failure: &Error, violations: &[Violation]) -> String {

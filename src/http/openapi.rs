@@ -13,6 +13,7 @@ mod page;
 mod policies;
 mod resources;
 mod schema;
+mod scim;
 
 use std::sync::LazyLock;
 
@@ -93,6 +94,7 @@ fn tags(is_dev: bool) -> Value {
         ("ApiToken", "Bearers of the admin API."),
         ("SigningKey", "What tokens are signed with."),
         ("Document", "Declared access: everything by name, in one document."),
+        ("Scim", "Service accounts for those who provision identities: SCIM 2.0."),
         ("Audit", "Who changed what, and what happened."),
         ("Operations", "Health, metrics, and this document."),
     ];
@@ -112,6 +114,7 @@ fn operations(is_dev: bool) -> Vec<operation::Operation> {
     all.extend(admin::operations());
     all.extend(policies::operations());
     all.extend(document::operations());
+    all.extend(scim::operations());
     all
 }
 

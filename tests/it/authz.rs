@@ -79,6 +79,28 @@ const ROUTES: &[Route] = &[
     route("/event-logs/{id}", "/event-logs/x", &[("GET", "reader")]),
 ];
 
+const READ: &[(&str, &str)] = &[("GET", "reader")];
+const SEARCH: &[(&str, &str)] = &[("POST", "reader")];
+
+/// The routes of `/scim/v2`: the same bearers with the same roles.
+const SCIM_ROUTES: &[Route] = &[
+    route("/ServiceProviderConfig", "/ServiceProviderConfig", READ),
+    route("/ResourceTypes", "/ResourceTypes", READ),
+    route("/ResourceTypes/{id}", "/ResourceTypes/x", READ),
+    route("/Schemas", "/Schemas", READ),
+    route("/Schemas/{id}", "/Schemas/x", READ),
+    route("/.search", "/.search", SEARCH),
+    route("/ServiceAccounts/.search", "/ServiceAccounts/.search", SEARCH),
+    route("/ServiceAccounts", "/ServiceAccounts", COLLECTION_METHODS),
+    route("/ServiceAccounts/{id}", "/ServiceAccounts/{account}", ITEM_METHODS),
+];
+
+/// Every route that takes a role, with what stands before its path.
+fn routes() -> impl Iterator<Item = (&'static str, &'static Route)> {
+    let admin = ROUTES.iter().map(|route| ("/api/v1", route));
+    admin.chain(SCIM_ROUTES.iter().map(|route| ("/scim/v2", route)))
+}
+
 /// Paths under `/api/v1` that take no token, and the file that has them.
 const OPEN: &[&str] = &["/api/v1/health/alive", "/api/v1/health/ready"];
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -106,11 +128,16 @@ fn every_route_in_the_sources_is_in_the_table() {
         }
     }
     // What authorization itself is decided by, and the scope of all of it.
-    for other in ["/api/v1", "/api/v1/auth", "/api/v1/keys"] {
+    for other in ["/api/v1", "/api/v1/auth", "/api/v1/keys", "/scim/", "/.search"] {
         found.remove(other);
     }
     let known: BTreeSet<String> = ROUTES.iter().map(|route| route.template.to_owned()).collect();
     assert_eq!(found, known, "src/http/admin and the table of this test differ");
+    let scim: BTreeSet<String> = SCIM_ROUTES.iter().map(|route| route.template.to_owned()).collect();
+    let source = std::fs::read_to_string(http.join("scim.rs")).unwrap();
+    let table = source.split("fn routes(").nth(1).and_then(|rest| rest.split("\n}\n").next()).unwrap();
+    let literals = table.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
+    assert_eq!(literals.map(str::to_owned).collect::<BTreeSet<_>>(), scim, "src/http/scim.rs and the table differ");
     // Nothing under /api/v1 is served from elsewhere, but health.
     for entry in std::fs::read_dir(&http).unwrap() {
         let file = entry.unwrap().path();
@@ -206,8 +233,8 @@ fn every_route_and_method_refuses_strangers() {
         strangers.push(Some(format!("Bearer {token}")));
     }
     let before = commits(&app);
-    for route in ROUTES {
-        let path = format!("/api/v1{}", path_of(route, &howto));
+    for (base, route) in routes() {
+        let path = format!("{base}{}", path_of(route, &howto));
         for method in METHODS {
             for stranger in &strangers {
                 let headers: Vec<(&str, &str)> =
@@ -228,8 +255,8 @@ fn every_route_and_method_needs_its_role() {
     for (rank, role) in ROLES.iter().enumerate() {
         let (_, token) = bearer(&app, role, &json!({}));
         let before = commits(&app);
-        for route in ROUTES {
-            let path = path_of(route, &howto);
+        for (base, route) in routes() {
+            let path = format!("{base}{}", path_of(route, &howto));
             for (method, needed) in route.methods {
                 let is_enough = rank >= ROLES.iter().position(|role| role == needed).unwrap();
                 if is_enough && *method == "DELETE" && !path.ends_with("/x") {
@@ -238,7 +265,8 @@ fn every_route_and_method_needs_its_role() {
                 }
                 for path in [path.clone(), format!("{path}/"), disguised(&path)] {
                     // A body that no route takes: what is let in is refused for that, and changes nothing.
-                    let answer = app.admin_as(&token, method, &path, &json!(["unfit"]));
+                    let bearer = format!("Bearer {token}");
+                    let answer = app.send(method, &path, &[("authorization", &bearer)], br#"["unfit"]"#);
                     assert_eq!(answer.status == 403, !is_enough, "{role}: {method} {path}: {}", answer.text);
                     assert_ne!(answer.status, 401, "{role}: {method} {path}");
                     assert!(

@@ -29,6 +29,7 @@ mod policy;
 mod process;
 mod readme;
 mod revocation;
+mod scim;
 mod startup;
 mod throttle;
 mod tls;

@@ -11,19 +11,28 @@ use crate::model::fields::free_text;
 use crate::store::{Origin, Query};
 
 const COUNT_DEFAULT: u32 = 10;
-const COUNT_MAX: u32 = 1000;
+/// The largest page.
+pub(in crate::http) const COUNT_MAX: u32 = 1000;
 /// Correlation ids are for machines: longer ones are not.
 const CORRELATION_CHARS_MAX: usize = 200;
 
 /// The parameters of a query string, decoded. Repeats are kept.
-pub(super) struct Parameters(Vec<(String, String)>);
+pub(in crate::http) struct Parameters(Vec<(String, String)>);
 
 fn violation(name: &str, value: &str, message: impl Into<String>) -> Error {
     Error::Invalid(vec![Violation::new(format!("/{name}"), value.into(), message)])
 }
 
 impl Parameters {
-    pub(super) fn of(request: &HttpRequest) -> Result<Self> {
+    pub(in crate::http) fn from_pairs(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
+    pub(in crate::http) fn into_pairs(self) -> Vec<(String, String)> {
+        self.0
+    }
+
+    pub(in crate::http) fn of(request: &HttpRequest) -> Result<Self> {
         let parsed = actix_web::web::Query::<Vec<(String, String)>>::from_query(request.query_string());
         let parsed = parsed.map_err(|error| Error::Malformed(format!("the query string cannot be read: {error}")))?;
         Ok(Self(parsed.into_inner()))
@@ -34,7 +43,7 @@ impl Parameters {
     }
 
     /// The list asked for. `newest_first` says how it comes when no order was asked for.
-    pub(super) fn list(&self, newest_first: bool) -> Result<Query> {
+    pub(in crate::http) fn list(&self, newest_first: bool) -> Result<Query> {
         let filter = self.last("filter").filter(|text| !text.trim().is_empty());
         let filter = filter
             .map(|text| filter::parse(text).map_err(|error| violation("filter", text, error.to_string())))
@@ -58,7 +67,7 @@ impl Parameters {
     }
 
     /// Which members to show.
-    pub(super) fn projection(&self) -> Projection {
+    pub(in crate::http) fn projection(&self) -> Projection {
         let names = |name: &str| {
             let values = self.0.iter().filter(|(known, _)| known == name).flat_map(|(_, value)| value.split(','));
             values.map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
@@ -145,13 +154,13 @@ pub(super) fn if_match(request: &HttpRequest) -> Result<Option<i64>> {
 
 /// `attributes` and `excludedAttributes` (RFC 7644 3.4.2.5). `id` is always shown.
 #[derive(Clone, Default)]
-pub(super) struct Projection {
+pub(in crate::http) struct Projection {
     only: Vec<String>,
     without: Vec<String>,
 }
 
 impl Projection {
-    pub(super) fn apply(&self, resource: Map<String, Value>) -> Map<String, Value> {
+    pub(in crate::http) fn apply(&self, resource: Map<String, Value>) -> Map<String, Value> {
         if self.only.is_empty() && self.without.is_empty() {
             return resource;
         }

@@ -21,17 +21,17 @@ const BODY_BYTES_MAX: usize = 1024 * 1024;
 const MODULE_BYTES_MAX: usize = 24 * 1024 * 1024;
 
 /// A write: its body (null without one), who it is from, and what its query and headers say.
-pub(super) struct Write {
-    pub(super) body: Value,
-    pub(super) origin: Origin,
+pub(in crate::http) struct Write {
+    pub(in crate::http) body: Value,
+    pub(in crate::http) origin: Origin,
     /// From `If-Match`.
-    pub(super) revision: Option<i64>,
+    pub(in crate::http) revision: Option<i64>,
     /// From `?cascade=`.
-    pub(super) cascade: bool,
+    pub(in crate::http) cascade: bool,
 }
 
 impl Write {
-    async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Self> {
+    pub(in crate::http) async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Self> {
         let parameters = Parameters::of(request)?;
         let revision = if_match(request)?;
         let bytes = body::read(request, payload, BODY_BYTES_MAX).await?;
@@ -44,7 +44,7 @@ impl Write {
     }
 
     /// The body of a write that makes or replaces something.
-    pub(super) fn object(&self) -> Result<&Map<String, Value>> {
+    pub(in crate::http) fn object(&self) -> Result<&Map<String, Value>> {
         let refused = || Violation::new("", self.body.clone(), "the body must be a JSON object");
         self.body.as_object().ok_or_else(|| Error::Invalid(vec![refused()]))
     }

@@ -34,6 +34,7 @@ pub(super) fn components(is_dev: bool) -> Value {
         super::policies::schemas(),
         super::oauth::schemas(),
         super::document::schemas(),
+        super::scim::schemas(),
     ];
     if is_dev {
         parts.push(super::oauth::dev_schemas());

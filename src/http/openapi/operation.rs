@@ -51,9 +51,13 @@ impl Operation {
         self
     }
 
-    /// An operation of the admin API: a bearer with the role that the API itself asks for, and the refusals that
-    /// every one of them has.
-    pub(super) fn admin(mut self) -> Self {
+    /// An operation of the admin API: a bearer, and the refusals that every one of them has.
+    pub(super) fn admin(self) -> Self {
+        self.bearer().errors(&["Unauthenticated", "Forbidden", "TooMany", "Failed", "Unavailable"])
+    }
+
+    /// Takes a bearer with the role that the server itself asks for.
+    pub(super) fn bearer(mut self) -> Self {
         let method = Method::from_bytes(self.method.to_ascii_uppercase().as_bytes()).unwrap_or_default();
         let role = admin::needed_role(&method, &self.path);
         let text = match role {
@@ -67,7 +71,7 @@ impl Operation {
         };
         self.members.insert("description".to_owned(), description.into());
         self.members.insert("security".to_owned(), json!([{"bearer": []}]));
-        self.errors(&["Unauthenticated", "Forbidden", "TooMany", "Failed", "Unavailable"])
+        self
     }
 
     /// Takes a client's credentials, by HTTP Basic or in the form, or with `bearer` whoever else may ask.
@@ -94,7 +98,7 @@ impl Operation {
             "in": "path",
             "required": true,
             "description": description,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[A-Za-z0-9_.@-]+$"},
+            "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[A-Za-z0-9_.:@-]+$"},
             "example": example,
         }));
         self

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::http::openapi::operation::status_of;
 use crate::http::openapi::schema::{reference, ruled};
+use crate::http::openapi::scim;
 use crate::model::fields::{free_text, reference_name};
 
 pub(super) fn parameters() -> Value {
@@ -31,6 +32,9 @@ pub(super) fn parameters() -> Value {
         "prune": query("prune", "Also delete what an earlier apply of the same owner made and the document no longer has.",
             flag(), json!(false)),
         "owner": query("owner", "Under which name it makes things.", or_nothing(ruled(reference_name)), json!("apply")),
+        "ifNoneMatch": {"name": "If-None-Match", "in": "header",
+            "description": "ETags that the caller knows: one that still stands is 304.",
+            "schema": {"type": "string", "maxLength": 200, "pattern": "^[ -~]*$"}, "example": "W/\"0\""},
         "ifMatch": {"name": "If-Match", "in": "header",
             "description": "The ETag of what it changes: a stale one is 412.",
             "schema": {"type": "string", "pattern": "^(\\*|(W/)?\"?[0-9]{1,18}\"?)$"}, "example": "*"},
@@ -203,7 +207,13 @@ pub(super) fn responses() -> Value {
         let (.., code, text) = refusal;
         response("application/json", "OAuthError", refusal, json!({"error": code, "error_description": text}))
     });
-    Value::Object(admin.chain(oauth).collect())
+    let scim = REFUSALS.iter().map(|refusal| {
+        let (name, .., kind, message) = refusal;
+        let example = scim::refusal(status_of(name), kind, message);
+        let (name, whole) = response("application/scim+json", "ScimError", refusal, example);
+        (format!("Scim{name}"), whole)
+    });
+    Value::Object(admin.chain(oauth).chain(scim).collect())
 }
 
 pub(super) fn security_schemes() -> Value {
