@@ -147,6 +147,16 @@ impl Operation {
         self.parameters(&["sortOrder", "startIndex", "count", "attributes", "excludedAttributes"])
     }
 
+    /// The same, where a page may hold fewer than were asked for.
+    pub(super) fn clamped(mut self) -> Self {
+        for parameter in
+            self.parameters.iter_mut().filter(|parameter| parameter["$ref"] == "#/components/parameters/count")
+        {
+            parameter["$ref"] = "#/components/parameters/pageSize".into();
+        }
+        self
+    }
+
     /// What a write may say of itself: `?reason=` and `?correlation=`.
     pub(super) fn explained(self) -> Self {
         self.parameters(&["reason", "correlation"])

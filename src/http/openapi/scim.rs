@@ -122,7 +122,8 @@ fn lists() -> Vec<Operation> {
     vec![
         done(page(
             get("/scim/v2/ServiceAccounts", "listScimAccounts", "List service accounts")
-                .listed(&listing_of::<ServiceAccount>()),
+                .listed(&listing_of::<ServiceAccount>())
+                .clamped(),
         )),
         search("/scim/v2/ServiceAccounts/.search", "searchScimAccounts", "Search service accounts"),
         search("/scim/v2/.search", "searchScim", "Search all resources, which are service accounts"),

@@ -120,14 +120,15 @@ pub(super) fn patch(app: &App, id: &str, write: &Write) -> Outcome<Record<Servic
         }
     }
     let mut leads_somewhere = true;
-    let changed = admin::change::<ServiceAccount>(app, id, write.revision, &write.origin, |before| {
-        let mut document = to_document(&before.value);
-        patch.apply(&mut document, &MEMBERS).map_err(|error| {
-            leads_somewhere = false;
-            admin::patch_error(error)
-        })?;
-        into_body(document)
-    });
+    let changed =
+        admin::change::<ServiceAccount>(app, id, write.revision.or(patch.revision), &write.origin, |before| {
+            let mut document = to_document(&before.value);
+            patch.apply(&mut document, &MEMBERS).map_err(|error| {
+                leads_somewhere = false;
+                admin::patch_error(error)
+            })?;
+            into_body(document)
+        });
     changed.map_err(|error| Refused { error: Box::new(error), scim_type: (!leads_somewhere).then_some("noTarget") })
 }
 

@@ -60,7 +60,7 @@ pub(super) fn in_body(body: &Map<String, Value>) -> Result<Parameters> {
             return Err(refused(name, value, &format!("there is no such member; there are {}", MEMBERS.join(", "))));
         };
         let text = match value {
-            Value::String(text) => Some(text.clone()),
+            Value::String(text) if ["filter", "sortBy", "sortOrder"].contains(&known) => Some(text.clone()),
             Value::Number(number) if ["startIndex", "count"].contains(&known) => Some(number.to_string()),
             Value::Array(names) if known.ends_with("ttributes") => {
                 names.iter().map(Value::as_str).collect::<Option<Vec<_>>>().map(|names| names.join(","))
