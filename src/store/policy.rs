@@ -14,11 +14,12 @@ use crate::model::digest::sha256_hex;
 use crate::model::id::Id;
 use crate::model::policy::{Attachment, Level, Mode, Policy};
 
-/// Policies that apply to the client ?1, in the order in which they are asked. Four reads by index.
+/// Policies that apply to the client ?1, in the order in which they are asked. Four reads by index: left to itself, SQLite
+/// walks over every grant in the order of APIs, and CROSS JOIN makes it begin with the client.
 pub(super) const APPLYING: &str = "WITH m AS (SELECT id, service_account_id FROM machine_to_machine WHERE client_id = ?1), \
     found AS (\
     SELECT 0 AS level, id FROM policy WHERE attached_to = 'server' AND EXISTS (SELECT 1 FROM m) UNION ALL \
-    SELECT 1, p.id FROM (SELECT DISTINCT api_id FROM m JOIN access_grant USING (service_account_id)) AS g \
+    SELECT 1, p.id FROM (SELECT DISTINCT api_id FROM m CROSS JOIN access_grant USING (service_account_id)) AS g \
         JOIN policy AS p ON p.api_id = g.api_id UNION ALL \
     SELECT 2, p.id FROM m JOIN policy AS p ON p.machine_to_machine_id = m.id UNION ALL \
     SELECT 3, p.id FROM m JOIN policy AS p ON p.service_account_id = m.service_account_id) \
