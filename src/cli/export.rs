@@ -1,10 +1,15 @@
 //! `grantd export`: everything as a document without secrets.
 
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
 use clap::Args;
+use grantd::model::digest::sha256_hex;
 use serde_json::Value;
 
 use super::apply::{DocumentFormat, Progress};
-use super::remote::{Remote, RemoteArgs};
+use super::output::text;
+use super::remote::{Remote, RemoteArgs, segment};
 use super::{Failure, Outcome, Settings, say};
 
 /// Above the formats that have comments.
@@ -16,6 +21,9 @@ pub(super) struct ExportArgs {
     /// How to write it
     #[arg(long, value_name = "FORMAT", default_value = "toml")]
     format: DocumentFormat,
+    /// Also download the modules of policies into this directory, and name them by their paths: for another server
+    #[arg(long, value_name = "DIR")]
+    modules: Option<PathBuf>,
     #[command(flatten)]
     remote: RemoteArgs,
 }
@@ -24,10 +32,44 @@ pub(super) fn run(settings: &Settings, args: &ExportArgs) -> Outcome {
     let remote = Remote::connect(settings, &args.remote)?.patient()?;
     let progress = Progress::begin();
     progress.step(&format!("reading everything at {}", remote.server()));
-    let document = remote.get("/export", &[])?;
+    let mut document = remote.get("/export", &[])?;
+    if let Some(directory) = &args.modules {
+        download_modules(&remote, &mut document, directory, &progress)?;
+    }
     progress.end();
     say(written(&document, args.format)?.trim_end())?;
     Ok(())
+}
+
+/// Puts the path of a file in the place of each digest.
+fn download_modules(remote: &Remote, document: &mut Value, directory: &Path, progress: &Progress) -> Outcome {
+    let unwritable = |path: &Path, error: std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
+    let mut paths: HashMap<String, String> = HashMap::new();
+    for policy in document["policies"].as_array_mut().into_iter().flatten() {
+        let digest = text(policy, "module");
+        if !paths.contains_key(&digest) {
+            progress.step(&format!("downloading the module {digest}"));
+            std::fs::create_dir_all(directory).map_err(|error| unwritable(directory, error))?;
+            let path = directory.join(file_name(remote, &digest)?);
+            let bytes = remote.download(&format!("/policy-modules/{}/wasm", segment(&digest)))?;
+            if sha256_hex(&bytes) != digest {
+                return Err(Failure::failed(format!("what {} sent is not the module {digest}", remote.server())));
+            }
+            std::fs::write(&path, bytes).map_err(|error| unwritable(&path, error))?;
+            let path = path.to_str().ok_or_else(|| Failure::failed("--modules must be a path in UTF-8".to_owned()))?;
+            paths.insert(digest.clone(), path.to_owned());
+        }
+        policy["module"] = paths.get(&digest).map(String::as_str).unwrap_or_default().into();
+    }
+    Ok(())
+}
+
+/// `business-hours-1.0.0-6b86b273.wasm`. Nothing that a server sends leads out of the directory.
+fn file_name(remote: &Remote, digest: &str) -> Outcome<String> {
+    let module = remote.get(&format!("/policy-modules/{}", segment(digest)), &[])?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
+    let name = format!("{}-{}-{}", text(&module, "name"), text(&module, "version"), digest.get(..8).unwrap_or(digest));
+    Ok(format!("{}.wasm", name.trim_start_matches('.').replace(|c| !is_plain(c), "-")))
 }
 
 fn written(document: &Value, format: DocumentFormat) -> Outcome<String> {

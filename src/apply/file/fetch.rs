@@ -15,7 +15,7 @@ use crate::model::digest::sha256_hex;
 /// Longer files hold no secret: nothing of them is read.
 const SECRET_BYTES_MAX: u64 = 4096;
 /// Largest policy module, as the admin API takes it.
-const MODULE_BYTES_MAX: u64 = 8 * 1024 * 1024;
+const MODULE_BYTES_MAX: u64 = 24 * 1024 * 1024;
 
 /// A policy module that a document names by its path.
 #[derive(Clone, Debug)]

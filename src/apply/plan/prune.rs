@@ -93,7 +93,9 @@ impl Planner<'_> {
     }
 
     fn gone<E: Entity>(&self, made: &HashSet<Id>) -> Result<Vec<Record<E>>> {
-        let ids: Vec<&Id> = made.iter().filter(|id| !self.kept.contains(*id)).collect();
+        let mut ids: Vec<&Id> = made.iter().filter(|id| !self.kept.contains(*id)).collect();
+        // In the order of the index: what is read and deleted together lies together.
+        ids.sort_unstable_by(|a, b| a.as_str().cmp(b.as_str()));
         let mut found = Vec::with_capacity(ids.len());
         for some in ids.chunks(NAMES_AT_ONCE) {
             found.append(&mut self.app.store.resources_among(BY_ID, some.iter().map(|id| id.as_str()))?);

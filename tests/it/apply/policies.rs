@@ -59,3 +59,22 @@ fn a_module_by_its_path_is_handed_in_with_the_file() {
     let text = shell.run(&["apply", "-f", &file]).refused(1);
     assert!(!text.is_empty() && modules() == 1, "{text}");
 }
+
+#[test]
+fn an_export_with_its_modules_is_applied_elsewhere() {
+    let (here, there) = (TestApp::start(), TestApp::start());
+    upload(&here, &std::fs::read(MODULE).unwrap());
+    let policy = |name: &str| json!({"name": name, "module": "scope-allowlist", "settings": {"allow": ["read"]}, "attachedTo": "server"});
+    let mut document = with_policy(policy("only reads"));
+    document["policies"].as_array_mut().unwrap().push(policy("once more"));
+    applied(&here, "", &document);
+    let shell = Shell::of(&here);
+    let export = shell.run(&["export", "--modules", "kept/modules", "--format", "yaml"]).expect(0);
+    assert!(export.contains("kept/modules/scope-allowlist-"), "{export}");
+    let file = shell.file("access.yaml", &export);
+    assert_eq!(std::fs::read_dir(shell.dir.path().join("kept/modules")).unwrap().count(), 1);
+    shell.run(&["apply", "-f", &file, "--dry-run"]).expect(0);
+    let shell = shell.with("GRANTD_SERVER", &there.url).with("GRANTD_TOKEN", &there.admin_token);
+    assert!(shell.run(&["apply", "-f", &file]).expect(0).contains("6 made"));
+    shell.run(&["apply", "-f", &file, "--dry-run"]).expect(0);
+}
