@@ -33,7 +33,7 @@ use draft::{Draft, Form};
 use pages::{
     about, account, account_tabs, accounts, api, api_add, api_scopes, api_tabs, api_tokens, apis, audit, client,
     client_add, client_secrets, clients, decision, decisions, failure, grant, grant_add, grants, keys, marketplace,
-    modules, overview, playground, policies, policy, policy_add, session, sessions, suggest,
+    modules, overview, playground, playground_case, policies, policy, policy_add, session, sessions, suggest,
 };
 use view::View;
 
@@ -128,6 +128,7 @@ const ROUTES: &[Route] = &[
     form("/policies/{id}/edit", Role::Editor, policy::draw_edit, policy::edit),
     form("/policies/{id}/delete", Role::Editor, policy::draw_delete, policy::delete),
     Route { needs: Role::Editor, ..page("/policies/{id}/playground", playground::draw) },
+    Route { needs: Role::Editor, ..page("/policies/{id}/playground/cases", playground_case::download) },
     page("/policies/{id}/decisions", policy::draw_decisions),
     page("/policies/{id}/history", policy::draw_history),
     page("/policies/{id}/json", policy::draw_json),

@@ -84,7 +84,7 @@ fn a_document_makes_everything_in_one_commit_and_the_next_request_sees_it() {
     let commit =
         app.admin("GET", "/audit/commits?count=1&filter=reason%20eq%20%22from%20git%22", &Value::Null).expect(200);
     assert_eq!(commit["Resources"][0]["changes"].as_array().unwrap().len(), 4);
-    let text = serde_json::to_string(&report).unwrap() + &commit.to_string();
+    let text = format!("{report}{commit}");
     assert!(!text.contains("battery"), "{text}");
 }
 

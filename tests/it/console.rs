@@ -1,12 +1,14 @@
 //! The console, page by page over HTTP: what every browser sees, with and without script. `browser.rs` does the
 //! rest in a real one.
 
+mod cases;
 mod conflicts;
 mod flows;
 mod headers;
 mod policies;
-mod routes;
+pub mod routes;
 mod sign_in;
+mod weight;
 mod writes;
 
 use serde_json::json;

@@ -74,7 +74,7 @@ fn literal(source: &str) -> (String, &str) {
                 '\n' => {
                     let rest = source[at + 2..].trim_start();
                     let (more, after) = literal(rest);
-                    return (text + &more, after);
+                    return (text + more.as_str(), after);
                 }
                 'n' => text.push('\n'),
                 other => text.push(other),

@@ -11,6 +11,7 @@ mod admin;
 mod apply;
 mod authz;
 mod backup;
+mod browser;
 mod cli;
 mod console;
 mod crowd;

@@ -184,7 +184,7 @@ fn the_sdk_knows_every_reserved_claim() {
 
 fn sha256(bytes: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
-    digest.as_ref().iter().fold("sha256:".to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    digest.as_ref().iter().fold("sha256:".to_owned(), |text, byte| text + format!("{byte:02x}").as_str())
 }
 
 /// As `policies/build` makes it: `PATH NUL LENGTH NUL CONTENT` of each file, in the order of the paths.

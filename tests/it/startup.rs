@@ -139,7 +139,7 @@ fn a_damaged_database_is_refused_and_untouched() {
             let listen: &[&str] =
                 if command == "serve" || command == "dev" { &["--listen", "127.0.0.1:0"] } else { &[] };
             let output = run(dir.path(), &[&[command], listen].concat());
-            let said = String::from_utf8(output.stdout.clone()).unwrap() + &complaint(&output);
+            let said = String::from_utf8(output.stdout.clone()).unwrap() + complaint(&output).as_str();
             assert_eq!(output.status.code(), Some(1), "{command}: {said}");
             assert!(said.contains("is damaged"), "{command}: {said}");
             let start = said.lines().count() == 1 && said.contains("grantd.db") && said.contains("restore a backup");

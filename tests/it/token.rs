@@ -45,7 +45,7 @@ pub(crate) fn curl_form(fields: &[(&str, &str)]) -> (String, String) {
     let part = |(name, value): &(&str, &str)| {
         format!("--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
     };
-    let body = fields.iter().map(part).collect::<String>() + &format!("--{boundary}--\r\n");
+    let body = fields.iter().map(part).collect::<String>() + format!("--{boundary}--\r\n").as_str();
     (format!("multipart/form-data; boundary={boundary}"), body)
 }
 

@@ -74,6 +74,8 @@ pub(super) enum Reply {
     Page(Box<Page>),
     /// Data for a script.
     Data(Value),
+    /// A file of JSON to keep. The name is of letters, digits, dots and dashes.
+    File { name: String, text: String },
     /// On to another page.
     To { place: String, flash: Option<Flash>, cookies: Vec<String> },
 }
@@ -119,6 +121,14 @@ impl Reply {
                     (header::CACHE_CONTROL, "no-store".to_owned()),
                 ];
                 Answer { status: StatusCode::OK, headers, body: value.to_string() }
+            }
+            Self::File { name, text } => {
+                let headers = vec![
+                    (header::CONTENT_TYPE, "application/json".to_owned()),
+                    (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+                    (header::CACHE_CONTROL, "no-store".to_owned()),
+                ];
+                Answer { status: StatusCode::OK, headers, body: text }
             }
             Self::To { place, flash, cookies } => {
                 let answer = Answer::see_other(&place);

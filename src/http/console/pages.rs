@@ -27,6 +27,7 @@ pub(super) mod marketplace;
 pub(super) mod modules;
 pub(super) mod overview;
 pub(super) mod playground;
+pub(super) mod playground_case;
 pub(super) mod policies;
 pub(super) mod policy;
 pub(super) mod policy_add;

@@ -6,13 +6,14 @@ use super::Person;
 use crate::app::TestApp;
 
 /// A route as the source has it: its path below `/console`, and the least role that it takes.
-struct Route {
-    path: String,
-    needs: String,
-    is_form: bool,
+pub struct Route {
+    pub path: String,
+    pub needs: String,
+    pub is_form: bool,
 }
 
-fn routes() -> Vec<Route> {
+/// Every one of them.
+pub fn routes() -> Vec<Route> {
     let source = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http/console.rs")).unwrap();
     let table = source.split("const ROUTES: &[Route] = &[").nth(1).unwrap().split("];").next().unwrap();
     // One call of `page` or `form` after another, however it is broken into lines.

@@ -11,7 +11,7 @@ const BODY_BYTES_MAX: usize = 64 * 1024;
 fn padded(howto: &HowTo, bytes: usize) -> String {
     let start = format!("grant_type=client_credentials&scope=write&{}&pad=", credentials(howto));
     let pad = "x".repeat(bytes - start.len());
-    start + &pad
+    start + pad.as_str()
 }
 
 fn chunked(pieces: &[&[u8]]) -> Vec<u8> {

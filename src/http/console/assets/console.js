@@ -185,7 +185,7 @@ function suggestions(within = document) {
       clearTimeout(waiting);
       waiting = setTimeout(look, 120);
     });
-    input.addEventListener("focus", () => { if (!input.value) look(); });
+    input.addEventListener("click", () => { if (!input.value) look(); });
     input.addEventListener("blur", () => show(false));
     input.addEventListener("keydown", (event) => {
       const count = list.children.length;

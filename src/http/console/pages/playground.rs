@@ -2,12 +2,12 @@
 //! a case. Nothing is recorded, and no token is issued.
 
 use maud::{Markup, html};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
+use super::playground_case;
 use super::policies::path_of;
 use super::policy::{frame, read};
 use crate::admin::evaluate;
-use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::http::console::answer::Reply;
 use crate::http::console::asked::Pairs;
@@ -79,7 +79,8 @@ fn body_of(form: &Form) -> Result<Map<String, Value>> {
     Ok(body)
 }
 
-fn ask(view: &View<'_>, policy: &Record<Policy>, form: &Form) -> Result<Value> {
+/// What the policy answers to what the address asks.
+pub(super) fn ask(view: &View<'_>, policy: &Record<Policy>, form: &Form) -> Result<Value> {
     evaluate::evaluate(view.app, policy.id.as_str(), &body_of(form)?)
 }
 
@@ -171,9 +172,12 @@ fn told(view: &View<'_>, policy: &Record<Policy>, said: &Value) -> Markup {
             (meter("Memory", said["memoryBytes"].as_u64(), u64::from(limits.memory_mib) * 1024 * 1024, &format!("{} KiB", said["memoryBytes"].as_u64().unwrap_or_default() / 1024)))
         }
         @if let Some(backtrace) = said["backtrace"].as_str() { h3 { "Where it failed" } (history::code_block("the backtrace", backtrace)) }
-        h3.below { "As a test case" }
-        p.hint { "Keep it beside the policy: grantd policy test runs it." }
-        (history::code_block("the case", &case_of(policy, said)))
+        @if let Some(case) = playground_case::of(policy, said) {
+            h3.below { "As a test case" }
+            p.hint { "Keep it in cases/ beside the policy: " code { "grantd policy test" } " asks it again." }
+            p.save { a.button href=(playground_case::address(view)) { "Save as a test case" } }
+            (history::code_block("the case", &case))
+        }
         details { summary { "The request, word for word" } (edit_request(policy, said)) }
     }
 }
@@ -228,49 +232,4 @@ fn edit_request(policy: &Record<Policy>, said: &Value) -> Markup {
             div.buttons { button { "Ask this" } }
         }
     }
-}
-
-/// The question and the answer as a case file.
-fn case_of(policy: &Record<Policy>, said: &Value) -> String {
-    let mut request = said["request"].clone();
-    let context = context_of(&request["context"]);
-    if let Some(members) = request.as_object_mut() {
-        members.remove("settings");
-        members.remove("extra");
-        members.insert("context".to_owned(), context);
-    }
-    let effect = &said["effect"];
-    let expect = if effect["verdict"] == "permit" {
-        let mut permit = Map::new();
-        permit.insert("scopes".to_owned(), effect["left"].clone());
-        if effect["ttlSeconds"] != said["request"]["ttlSeconds"] {
-            permit.insert("ttlSeconds".to_owned(), effect["ttlSeconds"].clone());
-        }
-        for name in ["claims", "note"] {
-            permit.extend(
-                effect.get(name).filter(|value| !value.is_null()).map(|value| (name.to_owned(), value.clone())),
-            );
-        }
-        json!({"permit": permit})
-    } else {
-        json!({"deny": {"code": effect["code"], "reason": effect["reason"]}})
-    };
-    let settings = &said["request"]["settings"];
-    let settings = if settings.is_null() { Value::Object(policy.value.settings.clone()) } else { settings.clone() };
-    let name = format!("{} as asked in the console", policy.value.name);
-    let file = json!({"settings": settings, "cases": [{"name": name, "request": request, "expect": expect}]});
-    serde_json::to_string_pretty(&file).unwrap_or_default()
-}
-
-/// The changing inputs as a case file has them: the moment as a text, the parameters by name.
-fn context_of(context: &Value) -> Value {
-    let mut written = context.as_object().cloned().unwrap_or_default();
-    if let Some(seconds) = context["time"]["unixSeconds"].as_i64() {
-        written.insert("time".to_owned(), Timestamp::from_ms(seconds.saturating_mul(1000)).to_string().into());
-    }
-    if let Some(pairs) = context["parameters"].as_array() {
-        let named = pairs.iter().filter_map(|pair| Some((pair[0].as_str()?.to_owned(), pair[1].clone())));
-        written.insert("parameters".to_owned(), Value::Object(named.collect()));
-    }
-    Value::Object(written)
 }
