@@ -4,6 +4,7 @@ use maud::{Markup, html};
 
 use crate::admin;
 use crate::error::Result;
+use crate::filter::Filter;
 use crate::http::console::answer::Reply;
 use crate::http::console::draft::{Draft, Form};
 use crate::http::console::layout::{Page, Section};
@@ -43,17 +44,25 @@ fn page(view: &View<'_>) -> Result<Page> {
     if !looked.search.is_empty() {
         filters.push(list::contains(&["userName", "displayName"], looked.search)?);
     }
-    let count_active = |active: bool| -> Result<i64> {
+    let narrowed = |active: Option<bool>| -> Result<Vec<Filter>> {
         let mut narrowed = filters.clone();
-        narrowed.push(list::equals("active", active)?);
-        Ok(admin::list::<ServiceAccount>(view.app, &list::first(0, narrowed))?.total)
+        narrowed.extend(active.map(|active| list::equals("active", active)).transpose()?);
+        Ok(narrowed)
     };
-    let (actives, inactives) = (count_active(true)?, count_active(false)?);
-    let mut narrowed = filters.clone();
-    if let Some(active) = active {
-        narrowed.push(list::equals("active", active)?);
-    }
-    let found = admin::list::<ServiceAccount>(view.app, &looked.query(narrowed))?;
+    let found = admin::list::<ServiceAccount>(view.app, &looked.query(narrowed(active)?))?;
+    // Counting those that fit a search looks at everybody: the list counted some of them already.
+    let count = |active| -> Result<i64> {
+        Ok(admin::list::<ServiceAccount>(view.app, &list::first(0, narrowed(Some(active))?))?.total)
+    };
+    let (actives, inactives) = match active {
+        Some(true) => (found.total, count(false)?),
+        Some(false) => (count(true)?, found.total),
+        None if found.total == 0 => (0, 0),
+        None => {
+            let actives = count(true)?;
+            (actives, found.total - actives)
+        }
+    };
     let body = html! {
         @if actives + inactives == 0 && looked.search.is_empty() { (nothing_yet(view)) }
         @else {

@@ -1,6 +1,6 @@
 //! Reporting → Audit: every change, who made it and why.
 
-use maud::html;
+use maud::{Markup, html};
 use serde_json::Value;
 
 use super::{accounts, apis, clients, grants, policies};
@@ -21,6 +21,8 @@ use crate::store::{CommitRow, Page as Rows};
 pub(crate) const PATH: &str = "/console/audit";
 /// Changes of one commit that its page shows: a cascade can have thousands.
 const CHANGES_MAX: usize = 40;
+/// Members that it shows of all of them.
+const MEMBERS_MAX: usize = 120;
 
 pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     let looked = list::looked(view, &["created"], "-created");
@@ -71,6 +73,7 @@ pub(crate) fn draw_commit(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
         Some(text) => html! { bdi { (text) } },
         None => html! { span.quiet { "None" } },
     };
+    let cards = change_cards(&changes);
     let body = html! {
         div.stack {
             div.card {
@@ -86,9 +89,9 @@ pub(crate) fn draw_commit(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
                     }),
                 ]))
             }
-            @for change in changes.iter().rev().take(CHANGES_MAX) { (change_card(change)) }
-            @if changes.len() > CHANGES_MAX {
-                p.quiet { "And " (changes.len() - CHANGES_MAX) " changes more: the admin API lists all of them." }
+            @for card in &cards { (card) }
+            @if changes.len() > cards.len() {
+                p.quiet { "And " (changes.len() - cards.len()) " changes more: the admin API lists all of them." }
             }
         }
     };
@@ -103,11 +106,27 @@ fn actor(actor_type: &str) -> &'static str {
     }
 }
 
-fn change_card(change: &Value) -> maud::Markup {
+/// The changes of a commit, the last one first, as far as a page goes.
+fn change_cards(changes: &[Value]) -> Vec<Markup> {
+    let mut room = MEMBERS_MAX;
+    let mut cards = Vec::new();
+    for change in changes.iter().rev().take(CHANGES_MAX) {
+        if room == 0 {
+            break;
+        }
+        cards.push(change_card(change, &mut room));
+    }
+    cards
+}
+
+fn change_card(change: &Value, room: &mut usize) -> Markup {
     let resource_type = change["resourceType"].as_str().unwrap_or_default();
     let id = change["id"].as_str().unwrap_or_default();
     let there = |value: &Value| if value.is_null() { None } else { Some(value.clone()) };
-    let differences = diff::differences(there(&change["before"]).as_ref(), there(&change["after"]).as_ref());
+    let mut differences = diff::differences(there(&change["before"]).as_ref(), there(&change["after"]).as_ref());
+    let left_out = differences.len().saturating_sub(*room);
+    differences.truncate(*room);
+    *room -= differences.len();
     let place = (!change["after"].is_null()).then(|| place_of(resource_type, id)).flatten();
     let name = history::name(change);
     html! {
@@ -120,6 +139,7 @@ fn change_card(change: &Value) -> maud::Markup {
                 a.quiet href=(format!("{PATH}?q={}", escape(id))) { "All about it" }
             }
             (diff::table(&differences))
+            @if left_out > 0 { p.quiet.below { "And " (left_out) " members more: the admin API shows all of them." } }
         }
     }
 }
