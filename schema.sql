@@ -139,6 +139,14 @@ CREATE TABLE policy_module (
     created_at_ms INTEGER NOT NULL
 ) STRICT;
 
+-- The signature that a module was handed in with: Ed25519 over its bytes. Whether it is good is asked when the module is
+-- loaded, by the keys that are trusted then.
+CREATE TABLE policy_signature (
+    digest        TEXT PRIMARY KEY REFERENCES policy_module (digest) ON DELETE CASCADE,
+    signature     BLOB NOT NULL CHECK (length(signature) = 64),
+    created_at_ms INTEGER NOT NULL
+) STRICT;
+
 -- Its compiled form for one build of the engine, authenticated by the server's key. May be deleted at any time.
 CREATE TABLE policy_artifact (
     digest        TEXT NOT NULL REFERENCES policy_module (digest) ON DELETE CASCADE,

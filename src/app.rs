@@ -374,6 +374,9 @@ fn open_master_key(store: &Store, opened: Opened, source: &KeySource, clock: &Cl
 /// Compiles the policy modules in use that are not compiled for this engine: after an upgrade, mostly. A module that
 /// fails keeps no server from starting; what it is attached to denies.
 fn prepare(policies: &Policies) -> Result<()> {
+    for (digest, failure) in policies.untrusted()? {
+        tracing::error!(digest, "a policy module in use is refused, and what it is attached to denies: {failure}");
+    }
     policies.prepare(true, |digest, outcome| match outcome {
         Ok(_) => {}
         Err(failure) => {

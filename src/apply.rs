@@ -55,9 +55,8 @@ impl Default for Options {
 pub fn apply_files(app: &App, files: &file::Files, options: &Options, reason: &str) -> Result<Report> {
     let origin = Origin::system(reason);
     for module in &files.modules {
-        if app.store.policy_module_by_digest(&module.digest)?.is_none() {
-            crate::admin::policies::module_upload(app, &module.bytes()?, &origin)?;
-        }
+        // One that is there may be unsigned, or come with a signature now.
+        crate::admin::policies::module_upload(app, &module.bytes()?, module.signature.as_deref(), &origin)?;
     }
     apply(app, files.document.clone(), options, &origin).map_err(|error| match error {
         Error::Invalid(violations) => Error::Setup(files.explain(&violations)),

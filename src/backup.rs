@@ -10,6 +10,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files;
+use crate::policy::trust::Trust;
 use crate::secret::{ServerKeys, hashes_equal, master};
 use crate::store::copy::{Checked, Source};
 use crate::store::{Watch, copy, lock, schema};
@@ -88,11 +89,35 @@ pub fn restore(config: &Config, file: &Path, clock: &Clock, watch: &mut Watch<'_
     copy::copy(file, source, &partial.path, watch)?;
     let checked = copy::check(&partial.path, file, watch)?;
     check_master_key(config, file, &checked)?;
+    check_modules(config, file, &partial.path)?;
     keep_owner(database, &partial.path)?;
     watch.check()?;
     let kept = keep_old(database, clock.now())?;
     partial.publish(database, true)?;
     Ok(Restored { kept, last_commit_at: checked.last_commit_at, is_older: checked.version < schema::VERSION })
+}
+
+/// What the policies of a backup use must be fit to be run here.
+fn check_modules(config: &Config, file: &Path, copied: &Path) -> Result<()> {
+    let trust = Trust::parse(&config.policies.trusted_keys)
+        .map_err(|what| Error::Setup(format!("policies.trusted_keys: {what}")))?;
+    if !trust.is_demanded() {
+        return Ok(());
+    }
+    let mut refused = Vec::new();
+    copy::each_module_in_use(copied, |name, wasm, signature| {
+        if let Err(failure) = trust.check(wasm, signature) {
+            refused.push(format!("{name}: {failure}"));
+        }
+    })?;
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Setup(format!(
+        "{} has policies with modules that may not be run here, and everything is as it was: {}",
+        file.display(),
+        refused.join("; ")
+    )))
 }
 
 /// The key that stands ready must be the one that the backup needs: without it the database opens for nobody.

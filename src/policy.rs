@@ -14,6 +14,7 @@ mod failure;
 pub mod grounds;
 mod modules;
 mod sandbox;
+pub mod trust;
 mod verdicts;
 mod workbench;
 
@@ -154,13 +155,34 @@ impl Policies {
         chain.finish()
     }
 
-    /// Looks a module over without storing it: size, form, contract, manifest; compiles it. Blocks, up to seconds.
+    /// Looks a module over without storing it: signature, size, form, contract, manifest; compiles it. Blocks, up to seconds.
     ///
     /// # Errors
     /// `Invalid` with the reason, in an author's words; `Setup` when the engine cannot start.
-    pub fn admit(&self, bytes: &[u8]) -> Result<Admitted> {
+    pub fn admit(&self, bytes: &[u8], signature: Option<&[u8]>) -> Result<Admitted> {
         let sandbox = self.sandbox().map_err(|failure| Error::Setup(failure.to_string()))?;
-        self.modules.admit(sandbox, bytes)
+        self.modules.admit(sandbox, bytes, signature)
+    }
+
+    /// Whether a module with this signature may be run here.
+    ///
+    /// # Errors
+    /// `Invalid` with the reason.
+    pub fn check_signature(&self, bytes: &[u8], signature: Option<&[u8]>) -> Result<()> {
+        self.modules.check_signature(bytes, signature)
+    }
+
+    /// Looks at a module anew when it is needed next: something about it was changed.
+    pub(crate) fn forget(&self, digest: &str) {
+        self.modules.forget(digest);
+    }
+
+    /// The modules in use that may not be run here, each with the reason. Nothing where nobody has to sign.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub(crate) fn untrusted(&self) -> Result<Vec<(String, Failure)>> {
+        self.modules.untrusted()
     }
 
     /// Asks a stored module whether settings fit; the inner error is the module's own. Blocks.

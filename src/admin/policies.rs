@@ -18,12 +18,13 @@ pub(crate) struct Uploaded {
     pub(crate) shown: Map<String, Value>,
 }
 
-/// Takes a module in: looks it over, compiles it, keeps it. The same bytes again change nothing. Blocks, up to seconds.
-pub(crate) fn module_upload(app: &App, bytes: &[u8], origin: &Origin) -> Result<Uploaded> {
+/// Takes a module in: looks it over, compiles it, keeps it. The same bytes again change nothing, but for a signature that
+/// is new. Blocks, up to seconds.
+pub(crate) fn module_upload(app: &App, bytes: &[u8], signature: Option<&[u8]>, origin: &Origin) -> Result<Uploaded> {
     if let Some(known) = app.store.policy_module_by_digest(&sha256_hex(bytes))? {
-        return Ok(Uploaded { is_new: false, shown: shown(app, &known)? });
+        return module_again(app, known, bytes, signature, origin);
     }
-    let admitted = app.policies.admit(bytes)?;
+    let admitted = app.policies.admit(bytes, signature)?;
     let manifest = serde_json::to_value(&admitted.manifest)
         .map_err(|error| Error::Internal(format!("a manifest cannot be written: {error}")))?;
     let module = ModuleRow {
@@ -34,12 +35,31 @@ pub(crate) fn module_upload(app: &App, bytes: &[u8], origin: &Origin) -> Result<
         size: i64::try_from(admitted.size_bytes).unwrap_or(i64::MAX),
         created_at: app.clock.now(),
         policies: 0,
+        signature: signature.map(<[u8]>::to_vec),
     };
     let compiled = (admitted.engine.as_str(), &admitted.artifact);
     app.store.policy_module_insert(&module, bytes, compiled, &app.clock, origin)?;
     let mut shown = shown(app, &module)?;
     shown.insert("compiledInMs".to_owned(), json!(u64::try_from(admitted.compiled_in.as_millis()).ok()));
     Ok(Uploaded { is_new: true, shown })
+}
+
+/// A module that is there already: it may come with another signature, and it must be fit to be run.
+fn module_again(
+    app: &App,
+    known: ModuleRow,
+    bytes: &[u8],
+    signature: Option<&[u8]>,
+    origin: &Origin,
+) -> Result<Uploaded> {
+    app.policies.check_signature(bytes, signature.or(known.signature.as_deref()))?;
+    let mut known = known;
+    if let Some(signature) = signature.filter(|signature| known.signature.as_deref() != Some(signature)) {
+        app.store.policy_signature_upsert(&known, signature, &app.clock, origin)?;
+        app.policies.forget(&known.digest);
+        known.signature = Some(signature.to_vec());
+    }
+    Ok(Uploaded { is_new: false, shown: shown(app, &known)? })
 }
 
 /// One page of modules.

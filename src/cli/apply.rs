@@ -114,10 +114,12 @@ pub(super) fn apply(remote: &Remote, files: &Files, parameters: &[(&str, &str)])
 
 /// Hands a module in that the server does not have yet. The same bytes are the same module.
 pub(super) fn upload(remote: &Remote, module: &Module) -> Outcome {
-    match remote.get(&format!("/policy-modules/{}", segment(&module.digest)), &[]) {
-        Err(Failure::NotFound(_)) => remote.upload("/policy-modules", &mut module.bytes()?.as_slice()).map(|_| ()),
-        other => other.map(|_| ()),
+    let signature = module.signature.as_deref();
+    if signature.is_none() && remote.get(&format!("/policy-modules/{}", segment(&module.digest)), &[]).is_ok() {
+        return Ok(());
     }
+    // One that is there may come with a signature now.
+    remote.upload("/policy-modules", &mut module.bytes()?.as_slice(), signature).map(|_| ())
 }
 
 /// Prints what was, or would be, done; and the secrets that were made, which nobody can print again.

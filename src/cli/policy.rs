@@ -12,7 +12,9 @@ mod new;
 mod replay;
 mod scaffold;
 mod schema;
+mod sign;
 mod test;
+mod watch;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -45,8 +47,12 @@ enum PolicyCommand {
     Eval(eval::EvalArgs),
     /// Hold what a module costs against every limit, by the requests of its cases
     Bench(bench::BenchArgs),
+    /// Build, test and hand over a project whenever it is saved: for `grantd dev`
+    Watch(watch::WatchArgs),
     /// Say which answers a module's cases reach, and what they leave untouched
     Coverage(coverage::CoverageArgs),
+    /// Sign modules, for servers that run signed ones alone
+    Sign(sign::SignArgs),
     /// Look a module over on this machine, as a server would: nothing is sent anywhere
     Inspect(module::InspectArgs),
     /// Hand a module in: it is checked, compiled and kept
@@ -118,6 +124,8 @@ pub(super) fn run(settings: &Settings, args: &PolicyArgs) -> Outcome {
         PolicyCommand::Eval(eval) => return eval.run(settings, &args.remote, form),
         PolicyCommand::Bench(bench) => return bench.run(settings, form),
         PolicyCommand::Coverage(coverage) => return coverage.run(settings, form),
+        PolicyCommand::Watch(watch) => return watch.run(settings, &args.remote),
+        PolicyCommand::Sign(sign) => return sign.run(),
         PolicyCommand::Inspect(inspect) => return inspect.run(settings, form),
         PolicyCommand::Limits => return bounds::limits(settings, form),
         PolicyCommand::Precompile => return bounds::precompile(settings),
@@ -130,6 +138,8 @@ pub(super) fn run(settings: &Settings, args: &PolicyArgs) -> Outcome {
         | PolicyCommand::Eval(_)
         | PolicyCommand::Bench(_)
         | PolicyCommand::Coverage(_)
+        | PolicyCommand::Watch(_)
+        | PolicyCommand::Sign(_)
         | PolicyCommand::Inspect(_)
         | PolicyCommand::Limits
         | PolicyCommand::Precompile => Ok(()),

@@ -9,6 +9,8 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use grantd::secret::{Secret, SecretKind, ServerKeys, is_generated, master};
 use grantd::{Config, Violation, dev};
@@ -208,12 +210,15 @@ impl Remote {
         }
     }
 
-    /// `POST` of a file, with `?reason=`: `body` is read to its end.
+    /// `POST` of a module, with `?reason=` and its signature: `body` is read to its end.
     ///
     /// # Errors
     /// As [`Remote::get`].
-    pub(super) fn upload(&self, path: &str, body: &mut dyn std::io::Read) -> Outcome<Value> {
-        let request = self.request("POST", path, &self.why()).header("content-type", "application/wasm");
+    pub(super) fn upload(&self, path: &str, body: &mut dyn std::io::Read, signature: Option<&[u8]>) -> Outcome<Value> {
+        let mut request = self.request("POST", path, &self.why()).header("content-type", "application/wasm");
+        if let Some(signature) = signature {
+            request = request.header("grantd-signature", BASE64_STANDARD.encode(signature));
+        }
         let request = request.body(ureq::SendBody::from_reader(body)).map_err(|error| self.unaskable(&error))?;
         let response = self.agent.run(request).map_err(|error| answer::unreachable(&self.server, &error))?;
         answer::read(response, ANSWER_BYTES_MAX, &self.server, &self.token_source)

@@ -14,7 +14,7 @@ use super::{Failure, Outcome, apply, note};
 /// Under which name seeds make things.
 const OWNER: &str = "seed";
 /// How often the files are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(300);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(300);
 
 /// Applies the files to a server that does not listen yet, and answers which modules they use. With `may_generate`,
 /// secrets are made and printed.
@@ -72,7 +72,7 @@ fn modules_of(files: Files) -> Vec<PathBuf> {
 }
 
 /// Each file, with what tells one state of it from another.
-type State = Vec<(PathBuf, String)>;
+pub(super) type State = Vec<(PathBuf, String)>;
 
 /// When the files were last written, and how large they are.
 fn state_of(paths: &[PathBuf]) -> State {
@@ -90,7 +90,8 @@ fn state_of(paths: &[PathBuf]) -> State {
     state
 }
 
-fn look(path: &Path) -> (PathBuf, String) {
+/// When a file was last written, and how large it is.
+pub(super) fn look(path: &Path) -> (PathBuf, String) {
     let written = |meta: std::fs::Metadata| format!("{:?} {}", meta.modified().ok(), meta.len());
     (path.to_owned(), std::fs::metadata(path).map_or_else(|_| String::new(), written))
 }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::trust::Trust;
+
 /// The policy sandbox: every bound is always on, and none may be 0.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -34,6 +36,8 @@ pub struct PoliciesConfig {
     pub answers_kib: u32,
     /// Modules that are kept loaded.
     pub modules_loaded: usize,
+    /// Ed25519 public keys in base64: with one or more, only modules are run that one of them has signed.
+    pub trusted_keys: Vec<String>,
 }
 
 impl Default for PoliciesConfig {
@@ -53,6 +57,7 @@ impl Default for PoliciesConfig {
             reuse: true,
             answers_kib: 8192,
             modules_loaded: 256,
+            trusted_keys: Vec::new(),
         }
     }
 }
@@ -100,7 +105,9 @@ impl PoliciesConfig {
             zero.iter().find(|(_, is_zero)| *is_zero).map(|(key, _)| format!("policies.{key} must be at least 1"));
         let over =
             |key: &str, is_over: bool, most: usize| is_over.then(|| format!("policies.{key} must be at most {most}"));
-        zero.or_else(|| over("memory_mib", self.memory_mib > MEMORY_MIB_MAX, MEMORY_MIB_MAX as usize))
+        let untrusted = || Trust::parse(&self.trusted_keys).err().map(|why| format!("policies.trusted_keys: {why}"));
+        zero.or_else(untrusted)
+            .or_else(|| over("memory_mib", self.memory_mib > MEMORY_MIB_MAX, MEMORY_MIB_MAX as usize))
             .or_else(|| over("module_kib", self.module_kib > MODULE_KIB_MAX, MODULE_KIB_MAX as usize))
             .or_else(|| over("stack_kib", self.stack_kib > 1024, 1024))
             .or_else(|| over("concurrent", self.turns() > CONCURRENT_MAX, CONCURRENT_MAX))

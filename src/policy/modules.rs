@@ -11,6 +11,7 @@ use quick_cache::sync::Cache;
 use super::abi::Manifest;
 use super::failure::{Failure, FailureKind};
 use super::sandbox::{Loaded, Sandbox};
+use super::trust::Trust;
 use crate::clock::Clock;
 use crate::config::PoliciesConfig;
 use crate::error::{Error, Result, Violation};
@@ -45,6 +46,7 @@ pub(super) struct Modules {
     clock: Clock,
     engine: String,
     limits: PoliciesConfig,
+    trust: Trust,
     /// By digest. A refusal is remembered too: the bytes will not get better.
     loaded: Cache<String, Result<Arc<Loaded>, Failure>>,
     /// Compiling takes a core and much memory: one at a time.
@@ -60,6 +62,8 @@ impl Modules {
             clock,
             engine: format!("{ENGINE}, {arch}-{os}, {} MiB", limits.memory_mib),
             limits: limits.clone(),
+            // A configuration with a key that is none is refused before; if it were not, nobody would be trusted.
+            trust: Trust::parse(&limits.trusted_keys).unwrap_or_else(|_| Trust::nobody()),
             loaded: Cache::new(limits.modules_loaded),
             compiling: Mutex::new(()),
         }
@@ -70,14 +74,12 @@ impl Modules {
         &self.engine
     }
 
-    /// Looks a module over: size, form, contract, manifest. Nothing is stored.
-    pub(super) fn admit(&self, sandbox: &Sandbox, bytes: &[u8]) -> Result<Admitted> {
+    /// Looks a module over: size, signature, form, contract, manifest. Nothing is stored.
+    pub(super) fn admit(&self, sandbox: &Sandbox, bytes: &[u8], signature: Option<&[u8]>) -> Result<Admitted> {
         let digest = sha256_hex(bytes);
-        let refuse = |failure: &Failure| {
-            let message = format!("the module {} is refused: {failure}", &digest[..12]);
-            Error::Invalid(vec![Violation::new("", serde_json::Value::Null, message)])
-        };
+        let refuse = |failure: &Failure| refusal(&digest, failure);
         check_size(bytes, &self.limits).map_err(|failure| refuse(&failure))?;
+        self.check_signature(bytes, signature)?;
         let turn = self.compiling.lock().unwrap_or_else(PoisonError::into_inner);
         let made = self.make(sandbox, &digest, bytes, &turn);
         let (loaded, artifact, compiled_in) = made.map_err(|failure| refuse(&failure))?;
@@ -97,6 +99,7 @@ impl Modules {
         if let Some(known) = self.at_hand(digest) {
             return known;
         }
+        self.check_trust(digest)?;
         let loaded = match self.revive(sandbox, digest)? {
             Some(loaded) => Ok(Arc::new(loaded)),
             None => self.remake(sandbox, digest, false).map(Arc::new),
@@ -109,10 +112,48 @@ impl Modules {
 
     /// Compiles a stored module for this engine if that was not done; answers whether it was.
     pub(super) fn prepare(&self, sandbox: &Sandbox, digest: &str) -> Result<bool, Failure> {
+        self.check_trust(digest)?;
         if self.revive(sandbox, digest)?.is_some() {
             return Ok(false);
         }
         self.remake(sandbox, digest, true).map(|_| true)
+    }
+
+    /// Whether a module with this signature may be run here.
+    pub(super) fn check_signature(&self, bytes: &[u8], signature: Option<&[u8]>) -> Result<()> {
+        let checked = self.trust.check(bytes, signature);
+        checked.map_err(|failure| refusal(&sha256_hex(bytes), &failure))
+    }
+
+    /// Drops what is known of a module.
+    pub(super) fn forget(&self, digest: &str) {
+        self.loaded.remove(digest);
+    }
+
+    /// The modules in use that may not be run.
+    pub(super) fn untrusted(&self) -> Result<Vec<(String, Failure)>> {
+        if !self.trust.is_demanded() {
+            return Ok(Vec::new());
+        }
+        let in_use = self.store.policy_modules_in_use()?;
+        Ok(in_use.into_iter().filter_map(|digest| Some((digest.clone(), self.check_trust(&digest).err()?))).collect())
+    }
+
+    /// Before anything of a stored module is used: its bytes, which its digest proves, are signed by a key that is trusted
+    /// now. Nothing that is kept beside them, compiled forms too, can stand in for that.
+    fn check_trust(&self, digest: &str) -> Result<(), Failure> {
+        if !self.trust.is_demanded() {
+            return Ok(());
+        }
+        let unreadable = |error: Error| Failure::unavailable(format!("the database cannot be read: {error}"));
+        let bytes = self.store.policy_module_wasm(digest).map_err(unreadable)?;
+        let bytes =
+            bytes.ok_or_else(|| Failure::unavailable("the module is not in the database any more".to_owned()))?;
+        if sha256_hex(&bytes) != digest {
+            return Err(Failure::unavailable("its bytes were changed in the database: upload it again".to_owned()));
+        }
+        let signature = self.store.policy_signature(digest).map_err(unreadable)?;
+        self.trust.check(&bytes, signature.as_deref())
     }
 
     /// Out of the compiled form in the database; `None` when there is none that can be trusted and used.
@@ -194,6 +235,11 @@ impl Modules {
     }
 }
 
+fn refusal(digest: &str, failure: &Failure) -> Error {
+    let message = format!("the module {} is refused: {failure}", &digest[..12]);
+    Error::Invalid(vec![Violation::new("", serde_json::Value::Null, message)])
+}
+
 /// Refuses what is too large to be compiled.
 pub(super) fn check_size(bytes: &[u8], limits: &PoliciesConfig) -> Result<(), Failure> {
     let most = limits.module_kib as usize * 1024;
@@ -245,10 +291,10 @@ mod tests {
     #[test]
     fn a_module_is_admitted_for_what_it_is() {
         let (_dir, app) = app();
-        let admitted = app.policies.admit(SCOPE_ALLOWLIST).unwrap();
+        let admitted = app.policies.admit(SCOPE_ALLOWLIST, None).unwrap();
         assert_eq!(admitted.manifest.name, "scope-allowlist");
         assert_eq!(admitted.digest.len(), 64);
-        let again = app.policies.admit(SCOPE_ALLOWLIST).unwrap();
+        let again = app.policies.admit(SCOPE_ALLOWLIST, None).unwrap();
         assert_eq!((again.digest, again.artifact.mac), (admitted.digest, admitted.artifact.mac));
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use rusqlite::backup::{Backup, StepResult};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
 use super::engine::EngineError;
 use super::local::sqlite::{connect_reader, engine_error, one_integer};
@@ -218,4 +218,36 @@ pub(crate) fn fold_log(path: &Path) -> Result<bool> {
         Err(EngineError::Damaged(_)) => Ok(false),
         Err(other) => Err(refused(&other)),
     }
+}
+
+/// Hands over each module that a policy of the database at `path` uses: its name, its bytes, its signature.
+///
+/// # Errors
+/// `Setup`: one line with the file's name.
+pub(crate) fn each_module_in_use(path: &Path, mut each: impl FnMut(&str, &[u8], Option<&[u8]>)) -> Result<()> {
+    const HAS_TABLE: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
+    const MODULES: &str = "SELECT DISTINCT m.digest, m.name || '@' || m.version, m.wasm FROM policy_module AS m \
+        JOIN policy AS p ON p.module_digest = m.digest ORDER BY m.digest";
+    const SIGNATURE: &str = "SELECT signature FROM policy_signature WHERE digest = ?1";
+    let unreadable = failed(path, "cannot be read");
+    let database = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(&unreadable)?;
+    let has = |table: &str| database.query_row(HAS_TABLE, [table], |row| row.get::<_, bool>(0)).map_err(&unreadable);
+    if !has("policy_module")? {
+        // Older than policies.
+        return Ok(());
+    }
+    let has_signatures = has("policy_signature")?;
+    let mut modules = database.prepare(MODULES).map_err(&unreadable)?;
+    let mut rows = modules.query([]).map_err(&unreadable)?;
+    while let Some(row) = rows.next().map_err(&unreadable)? {
+        let text = |column| row.get::<_, String>(column).map_err(&unreadable);
+        let wasm: Vec<u8> = row.get(2).map_err(&unreadable)?;
+        let mut signature: Option<Vec<u8>> = None;
+        if has_signatures {
+            let found = database.query_row(SIGNATURE, [text(0)?], |row| row.get(0));
+            signature = found.optional().map_err(&unreadable)?;
+        }
+        each(&text(1)?, &wasm, signature.as_deref());
+    }
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! How policy modules and their compiled forms are kept. What a module is and may do is the policy room's business.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::audit::{guarded_commit, unguarded, write_of};
@@ -18,7 +20,8 @@ const NAMED_MAX: usize = 5;
 const DIGEST_PREFIX_CHARS_MIN: usize = 12;
 
 const SELECT: &str = "SELECT t.digest, t.name, t.version, t.manifest, length(t.wasm), t.created_at_ms, \
-    (SELECT COUNT(*) FROM policy WHERE module_digest = t.digest) FROM policy_module AS t";
+    (SELECT COUNT(*) FROM policy WHERE module_digest = t.digest), \
+    (SELECT signature FROM policy_signature WHERE digest = t.digest) FROM policy_module AS t";
 pub(crate) static MODULES: Listing = Listing {
     count: "SELECT COUNT(*) FROM policy_module AS t",
     select: SELECT,
@@ -36,6 +39,8 @@ static ATTRIBUTES: &[Attribute] = &[
 ];
 const INSERT: &str = "INSERT INTO policy_module (digest, name, version, manifest, wasm, created_at_ms) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const INSERT_SIGNATURE: &str = "INSERT INTO policy_signature (digest, signature, created_at_ms) VALUES (?1, ?2, ?3) \
+    ON CONFLICT (digest) DO UPDATE SET signature = excluded.signature, created_at_ms = excluded.created_at_ms";
 const GUARD_EXISTS: &str = guarded_commit!("(SELECT 1 FROM policy_module WHERE digest = ?10)");
 const INSERT_ARTIFACT: &str = "INSERT INTO policy_artifact (digest, engine, artifact, mac, created_at_ms) \
     SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM policy_module WHERE digest = ?1) \
@@ -59,6 +64,8 @@ pub struct ModuleRow {
     pub created_at: Timestamp,
     /// Policies that use it.
     pub policies: i64,
+    /// The signature that it was handed in with. Whether it is good is asked when the module is loaded.
+    pub signature: Option<Vec<u8>>,
 }
 
 /// The compiled form of a module, as it was stored: to be authenticated before it is used.
@@ -74,7 +81,7 @@ impl ModuleRow {
     /// As on the wire.
     #[must_use]
     pub fn to_json(&self) -> Map<String, Value> {
-        let Value::Object(members) = json!({
+        let Value::Object(mut members) = json!({
             "id": self.digest,
             "digest": self.digest,
             "name": self.name,
@@ -86,6 +93,9 @@ impl ModuleRow {
         }) else {
             return Map::new();
         };
+        if let Some(signature) = &self.signature {
+            members.insert("signature".to_owned(), BASE64_STANDARD.encode(signature).into());
+        }
         members
     }
 
@@ -117,6 +127,7 @@ fn module_from_row(row: &Row) -> Result<ModuleRow, EngineError> {
         size: row.integer(4)?,
         created_at: row.time(5)?,
         policies: row.integer(6)?,
+        signature: if row.is_null(7) { None } else { Some(row.blob(7)?) },
     })
 }
 
@@ -205,14 +216,48 @@ impl Store {
             wasm.to_vec(),
             module.created_at,
         ];
-        let statements =
+        let mut statements =
             vec![Statement::new(INSERT, params), keep_artifact(&module.digest, engine, compiled, module.created_at)];
+        if let Some(signature) = &module.signature {
+            let params = params![module.digest.as_str(), signature.clone(), module.created_at];
+            statements.push(Statement::new(INSERT_SIGNATURE, params));
+        }
         let write = write_of(clock, vec![module.change(true)], unguarded(), statements);
         match self.write_audited(write, origin) {
             // Another upload of the same bytes came first: what was wanted is there.
             Err(EngineError::Unique(column)) if column == "policy_module.digest" => Ok(()),
             other => other.map_err(plain_error),
         }
+    }
+
+    /// Gives a module that is there another signature.
+    pub(crate) fn policy_signature_upsert(
+        &self,
+        module: &ModuleRow,
+        signature: &[u8],
+        clock: &Clock,
+        origin: &Origin,
+    ) -> Result<()> {
+        let signed = ModuleRow { signature: Some(signature.to_vec()), ..module.clone() };
+        let change = Change { before: module.change(true).after, ..signed.change(true) };
+        let guard = Statement::new(GUARD_EXISTS, params![module.digest.as_str()]);
+        let params = params![module.digest.as_str(), signature.to_vec(), clock.now()];
+        let write = write_of(clock, vec![change], guard, vec![Statement::new(INSERT_SIGNATURE, params)]);
+        self.write_audited(write, origin).map_err(plain_error)
+    }
+
+    /// The signature of a module, if it was handed in with one.
+    pub(crate) fn policy_signature(&self, digest: &str) -> Result<Option<Vec<u8>>> {
+        const SIGNATURE: &str = "SELECT signature FROM policy_signature WHERE digest = ?1";
+        let row = self.read_one(&Statement::new(SIGNATURE, params![digest]))?;
+        row.map(|row| row.blob(0)).transpose().map_err(plain_error)
+    }
+
+    /// The modules that policies use which are asked.
+    pub(crate) fn policy_modules_in_use(&self) -> Result<Vec<String>> {
+        const IN_USE: &str = "SELECT DISTINCT module_digest FROM policy WHERE active = 1 AND mode <> 'off' ORDER BY 1";
+        let rows = self.read(&Statement::new(IN_USE, Vec::new()))?;
+        rows.iter().map(|row| row.text(0).map_err(plain_error)).collect()
     }
 
     /// Deletes a module that no policy uses, and its compiled forms with it.

@@ -17,6 +17,7 @@ const PAST: &[&str] = &[
     include_str!("schema/4.sql"),
     include_str!("schema/5.sql"),
     include_str!("schema/6.sql"),
+    include_str!("schema/7.sql"),
 ];
 
 /// A database as it was made by the grantd of that version.

@@ -11,6 +11,7 @@ mod replay;
 mod reuse;
 mod sandbox;
 mod settings;
+mod trust;
 mod upload;
 
 use serde_json::{Value, json};

@@ -11,6 +11,7 @@ use super::Source;
 use crate::apply::document::{FETCHED, GENERATE};
 use crate::error::{Error, Result};
 use crate::model::digest::sha256_hex;
+use crate::policy::trust::read_signature;
 
 /// Longer files hold no secret: nothing of them is read.
 const SECRET_BYTES_MAX: u64 = 4096;
@@ -24,6 +25,8 @@ pub struct Module {
     pub path: PathBuf,
     /// The SHA-256 of what it held when the document was read.
     pub digest: String,
+    /// The signature that lies beside it, in a file of its name with `.sig`.
+    pub signature: Option<Vec<u8>>,
 }
 
 impl Module {
@@ -127,7 +130,23 @@ fn fetch_module(source: &Source, written: &mut Value, pointer: &str) -> Result<O
     let refused = |error: std::io::Error| Error::Setup(source.at(pointer, &format!("{}: {error}", path.display())));
     let digest = sha256_hex(&read(&path, MODULE_BYTES_MAX).map_err(refused)?);
     *written = digest.as_str().into();
-    Ok(Some(Module { path, digest }))
+    let signature = signature_beside(&path).map_err(|what| Error::Setup(source.at(pointer, &what)))?;
+    Ok(Some(Module { path, digest, signature }))
+}
+
+/// The signature of a module: what lies beside it under its name with `.sig`, if anything does.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn signature_beside(module: &Path) -> std::result::Result<Option<Vec<u8>>, String> {
+    let mut name = module.as_os_str().to_owned();
+    name.push(".sig");
+    let path = PathBuf::from(name);
+    match read(&path, SECRET_BYTES_MAX) {
+        Ok(written) => read_signature(&written).map(Some).map_err(|what| format!("{}: {what}", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", path.display())),
+    }
 }
 
 fn read(path: &Path, bytes_max: u64) -> std::io::Result<Vec<u8>> {

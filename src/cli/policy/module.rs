@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use grantd::apply::file::signature_beside;
 use grantd::clock::Clock;
 use grantd::policy::abi::Input;
 use grantd::policy::{Specimen, Workbench};
@@ -32,7 +33,7 @@ pub(super) struct InspectArgs {
 
 #[derive(Args)]
 pub(super) struct AddArgs {
-    /// Components: .wasm files
+    /// Components: .wasm files; a signature lies beside each, in FILE.sig
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -173,14 +174,17 @@ pub(super) fn found(remote: &Remote, named: &str) -> Outcome<Value> {
 /// Hands a file in. What a terminal shows meanwhile is gone afterwards.
 pub(super) fn hand_in(remote: &Remote, file: &Path) -> Outcome<Value> {
     let bytes = read_file(file)?;
+    let signature = signature_beside(file).map_err(Failure::failed)?;
     let name = file.display().to_string();
     let bar = progress(bytes.len() as u64, &name);
     let mut body = Uploading { bytes: &bytes, bar: &bar, name: &name };
-    let answer = remote.upload(MODULES, &mut body);
+    let answer = remote.upload(MODULES, &mut body, signature.as_deref());
     bar.finish_and_clear();
     let module = answer?;
     let said = if module["compiledInMs"].is_u64() {
         format!("compiled in {} ms", module["compiledInMs"])
+    } else if signature.is_some() {
+        "it was there already, byte for byte, and is signed".to_owned()
     } else {
         "it was there already, byte for byte".to_owned()
     };
@@ -275,6 +279,7 @@ fn show(form: Form, module: &Value) -> Outcome {
         ("looks at", inputs(&manifest)),
         ("settings", schema::in_words(&manifest["settingsSchema"])),
         ("policies", module["policies"].to_string()),
+        ("signature", text(module, "signature")),
         ("handed in", exact_moment(&module["createdAt"])),
     ];
     resource::show(form, module, &members)

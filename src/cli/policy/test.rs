@@ -45,6 +45,11 @@ struct Outcomes {
 }
 
 impl TestArgs {
+    /// A module with the cases beside it.
+    pub(super) fn of(module: PathBuf) -> Self {
+        Self { module, cases: Vec::new(), junit: None, update: false }
+    }
+
     pub(super) fn run(&self, settings: &Settings) -> Outcome {
         let files = read_all(&self.module, &self.cases)?;
         let subject = OnBench::open(settings, &self.module)?;

@@ -101,7 +101,7 @@ async fn module_upload(
         Err(busy) => return admin_response(&request, &busy),
     };
     let operation = move || {
-        let uploaded = policies::module_upload(&app, &upload.bytes, &upload.origin);
+        let uploaded = policies::module_upload(&app, &upload.bytes, upload.signature.as_deref(), &upload.origin);
         drop(turn);
         uploaded
     };

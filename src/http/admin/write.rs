@@ -13,12 +13,16 @@ use crate::admin::actor::Actor;
 use crate::error::{Error, Result, Violation};
 use crate::http::error::admin_response;
 use crate::http::{body, context, json};
+use crate::policy::trust::read_signature;
 use crate::store::Origin;
 
 /// Largest body of an admin request.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Largest body that is a policy module; `policies.module_kib` may allow less.
 const MODULE_BYTES_MAX: usize = 24 * 1024 * 1024;
+
+/// What a module's signature comes in.
+const SIGNATURE_HEADER: &str = "Grantd-Signature";
 
 /// A write: its body (null without one), who it is from, and what its query and headers say.
 pub(in crate::http) struct Write {
@@ -58,13 +62,18 @@ impl Write {
 /// A write whose body is not JSON, whatever content type it came with.
 pub(super) struct Upload {
     pub(super) bytes: web::Bytes,
+    /// From `Grantd-Signature`, in base64.
+    pub(super) signature: Option<Vec<u8>>,
     pub(super) origin: Origin,
 }
 
 impl Upload {
     async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Self> {
         let origin = Parameters::of(request)?.explain(origin(request)?)?;
-        Ok(Self { bytes: body::read(request, payload, MODULE_BYTES_MAX).await?, origin })
+        let signature = request.headers().get(SIGNATURE_HEADER).map(|value| read_signature(value.as_bytes()));
+        let signature =
+            signature.transpose().map_err(|what| Error::Malformed(format!("{SIGNATURE_HEADER}: {what}")))?;
+        Ok(Self { signature, bytes: body::read(request, payload, MODULE_BYTES_MAX).await?, origin })
     }
 }
 

@@ -198,7 +198,9 @@ fn modules() -> Vec<Operation> {
     vec![
         list(&MODULES, path, "listModules", tag, "List policy modules", "PolicyModule", &shown),
         Operation::new("post", path, "uploadModule", tag, "Upload a policy module")
-            .described("A WebAssembly component of the world grantd:policy, 8 MiB at most. The same bytes again change nothing.")
+            .described("A WebAssembly component of the world grantd:policy, 8 MiB at most. The same bytes again change nothing. \
+                A header `Grantd-Signature` holds its detached Ed25519 signature in base64; with `policies.trusted_keys` set, \
+                a module without a good one is refused.")
             .explained()
             .content(true, &wasm)
             .answer(200, "It was here already.", &reference("PolicyModule"), &shown)

@@ -292,6 +292,7 @@ fn modules() -> Value {
             "createdAt": time("When it was uploaded."),
             "policies": integer("Policies that use it."),
             "manifest": free_object("Everything it says of itself."),
+            "signature": {"type": ["string", "null"], "description": "The Ed25519 signature that it was handed in with, in base64."},
             "sameNameAndVersion": texts("Digests of others that call themselves the same."),
             "compiledInMs": {"type": ["integer", "null"], "description": "How long compiling it took, when it is new."},
         })),

@@ -176,3 +176,43 @@ fn who_would_get_what_is_told_with_the_policy_in_the_way() {
     assert_eq!(texts(&rows[0]["gets"]), ["read"]);
     assert!(shell.run(&["who-can", "fly", "--api", "myrestapi"]).refused(1).contains("defines no such scope"));
 }
+
+#[test]
+fn a_project_that_is_saved_is_tested_and_handed_over() {
+    let (app, shell) = scene();
+    app.howto();
+    let module = shipped("rego/policy.wasm");
+    shell.run(&["policy", "new", "gate", "--lang", "rego", "--module", module.to_str().unwrap()]).expect(0);
+    let ran = shell.run(&["policy", "watch", "gate", "--once"]);
+    assert!(ran.err.contains("there is no policy gate yet: grantd policy attach"), "{}", ran.err);
+    assert!(ran.expect(0).contains("3 passed, 0 failed"));
+    let attach = [
+        "policy",
+        "attach",
+        "gate/policy.wasm",
+        "--to",
+        "server",
+        "--name",
+        "gate",
+        "--settings",
+        "gate/settings.json",
+    ];
+    let made = shell.run(&[&attach[..], &["--mode", "shadow", "--output", "json"]].concat()).json();
+    let path = shell.dir.path().join("gate/policy.rego");
+    let text_before = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("# saved\n{text_before}")).unwrap();
+    let ran = shell.run(&["policy", "watch", "gate", "--once"]);
+    assert!(ran.err.contains("gate runs it from the next request on, in mode shadow"), "{}", ran.err);
+    ran.expect(0);
+    let set = shell.run(&["policy", "show", "gate", "--output", "json"]).json();
+    assert!(set["settings"].to_string().contains("# saved") && set["id"] == made["id"], "{set}");
+    // What does not pass is not handed over, and neither is what does not build.
+    std::fs::write(&path, "package grantd\n\nallow := false\n").unwrap();
+    assert!(shell.run(&["policy", "watch", "gate", "--once"]).refused(1).contains("cases failed"));
+    std::fs::write(&path, text_before).unwrap();
+    shell.file("gate/build.sh", "echo not today >&2; exit 3");
+    assert!(
+        shell.run(&["policy", "watch", "gate", "--once", "--no-attach"]).refused(1).contains("`sh build.sh` failed")
+    );
+    assert_eq!(shell.run(&["policy", "show", "gate", "--output", "json"]).json()["settings"], set["settings"]);
+}

@@ -108,7 +108,7 @@ pub(crate) fn draw_upload(view: &View<'_>, draft: &Draft<'_>) -> Result<Reply> {
 pub(crate) fn upload(view: &View<'_>, form: &Form) -> Result<Reply> {
     let missing = || Error::Invalid(vec![Violation::new("/module", Value::Null, "choose the file of the module")]);
     let bytes = form.file().filter(|bytes| !bytes.is_empty()).ok_or_else(missing)?;
-    let uploaded = modules::module_upload(view.app, bytes, &view.origin(reason_of(form)?));
+    let uploaded = modules::module_upload(view.app, bytes, None, &view.origin(reason_of(form)?));
     let uploaded = uploaded.map_err(|error| match error {
         Error::Invalid(violations) => {
             let told: Vec<String> = violations.iter().map(|violation| violation.message.clone()).collect();
