@@ -106,7 +106,7 @@ mod tests {
         let (one, two) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
         let raw = BASE64_STANDARD.encode(one.verifying_key().as_bytes());
         let spki = BASE64_STANDARD.encode([&SPKI_PREFIX[..], one.verifying_key().as_bytes()].concat());
-        assert_eq!(Trust::parse(&[raw.clone()]), Trust::parse(&[spki]));
+        assert_eq!(Trust::parse(std::slice::from_ref(&raw)), Trust::parse(&[spki]));
         let trust = Trust::parse(&[raw]).unwrap();
         let signature = one.sign(b"module").to_bytes();
         assert!(trust.check(b"module", Some(&signature)).is_ok());
