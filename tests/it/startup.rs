@@ -109,6 +109,25 @@ fn a_newer_version_that_stands_in_the_log_alone_is_seen_too() {
     assert_eq!(version, 99);
 }
 
+/// Made while there was little in it, they would make every read of a database that has grown a walk over its tables.
+#[test]
+fn a_database_keeps_no_statistics() {
+    let app = TestApp::start();
+    app.howto();
+    let dir = app.into_dir();
+    let path = dir.path().join("grantd.db");
+    let tables = |sql: &str| -> i64 {
+        let database = rusqlite::Connection::open(&path).unwrap();
+        database.execute_batch(sql).unwrap();
+        let count = "SELECT COUNT(*) FROM sqlite_schema WHERE name LIKE 'sqlite_stat%'";
+        database.query_row(count, [], |row| row.get(0)).unwrap()
+    };
+    assert_eq!(tables(""), 0, "a server that stops leaves none");
+    assert!(tables("ANALYZE") > 0);
+    App::open(Config { database: path.clone(), ..Config::default() }).unwrap().close();
+    assert_eq!(tables(""), 0, "a server that starts removes them");
+}
+
 #[test]
 fn a_read_only_file_is_refused_with_what_to_do() {
     let dir = TestApp::start().into_dir();

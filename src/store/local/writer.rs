@@ -57,7 +57,7 @@ pub(super) fn write_until_closed(connection: &mut Connection, jobs: &mpsc::Recei
         }
     }
     // Leaves one file behind instead of three.
-    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE); PRAGMA optimize;") {
+    if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE);") {
         tracing::warn!(%error, "the last checkpoint failed; the next start makes up for it");
     }
 }
