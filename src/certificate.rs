@@ -69,7 +69,7 @@ impl Files {
             |setting: &str, path: &Path, what: String| Error::Setup(format!("{setting} {}: {what}", path.display()));
         let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&self.chain)
             .collect::<std::result::Result<_, _>>()
-            .map_err(|error| unfit("tls.cert", &files.cert, format!("no PEM: {error}")))?;
+            .map_err(|error| unfit("tls.cert", &files.cert, defect(&error).to_owned()))?;
         let Some(first) = chain.first() else {
             let what = "there is no certificate in it (PEM, the server's first, then those that lead to its authority)";
             return Err(unfit("tls.cert", &files.cert, what.to_owned()));
@@ -78,10 +78,10 @@ impl Files {
             .ok_or_else(|| unfit("tls.cert", &files.cert, "its first certificate is no X.509".to_owned()))?;
         let key = PrivateKeyDer::from_pem_slice(&self.key).map_err(|error| {
             let what = match error {
-                pem::Error::NoItemsFound => "there is no private key in it (PEM, without a passphrase)".to_owned(),
-                error => format!("no PEM: {error}"),
+                pem::Error::NoItemsFound => "there is no private key in it (PEM, without a passphrase)",
+                error => defect(&error),
             };
-            unfit("tls.key", &files.key, what)
+            unfit("tls.key", &files.key, what.to_owned())
         })?;
         let certified = CertifiedKey::from_der(chain, key, &provider()).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => Error::Setup(format!(
@@ -89,6 +89,9 @@ impl Files {
                 files.key.display(),
                 files.cert.display()
             )),
+            error @ rustls::Error::InvalidCertificate(_) => {
+                unfit("tls.cert", &files.cert, format!("it cannot be used: {error}"))
+            }
             error => unfit("tls.key", &files.key, format!("it cannot be used: {error}")),
         })?;
         Ok(Certificate { certified: Arc::new(certified), begins, ends })
@@ -101,14 +104,41 @@ impl Certificate {
     /// # Errors
     /// `Setup`, when it does not hold at `now`.
     pub(crate) fn check_time(&self, files: &TlsFiles, now: Timestamp) -> Result<()> {
-        let path = files.cert.display();
-        if self.ends < now {
-            return Err(Error::Setup(format!("tls.cert {path} ended at {}: renew it", self.ends)));
-        }
+        self.check_end(files, now)?;
         if now < self.begins {
+            let path = files.cert.display();
             return Err(Error::Setup(format!("tls.cert {path} begins at {}: set this machine's clock", self.begins)));
         }
         Ok(())
+    }
+
+    /// Refuses what has ended, and leaves what begins later to the caller.
+    ///
+    /// # Errors
+    /// `Setup`, when it ended before `now`.
+    pub(crate) fn check_end(&self, files: &TlsFiles, now: Timestamp) -> Result<()> {
+        if self.ends < now {
+            let path = files.cert.display();
+            return Err(Error::Setup(format!("tls.cert {path} ended at {}: renew it", self.ends)));
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a PEM file (RFC 7468). In words of our own: the library's quote the bad line or the label, and
+/// where line breaks were lost, those are the key.
+fn defect(error: &pem::Error) -> &'static str {
+    match error {
+        pem::Error::MissingSectionEnd { .. } => {
+            "no PEM: a section in it has no END line of the same name: it was cut short, or its line breaks were lost"
+        }
+        pem::Error::IllegalSectionStart { .. } => {
+            "no PEM: a BEGIN line in it is not one line of its own: its line breaks were lost"
+        }
+        pem::Error::Base64Decode(_) => {
+            "no PEM: between BEGIN and END there is something else than whole base64: it was damaged, or has a passphrase"
+        }
+        _ => "no PEM that can be read",
     }
 }
 

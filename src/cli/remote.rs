@@ -404,8 +404,11 @@ fn certificates(file: &Path) -> Outcome<ureq::tls::RootCerts> {
     let text = std::fs::read(file).map_err(|error| unfit(error.to_string()))?;
     let mut found = Vec::new();
     for item in ureq::tls::parse_pem(&text) {
-        if let ureq::tls::PemItem::Certificate(certificate) = item.map_err(|error| unfit(error.to_string()))? {
-            found.push(certificate);
+        match item {
+            Ok(ureq::tls::PemItem::Certificate(certificate)) => found.push(certificate),
+            Ok(_) => {}
+            // The library's words quote the file, and a private key may stand in it too.
+            Err(_) => return Err(unfit("a section of it is no whole PEM: it was cut short or damaged".to_owned())),
         }
     }
     if found.is_empty() {

@@ -241,6 +241,78 @@ fn files_that_do_not_fit_are_refused_at_start() {
     start(dir.path()).stop();
 }
 
+/// The ways in which keys are broken when they are copied, each with what is said of it.
+fn broken(key: &str) -> Vec<(String, &'static str)> {
+    let body: String = key.lines().filter(|line| !line.starts_with('-')).collect();
+    let (head, rest) = body.split_at(20);
+    vec![
+        (key.replace("-----END PRIVATE KEY-----", ""), "has no END line of the same name"),
+        (key.replace("-----END PRIVATE", "-----END RSA PRIVATE"), "has no END line of the same name"),
+        // Line breaks as they stand in variables and in JSON.
+        (key.trim_end().replace('\n', "\\n"), "has no END line of the same name"),
+        (key.replace('\n', " "), "has no END line of the same name"),
+        (key.replace("KEY-----\n", "KEY-----"), "is not one line of its own"),
+        (key.replace("PRIVATE KEY-----\n", "PRIVATE KEY "), "is not one line of its own"),
+        (key.replacen(head, &format!("{head}!"), 1), "something else than whole base64"),
+        (key.replacen(head, &format!("{head}\u{1F511}"), 1), "something else than whole base64"),
+        (
+            format!("-----BEGIN PRIVATE KEY-----\n{head}{}\n-----END PRIVATE KEY-----\n", &rest[1..]),
+            "tls.key key.pem: it cannot be used",
+        ),
+        (key.replacen("\n", "\nProc-Type: 4,ENCRYPTED\n\n", 1), "or has a passphrase"),
+        (format!("-----BEGIN {body}-----\n"), "has no END line of the same name"),
+        (format!("-----BEGIN {body}\n"), "is not one line of its own"),
+        (body, "there is no private key in it"),
+    ]
+}
+
+/// Whether a text has a piece of the key: its characters, or the numbers of its bytes.
+fn quotes(text: &str, key: &str) -> bool {
+    let body: String = key.lines().filter(|line| !line.starts_with('-')).collect();
+    let pieces = (0..body.len() - 8).map(|at| &body[at..at + 8]);
+    pieces.into_iter().any(|piece| {
+        let numbers = piece.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>();
+        text.contains(piece) || text.contains(&numbers[..4].join(", "))
+    })
+}
+
+#[test]
+fn no_piece_of_a_broken_key_is_quoted() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = Authority::new().certificate(2090);
+    write(dir.path(), &good);
+    let program = start(dir.path());
+    let config = "listen = \"127.0.0.1:1\"\n[tls]\ncert = \"cert.pem\"\nkey = \"key.pem\"\n";
+    std::fs::write(dir.path().join("grantd.toml"), config).unwrap();
+    assert!(quotes(&good.1, &good.1) && quotes(&format!("{:?}", good.1.as_bytes()), &good.1));
+    let silent = |output: &std::process::Output, says: &str| {
+        assert_eq!(output.status.code(), Some(1));
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), complaint(output));
+        assert!(text.contains(says), "{says}: {text}");
+        assert!(!quotes(&text, &good.1), "{text}");
+    };
+    for (key, says) in broken(&good.1) {
+        std::fs::write(dir.path().join("key.pem"), &key).unwrap();
+        silent(&run(dir.path(), &["doctor"]), says);
+        silent(&run(dir.path(), &["dev", "--database", "other.db"]), says);
+        // Into the file of the certificate by mistake.
+        std::fs::write(dir.path().join("cert.pem"), &key).unwrap();
+        let other = run(dir.path(), &["dev", "--database", "other.db"]);
+        silent(&other, "tls.cert cert.pem: ");
+        std::fs::write(dir.path().join("cert.pem"), &good.0).unwrap();
+    }
+    let refused = |says: &str| {
+        let log = eventually("the refusal", || Some(program.log()).filter(|log| log.contains(says)));
+        assert!(!quotes(&log, &good.1), "{log}");
+    };
+    refused("there is no private key in it");
+    for (key, says) in broken(&good.1).into_iter().step_by(4) {
+        std::fs::write(dir.path().join("key.pem"), &key).unwrap();
+        refused(says);
+    }
+    program.stop();
+}
+
 #[test]
 fn nothing_travels_in_clear_unless_it_is_said() {
     let dir = tempfile::tempdir().unwrap();
