@@ -3,6 +3,8 @@
 //! A request says by its `Host` where it was made. That picks one of the configured URLs and is good for nothing
 //! else: whatever is not among them counts as the main one.
 
+use std::net::IpAddr;
+
 use crate::config::AliasIssuer;
 
 /// One base URL.
@@ -36,11 +38,14 @@ pub(crate) fn authority_of(url: &str) -> String {
     without_port(rest.trim_end_matches('/'), port)
 }
 
-/// Whether a URL leads to this machine.
+/// Whether a URL leads to this machine. The whole host says so: names that only begin like it belong to anybody.
 pub(crate) fn is_local(url: &str) -> bool {
-    let host = url.trim_start_matches("http://").trim_start_matches("https://");
-    let names = ["localhost", "127.", "[::1]"];
-    names.iter().any(|name| host.starts_with(name))
+    let authority = authority_of(url);
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or("", |(address, _)| address),
+        None => authority.split_once(':').map_or(authority.as_str(), |(host, _)| host),
+    };
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 fn without_port(authority: &str, port: &str) -> String {
@@ -115,6 +120,32 @@ mod tests {
             ("", "http://localhost:8420"),
         ] {
             assert_eq!(all.at(host).url, url, "{host}");
+        }
+    }
+
+    #[test]
+    fn only_whole_hosts_of_this_machine_are_local() {
+        for url in [
+            "http://localhost:8420",
+            "https://LOCALHOST/",
+            "http://127.0.0.1",
+            "http://127.9.9.9:1",
+            "https://[::1]:443",
+        ] {
+            assert!(is_local(url), "{url}");
+        }
+        for url in [
+            "http://localhost.evil.example",
+            "http://localhosts:1",
+            "http://127.0.0.1.nip.io:8420",
+            "http://127.example",
+            "http://[::2]",
+            "http://[::1].example",
+            "https://0.0.0.0",
+            "https://id.example.com",
+            "",
+        ] {
+            assert!(!is_local(url), "{url}");
         }
     }
 

@@ -103,6 +103,7 @@ impl App {
     }
 
     fn open_as(config: Config, clock: Clock, missing: Missing, dev: Option<Controls>) -> Result<Self> {
+        config.check()?;
         let create = missing == Missing::Create;
         let limits =
             StoreLimits { clients_cached: config.limits.clients_cached, page_cache_kib: config.limits.page_cache_kib };

@@ -233,6 +233,7 @@ impl Stopwatch {
 
     /// Waits until the time since the start is a multiple of `step`, so that it does not tell what was done in between.
     pub async fn wait_out(self, step: Duration) {
+        let _alarm = alarm::free().await;
         let into_step = self.elapsed().as_nanos() % step.as_nanos().max(1);
         alarm::wait(step.saturating_sub(Duration::from_nanos(u64::try_from(into_step).unwrap_or_default()))).await;
     }

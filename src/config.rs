@@ -298,8 +298,11 @@ impl Config {
         if unknown.is_empty() { Ok(()) } else { Err(Error::Setup(unknown.join("\n"))) }
     }
 
-    /// Checks what types cannot.
-    fn check(&self) -> Result<()> {
+    /// Checks what types cannot, also for programs that fill in the struct themselves.
+    ///
+    /// # Errors
+    /// `Setup`: the setting that does not fit.
+    pub(crate) fn check(&self) -> Result<()> {
         self.listen_address()?;
         let zero = [
             ("workers", self.workers == Some(0)),

@@ -53,9 +53,10 @@ impl Listener {
     /// Binds what `config.listen` says. A socket file that a dead server left behind is replaced.
     ///
     /// # Errors
-    /// `Setup` when the address is taken or cannot be bound, when its certificate is not fit to be shown, and when
-    /// secrets would travel in clear without being told to.
+    /// `Setup` when a setting does not fit, when the address is taken or cannot be bound, when its certificate is not
+    /// fit to be shown, and when secrets would travel in clear without being told to.
     pub fn bind(config: &Config) -> Result<Self> {
+        config.check()?;
         let failed = |error: std::io::Error| {
             let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
                 "; choose another with --listen, or port 0 for a free one"

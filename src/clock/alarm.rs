@@ -3,6 +3,19 @@
 
 use std::time::Duration;
 
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+/// Alarms that are set at a time: each is an open file. A step is a few milliseconds, so they come free quickly.
+const ALARMS_MAX: usize = 256;
+static FREE: Semaphore = Semaphore::const_new(ALARMS_MAX);
+
+/// Waits until an alarm is free. How long that takes must count as time that is waited out: it is taken before the
+/// rest of the step is known.
+pub(super) async fn free() -> Option<SemaphorePermit<'static>> {
+    // Nobody closes it.
+    FREE.acquire().await.ok()
+}
+
 /// Waits for `rest`.
 pub(super) async fn wait(rest: Duration) {
     // Without a timer of the system's, as when no file may be opened any more, the runtime's must do.

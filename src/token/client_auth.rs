@@ -67,10 +67,12 @@ pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient], place
             return Ok(Authenticated { client, method: shown.method });
         }
     }
-    watch.wait_out(FAILURE_STEP).await;
     let text = "unknown client or wrong secret: check client_id and client_secret";
     let client_id = readings.first().map(|shown| shown.client_id.as_str());
-    Err(app.throttle.failed(client_id, place, now, Error::oauth(OAuthCode::InvalidClient, text)))
+    // Counted before the wait: who hangs up during it, since a right secret would have been answered by then, has guessed too.
+    let refusal = app.throttle.failed(client_id, place, now, Error::oauth(OAuthCode::InvalidClient, text));
+    watch.wait_out(FAILURE_STEP).await;
+    Err(refusal)
 }
 
 /// What an authenticated client may still lack.
