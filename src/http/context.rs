@@ -45,12 +45,17 @@ pub(super) fn of(request: &HttpRequest) -> RequestContext {
     request.extensions().get::<RequestContext>().cloned().unwrap_or_default()
 }
 
-/// The configured URL that a request was made at: its target or its `Host` names it (RFC 9112 3.2.2). Headers that
-/// proxies add are not looked at.
-pub(super) fn base<'a>(app: &'a App, request: &HttpRequest) -> crate::error::Result<&'a Base> {
+/// The host and port that a request was made at, as sent: its target or its `Host` names them (RFC 9112 3.2.2; over
+/// HTTP/2, `:authority` comes as the target's). Headers that proxies add are not looked at.
+pub(super) fn host(request: &HttpRequest) -> &str {
     let target = request.uri().authority().map(|authority| authority.as_str());
-    let header = request.headers().get(HOST).and_then(|value| value.to_str().ok());
-    app.base_at(target.or(header).unwrap_or_default())
+    let header = || request.headers().get(HOST).and_then(|value| value.to_str().ok());
+    target.or_else(header).unwrap_or_default()
+}
+
+/// The configured URL that a request was made at.
+pub(super) fn base<'a>(app: &'a App, request: &HttpRequest) -> crate::error::Result<&'a Base> {
+    app.base_at(host(request))
 }
 
 /// Gives the request its context, the answer its id, and the log its line.

@@ -15,10 +15,14 @@ mod resources;
 mod schema;
 mod scim;
 
+use std::convert::Infallible;
 use std::sync::LazyLock;
 
+use actix_web::body::SizedStream;
 use actix_web::http::header;
+use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
+use futures_util::stream;
 use serde_json::{Map, Value, json};
 
 use super::context;
@@ -31,8 +35,24 @@ use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::policy::Policy;
 use crate::model::service_account::ServiceAccount;
 
-static SERVE: LazyLock<Value> = LazyLock::new(|| whole(false));
-static DEV: LazyLock<Value> = LazyLock::new(|| whole(true));
+/// What is answered, made when it is first asked for and then kept: it is larger than anything else that strangers may ask for.
+struct Made {
+    /// The document up to its `servers`, the one member in which two servers differ, and the one that ends it.
+    document: Bytes,
+    page: Bytes,
+}
+
+static SERVE: LazyLock<Made> = LazyLock::new(|| Made::new(false));
+static DEV: LazyLock<Made> = LazyLock::new(|| Made::new(true));
+
+impl Made {
+    fn new(is_dev: bool) -> Self {
+        let document = whole(is_dev);
+        let mut text = document.to_string();
+        text.pop();
+        Self { document: Bytes::from(text), page: Bytes::from(page::of(&document)) }
+    }
+}
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     let get = |path, route: actix_web::Route| web::resource(path).route(route).default_service(wrong_method("GET"));
@@ -40,29 +60,33 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(get("/docs", web::get().to(docs)));
 }
 
-/// The document of this server, but for its URL.
-fn of(app: &App) -> &'static Value {
+/// What this server answers.
+fn made(app: &App) -> &'static Made {
     if app.dev().is_some() { &DEV } else { &SERVE }
 }
 
 async fn openapi(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     match context::base(&app, &request) {
         Ok(base) => {
-            let mut document = of(&app).clone();
-            document["servers"] = json!([{"url": base.url}]);
+            let document = made(&app).document.clone();
+            let servers = Bytes::from(format!(r#","servers":{}}}"#, json!([{"url": base.url}])));
+            let bytes = document.len() + servers.len();
+            let parts = stream::iter([document, servers].map(Ok::<_, Infallible>));
             HttpResponse::Ok()
+                .insert_header((header::CONTENT_TYPE, "application/json"))
                 .insert_header((header::CACHE_CONTROL, "no-cache"))
                 .insert_header((header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"))
-                .json(document)
+                .body(SizedStream::new(bytes as u64, parts))
         }
         Err(error) => admin_response(&request, &error),
     }
 }
 
 async fn docs(app: web::Data<App>) -> HttpResponse {
-    page::response(of(&app))
+    page::response(made(&app).page.clone())
 }
 
+/// The document but for `servers`.
 fn whole(is_dev: bool) -> Value {
     json!({
         "openapi": "3.1.0",
@@ -72,7 +96,6 @@ fn whole(is_dev: bool) -> Value {
             "description": "OAuth 2.0 access tokens for machines: one binary, one SQLite file, every token explained.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
-        "servers": [{"url": "/"}],
         "tags": tags(is_dev),
         "security": [{"bearer": []}],
         "paths": paths(is_dev),

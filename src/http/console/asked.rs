@@ -1,6 +1,7 @@
 //! A request as the console sees it: taken apart once, and free to move to another thread.
 
 use actix_web::HttpRequest;
+use actix_web::http::header::COOKIE;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::http::context::{self, RequestContext};
@@ -70,12 +71,11 @@ impl Asked {
             parameters: parameters.collect(),
             query: Pairs::parse(request.query_string()),
             context: context::of(request),
-            // As sent: what a proxy claims besides is good for nothing here.
-            host: header("host").unwrap_or_default(),
+            host: context::host(request).to_owned(),
             origin: header("origin"),
             fetch_site: header("sec-fetch-site"),
             is_prefetch: header("sec-purpose").is_some_and(|purpose| purpose.contains("prefetch")),
-            cookies: header("cookie").unwrap_or_default(),
+            cookies: cookies(request),
         }
     }
 
@@ -91,6 +91,12 @@ impl Asked {
         let query = self.query.to_query(&[], &[]);
         if query.is_empty() { self.path.clone() } else { format!("{}?{query}", self.path) }
     }
+}
+
+/// Every cookie, as one field would have them: HTTP/2 may send each by itself (RFC 9113 8.2.3).
+fn cookies(request: &HttpRequest) -> String {
+    let fields = request.headers().get_all(COOKIE).filter_map(|value| value.to_str().ok());
+    fields.collect::<Vec<_>>().join("; ")
 }
 
 /// A place to go on to after signing in: a path of the console and nothing else.
@@ -118,6 +124,20 @@ mod tests {
             assert_eq!(safe_place(Some(bad)), "/console", "{bad:?}");
         }
         assert_eq!(safe_place(None), "/console");
+    }
+
+    #[test]
+    fn cookies_of_several_fields_are_one_list_and_the_target_names_the_host() {
+        let request = actix_web::test::TestRequest::with_uri("https://a.example/console")
+            .append_header((COOKIE, "a=1; b=2"))
+            .append_header((COOKIE, "c=%33"))
+            .append_header((COOKIE, "d=4"))
+            .append_header(("host", "b.example"))
+            .to_http_request();
+        let asked = Asked::of(&request);
+        assert_eq!(asked.cookies, "a=1; b=2; c=%33; d=4");
+        assert_eq!((asked.cookie("b").as_deref(), asked.cookie("c").as_deref()), (Some("2"), Some("3")));
+        assert_eq!((asked.cookie("e"), asked.host.as_str()), (None, "a.example"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
+use actix_web::web::Bytes;
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -20,13 +21,19 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
     )
 });
 
-pub(super) fn response(document: &Value) -> HttpResponse {
+/// The page of a document.
+pub(super) fn of(document: &Value) -> String {
+    page(document).into_string()
+}
+
+/// The answer that shows it.
+pub(super) fn response(page: Bytes) -> HttpResponse {
     HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"))
         .insert_header((header::CONTENT_SECURITY_POLICY, POLICY.as_str()))
         .insert_header((header::REFERRER_POLICY, "no-referrer"))
         .insert_header((header::CACHE_CONTROL, "no-cache"))
-        .body(page(document).into_string())
+        .body(page)
 }
 
 fn text<'a>(value: &'a Value, member: &str) -> &'a str {
