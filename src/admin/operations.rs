@@ -79,11 +79,7 @@ pub(crate) fn secret_patch(
     revision: Option<i64>,
     origin: &Origin,
 ) -> Result<Value> {
-    let patch = Patch::parse(body).map_err(super::patch_error)?;
-    if let Some(revision) = revision.or(patch.revision) {
-        let message = "a secret has no revision: leave it out, and If-Match too";
-        return Err(Error::Invalid(vec![Violation::new("/Revision", revision.into(), message)]));
-    }
+    let patch = patch_without_revision(body, revision, "a secret")?;
     let client: Record<MachineToMachine> = app.store.resource_by_id(client_id)?;
     super::check_admin(app, &client.value, origin)?;
     let before = credential_of(app, &client, id)?;
@@ -108,6 +104,16 @@ pub(crate) fn secret_patch(
     }
     app.store.credential_update(&client, &before, &after, &app.clock, origin)?;
     Ok(after.to_json())
+}
+
+/// The patch of something that counts no revisions; `what` is what it is called.
+fn patch_without_revision(body: &Value, if_match: Option<i64>, what: &str) -> Result<Patch> {
+    let patch = Patch::parse(body).map_err(super::patch_error)?;
+    if let Some(revision) = if_match.or(patch.revision) {
+        let message = format!("{what} has no revision: leave it out, and If-Match too");
+        return Err(Error::Invalid(vec![Violation::new("/Revision", revision.into(), message)]));
+    }
+    Ok(patch)
 }
 
 /// Ends a secret.
@@ -180,6 +186,41 @@ pub(crate) fn api_token_insert(
     Ok(token)
 }
 
+/// Changes an API token: a PATCH of `displayName`, `role`, `active` and `expiresAt`.
+pub(crate) fn api_token_patch(
+    app: &App,
+    id: &str,
+    body: &Value,
+    revision: Option<i64>,
+    origin: &Origin,
+) -> Result<Value> {
+    const MEMBERS: [&str; 4] = ["displayName", "role", "active", "expiresAt"];
+    let patch = patch_without_revision(body, revision, "an API token")?;
+    let before = app.store.api_token_by_id(id)?;
+    let Value::Object(shown) = before.to_json() else {
+        return Err(Error::Internal("an API token is not shown as an object".to_owned()));
+    };
+    let mut members: Map<String, Value> =
+        shown.into_iter().filter(|(name, _)| MEMBERS.contains(&name.as_str())).collect();
+    patch.apply(&mut members, &MEMBERS).map_err(super::patch_error)?;
+    let mut fields = Fields::new(&members, "");
+    let after = ApiToken {
+        display_name: fields.text("displayName", display_name),
+        role: fields.choice("role", Role::WORDS, before.role),
+        active: fields.flag("active", before.active),
+        expires_at: fields.time("expiresAt"),
+        ..before.clone()
+    };
+    if after.expires_at != before.expires_at && after.expires_at.is_some_and(|end| end <= app.clock.now()) {
+        fields.violate("expiresAt", "must lie in the future; delete the token, or make it inactive, to end it now");
+    }
+    finish(fields)?;
+    if after != before {
+        app.store.api_token_update(&before, &after, &app.clock, origin)?;
+    }
+    Ok(after.to_json())
+}
+
 /// Ends an API token.
 pub(crate) fn api_token_delete(app: &App, id: &str, origin: &Origin) -> Result<()> {
     let token = app.store.api_token_by_id(id)?;
@@ -225,4 +266,15 @@ pub(crate) fn keys_rotate(app: &App, body: &Map<String, Value>, origin: &Origin)
     finish(fields)?;
     let request = RotateRequest { alg: named.then_some(alg), force };
     app.signer.rotate(request, &app.store, &app.server_keys, &app.clock, origin)
+}
+
+/// One signing key, without its private half.
+pub(crate) fn key_read(app: &App, kid: &str) -> Result<KeyRow> {
+    let found = app.signer.key_rows().into_iter().find(|row| row.kid.as_str() == kid);
+    found.ok_or_else(|| Error::NotFound(format!("there is no signing key with the id {kid}")))
+}
+
+/// Takes a retired key out of the JWKS before its time, as after a leak.
+pub(crate) fn key_delete(app: &App, kid: &str, origin: &Origin) -> Result<()> {
+    app.signer.remove(kid, &app.store, &app.server_keys, &app.clock, origin)
 }

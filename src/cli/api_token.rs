@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
-use super::members::Members;
+use super::members::{Changes, Members};
 use super::names::{API_TOKEN, find};
 use super::output::{Column, Form, OutputArgs, exact_moment, flag, moment, text};
 use super::remote::{Remote, RemoteArgs};
@@ -32,6 +32,8 @@ enum ApiTokenCommand {
         /// Its name, or its id
         name: String,
     },
+    /// Change an API token: the next request that bears it is judged by what it is then
+    Set(SetArgs),
     /// End API tokens: the next request that bears one is refused
     Delete {
         /// Their names, or their ids
@@ -53,6 +55,36 @@ struct AddArgs {
     /// Until this: a date (all of it, in UTC), a date-time, or a time from now (30d, 12h) [default: for ever]
     #[arg(long, value_name = "WHEN")]
     until: Option<String>,
+}
+
+#[derive(Args)]
+struct SetArgs {
+    /// Its name, or its id
+    #[arg(value_name = "TOKEN")]
+    api_token: String,
+    /// A new name: what it is for
+    #[arg(long, value_name = "TEXT")]
+    name: Option<String>,
+    /// What it may do: each role includes the ones before it
+    #[arg(long)]
+    role: Option<Role>,
+    /// Whether it is accepted
+    #[arg(long, value_name = "true|false")]
+    active: Option<bool>,
+    /// Until this: a date (all of it, in UTC), a date-time, a time from now, or forever
+    #[arg(long, value_name = "WHEN")]
+    until: Option<String>,
+}
+
+impl SetArgs {
+    fn operations(&self) -> Outcome<Vec<Value>> {
+        let mut changes = Changes::default();
+        changes.replace("displayName", self.name.as_deref());
+        changes.replace("role", self.role.map(Role::as_str));
+        changes.replace("active", self.active);
+        changes.replace("expiresAt", time::change("--until", self.until.as_deref(), "forever", Day::Ends)?);
+        changes.into_operations()
+    }
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -105,6 +137,11 @@ pub(super) fn run(settings: &Settings, args: &ApiTokenArgs) -> Outcome {
             listing.print(&remote, API_TOKEN.path, list, None, form)
         }
         ApiTokenCommand::Show { name } => show(form, &find(&remote, &API_TOKEN, name)?),
+        ApiTokenCommand::Set(set) => {
+            let operations = set.operations()?;
+            let token = find(&remote, &API_TOKEN, &set.api_token)?;
+            show(form, &remote.patch(&API_TOKEN.path_of(&token), &operations)?)
+        }
         ApiTokenCommand::Delete { tokens, yes } => {
             let how = DeleteArgs { yes: *yes, cascade: false };
             resource::delete(&remote, &API_TOKEN, tokens, &how, |_, token| {

@@ -10,7 +10,8 @@ use grantd::clock::Clock;
 use grantd::doctor::{self, Finding, Level};
 use grantd::{Error, Result};
 
-use super::{Outcome, Settings, remote, say};
+use super::remote::reach;
+use super::{Outcome, Settings, say};
 
 #[derive(Args)]
 pub(super) struct DoctorArgs {
@@ -24,7 +25,7 @@ pub(super) fn run(settings: &Settings, args: &DoctorArgs) -> Outcome {
     let clock = Clock::system();
     say(&config.database.display().to_string())?;
     let mut report = doctor::examine(&config, &clock);
-    issuer::check(&mut report, &config, &clock, &remote::agent(issuer::TIMEOUT, args.ca_file.as_deref())?);
+    issuer::check(&mut report, &config, &clock, &reach::url_agent(issuer::TIMEOUT, args.ca_file.as_deref())?);
     report.findings.iter().try_for_each(print)?;
     match report.problems() {
         0 => Ok(()),

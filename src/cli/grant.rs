@@ -193,12 +193,6 @@ impl AddArgs {
 
 impl SetArgs {
     fn operations(&self, reason: Option<&str>) -> Outcome<Vec<Value>> {
-        let now = time::now();
-        let moment = |flag, text: &Option<String>, without: &str, day| match text.as_deref() {
-            None => Ok(None),
-            Some(word) if word == without => Ok(Some(Value::Null)),
-            Some(text) => time::parse(flag, text, day, now).map(|time| Some(Value::from(time.to_string()))),
-        };
         let mut changes = Changes::default();
         if !self.scopes.is_empty() {
             changes.replace("scopes", Some(self.scopes.clone()));
@@ -209,8 +203,8 @@ impl SetArgs {
         for scope in &self.removed {
             changes.remove(&format!("scopes[value eq {}]", super::names::literal(scope)));
         }
-        changes.replace("notBefore", moment("--from", &self.from, "always", Day::Begins)?);
-        changes.replace("expiresAt", moment("--until", &self.until, "forever", Day::Ends)?);
+        changes.replace("notBefore", time::change("--from", self.from.as_deref(), "always", Day::Begins)?);
+        changes.replace("expiresAt", time::change("--until", self.until.as_deref(), "forever", Day::Ends)?);
         let operations = changes.into_operations()?;
         // The reason goes with a change, and is none by itself.
         let said = reason.map(|reason| json!({"op": "replace", "path": "reason", "value": reason}));

@@ -6,7 +6,7 @@ use clap::Args;
 use grantd::secret::Secret;
 
 use super::remote::profile::{self, Profile};
-use super::remote::{Remote, RemoteArgs, check_token, check_url};
+use super::remote::{Remote, RemoteArgs, reach};
 use super::{Failure, Outcome, Settings, note};
 
 /// Longer than any token.
@@ -21,13 +21,13 @@ pub(super) struct LoginArgs {
 
 pub(super) fn run(settings: &Settings, args: &LoginArgs) -> Outcome {
     let missing = || Failure::Usage("name the server with --server URL".to_owned());
-    let server = args.remote.server.as_deref().ok_or_else(missing)?.trim_end_matches('/').to_owned();
-    check_url(&server)?;
+    let server = reach::trimmed(args.remote.server.as_deref().ok_or_else(missing)?).to_owned();
+    reach::check(&server)?;
     let token = match &args.remote.token {
         Some(token) => token.clone(),
         None => read_token(&server)?,
     };
-    check_token(&token)?;
+    reach::check_token(&token)?;
     let ca_file = args.remote.ca_file.as_deref().map(std::path::absolute).transpose();
     let ca_file = ca_file.map_err(|error| Failure::failed(format!("--ca-file: {error}")))?;
     let given = RemoteArgs { token: Some(token.clone()), profile: None, ..args.remote.clone() };

@@ -4,28 +4,27 @@
 
 mod answer;
 pub(super) mod profile;
+pub(super) mod reach;
 
-use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
-use grantd::secret::{Secret, SecretKind, ServerKeys, is_generated, master};
+use grantd::config::ListenAddress;
+use grantd::secret::{Secret, ServerKeys, master};
 use grantd::{Config, Violation, dev};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::{Failure, Outcome, Settings, note};
+use super::{Failure, Outcome, Settings};
 use profile::Profile;
 
 /// How long a server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long it may take over a whole document.
 const LONG_TIMEOUT: Duration = Duration::from_secs(600);
-/// How long a connection may take to come about.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest answer that is read: a page of 1000 resources with all their attributes.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Largest page that a server gives.
@@ -37,7 +36,8 @@ const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Server")]
 pub(super) struct RemoteArgs {
-    /// URL of the server [default: the profile's, else from the configuration of this directory]
+    /// URL of the server, or unix:PATH of its socket
+    /// [default: the profile's, else from the configuration of this directory]
     #[arg(long, global = true, env = "GRANTD_SERVER", value_name = "URL")]
     pub(super) server: Option<String>,
     /// API token; better put into the environment, where no other user sees it
@@ -73,7 +73,7 @@ impl Remote {
     /// When there is no API token for the server, or a file with one can be read by others.
     pub(super) fn connect(settings: &Settings, args: &RemoteArgs) -> Outcome<Self> {
         let profile = named_profile(args)?;
-        let own_server = args.server.as_deref().map(|url| url.trim_end_matches('/').to_owned());
+        let own_server = args.server.as_deref().map(|url| reach::trimmed(url).to_owned());
         let own_token = args.token.clone().map(|token| (Secret::new(token), "--token or GRANTD_TOKEN".to_owned()));
         let ca_file =
             args.ca_file.clone().or_else(|| profile.as_ref().and_then(|(_, profile)| profile.ca_file.clone()));
@@ -86,9 +86,9 @@ impl Remote {
             }
             (server, token, _) => local(settings, server, token)?,
         };
-        check_url(&server)?;
+        reach::check(&server)?;
         Ok(Self {
-            agent: agent(TIMEOUT, ca_file.as_deref())?,
+            agent: reach::agent(&server, TIMEOUT, ca_file.as_deref())?,
             server,
             token,
             token_source,
@@ -100,7 +100,7 @@ impl Remote {
     /// The server of this process itself, with a token of its own making.
     pub(super) fn own(server: &str, token: Secret, reason: &str) -> Outcome<Self> {
         Ok(Self {
-            agent: agent(TIMEOUT, None)?,
+            agent: reach::agent(server, TIMEOUT, None)?,
             server: server.to_owned(),
             token,
             token_source: "this server".to_owned(),
@@ -111,7 +111,7 @@ impl Remote {
 
     /// The same, for requests that may take long.
     pub(super) fn patient(mut self) -> Outcome<Self> {
-        self.agent = agent(LONG_TIMEOUT, self.ca_file.as_deref())?;
+        self.agent = reach::agent(&self.server, LONG_TIMEOUT, self.ca_file.as_deref())?;
         Ok(self)
     }
 
@@ -266,7 +266,7 @@ impl Remote {
         let query: Vec<String> =
             query.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
         let mark = if query.is_empty() { "" } else { "?" };
-        let url = format!("{}/api/v1{path}{mark}{}", self.server, query.join("&"));
+        let url = format!("{}/api/v1{path}{mark}{}", reach::base(&self.server), query.join("&"));
         let bearer = format!("Bearer {}", self.token.expose());
         ureq::http::Request::builder().method(method).uri(url).header("authorization", bearer)
     }
@@ -319,14 +319,35 @@ fn local(settings: &Settings, server: Option<String>, token: Option<(Secret, Str
     let config = settings.load(figment::value::Dict::new())?;
     let server = match server {
         Some(server) => server,
-        None => config.public_url(&config.listen_address()?),
+        None => own_address(&config)?,
     };
     let token = match token {
         Some(token) => token,
-        None if is_loopback(&server) => dev_token(&config, &server)?,
+        None if reach::is_here(&server) => dev_token(&config, &server)?,
         None => return Err(no_token(&server)),
     };
     Ok((server, token))
+}
+
+/// Where the server of this configuration is reached from this machine.
+///
+/// # Errors
+/// When `listen` is no address.
+pub(super) fn own_address(config: &Config) -> grantd::Result<String> {
+    let listening = config.listen_address()?;
+    Ok(match &listening {
+        ListenAddress::Unix(_) => address_of(&listening),
+        ListenAddress::Tcp(_) => config.public_url(&listening),
+    })
+}
+
+/// Where what listens there, without TLS, is reached from this machine, past any proxy.
+pub(super) fn address_of(listening: &ListenAddress) -> String {
+    match listening {
+        ListenAddress::Unix(path) => format!("unix:{}", path.display()),
+        ListenAddress::Tcp(address) if address.ip().is_unspecified() => format!("http://localhost:{}", address.port()),
+        ListenAddress::Tcp(address) => format!("http://{address}"),
+    }
 }
 
 /// The API token that `grantd dev` made here: it follows from the master key. It is for servers on this machine only.
@@ -342,95 +363,4 @@ fn no_token(server: &str) -> Failure {
         "there is no API token for {server}: put one into GRANTD_TOKEN, or keep it with `grantd login` (in the \
          directory of a `grantd dev`, its own is used)"
     ))
-}
-
-fn host(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        Some((address, _)) => address,
-        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
-    }
-}
-
-fn is_loopback(url: &str) -> bool {
-    let host = host(url);
-    host.eq_ignore_ascii_case("localhost") || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// The URL is one, and says so when it would carry the token for everyone on the way to read.
-pub(super) fn check_url(server: &str) -> Outcome {
-    let is_plain = server.starts_with("http://");
-    if !(is_plain || server.starts_with("https://")) || host(server).is_empty() || host(server).contains('@') {
-        return Err(Failure::Usage(format!(
-            "--server: {server:?} is not the URL of a server, like https://grantd.example.com"
-        )));
-    }
-    if is_plain && !is_loopback(server) {
-        note(&format!("warning: {server} is not https: the API token can be read on the way there"));
-    }
-    Ok(())
-}
-
-/// A text that was given as an API token has the form of one, or of an access token for grantd's own API.
-pub(super) fn check_token(token: &str) -> Outcome {
-    if is_generated(SecretKind::ApiToken, token) || token.split('.').count() == 3 {
-        return Ok(());
-    }
-    Err(Failure::Usage("this is no API token: they begin with gapi_ and were copied whole or not at all".to_owned()))
-}
-
-/// A client for HTTP that follows no redirect: a token goes where it was meant to go.
-pub(super) fn agent(timeout: Duration, ca_file: Option<&Path>) -> Outcome<ureq::Agent> {
-    // Fails only when it is installed already.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut tls = ureq::tls::TlsConfig::builder();
-    if let Some(file) = ca_file {
-        tls = tls.root_certs(certificates(file)?);
-    }
-    let agent = ureq::Agent::config_builder()
-        .timeout_global(Some(timeout))
-        .timeout_connect(Some(CONNECT_TIMEOUT.min(timeout)))
-        .http_status_as_error(false)
-        .max_redirects(0)
-        .max_redirects_will_error(false)
-        .user_agent(concat!("grantd/", env!("CARGO_PKG_VERSION")))
-        .tls_config(tls.build());
-    Ok(agent.build().into())
-}
-
-fn certificates(file: &Path) -> Outcome<ureq::tls::RootCerts> {
-    let unfit = |what: String| Failure::failed(format!("--ca-file {}: {what}", file.display()));
-    let text = std::fs::read(file).map_err(|error| unfit(error.to_string()))?;
-    let mut found = Vec::new();
-    for item in ureq::tls::parse_pem(&text) {
-        match item {
-            Ok(ureq::tls::PemItem::Certificate(certificate)) => found.push(certificate),
-            Ok(_) => {}
-            // The library's words quote the file, and a private key may stand in it too.
-            Err(_) => return Err(unfit("a section of it is no whole PEM: it was cut short or damaged".to_owned())),
-        }
-    }
-    if found.is_empty() {
-        return Err(unfit("there is no certificate in it (PEM)".to_owned()));
-    }
-    Ok(ureq::tls::RootCerts::new_with_certs(&found))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_machine_is_loopback() {
-        for url in ["http://127.0.0.1:8420", "http://localhost", "https://[::1]:1/x", "http://LOCALHOST:1"] {
-            assert!(is_loopback(url), "{url}");
-        }
-        for url in ["http://localhost.example.com", "http://10.0.0.1", "http://127.0.0.1.example.com:1", "https://a"] {
-            assert!(!is_loopback(url), "{url}");
-        }
-        for url in ["", "grantd.example.com", "ftp://a", "http://", "http://user@host"] {
-            assert!(check_url(url).is_err(), "{url}");
-        }
-    }
 }

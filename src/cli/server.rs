@@ -10,7 +10,7 @@ use grantd::{App, Config, Listener, Missing, Result};
 use serde_json::json;
 
 use super::signals::Signals;
-use super::{Failure, Outcome, Settings, hardening, insert, log, ready_file, say, seed};
+use super::{Failure, Outcome, Settings, hardening, insert, log, ready_file, remote, say, seed};
 
 #[derive(Args)]
 pub(super) struct ServerArgs {
@@ -84,17 +84,17 @@ const WATCH_AND_TLS: &str = "--watch works on a server without TLS only";
 pub(super) fn dev(settings: &Settings, args: &DevArgs) -> Outcome {
     let config = settings.load(args.server.flags())?;
     log::start(&config.log)?;
+    if args.watch && config.tls.is_on() {
+        return Err(Failure::Usage(WATCH_AND_TLS.to_owned()));
+    }
     let app = App::open_dev(config, &DevOptions { fixed_keys: args.fixed_keys, clock: None })?;
     let sample = dev::prepare(&app)?;
     let listener = Listener::bind(app.config())?;
     let modules = seed::at_start(&app, &args.server.seed, true)?;
     if args.watch {
-        if app.config().tls.is_on() {
-            return Err(Failure::Usage(WATCH_AND_TLS.to_owned()));
-        }
         let token = sample.api_token.clone().ok_or_else(|| Failure::failed(NO_TOKEN))?;
-        let url = app.config().public_url(listener.address());
-        seed::watch(args.server.seed.clone(), modules, &url, token)?;
+        let front_door = remote::address_of(listener.address());
+        seed::watch(args.server.seed.clone(), modules, &front_door, token)?;
     }
     run(app, listener, &args.server, Some(&sample))?;
     Ok(())

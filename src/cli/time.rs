@@ -44,6 +44,18 @@ pub(super) fn parse(flag: &str, text: &str, day: Day, now: Timestamp) -> Outcome
     from_utc(moment).ok_or_else(unfit)
 }
 
+/// What `set` makes of a moment that may be given, or be taken away by a word: null then.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn change(flag: &str, text: Option<&str>, without: &str, day: Day) -> Outcome<Option<serde_json::Value>> {
+    match text {
+        None => Ok(None),
+        Some(word) if word == without => Ok(Some(serde_json::Value::Null)),
+        Some(text) => parse(flag, text, day, now()).map(|time| Some(time.to_string().into())),
+    }
+}
+
 /// `base` and a time more, as `--overlap 7d` means it.
 ///
 /// # Errors

@@ -1,5 +1,6 @@
 //! `grantd token`: an access token from a running server.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -10,7 +11,7 @@ use grantd::{Config, Error, Result, dev};
 use serde_json::{Value, json};
 
 use super::output::Form;
-use super::remote::{Remote, RemoteArgs};
+use super::remote::{Remote, RemoteArgs, own_address, reach};
 use super::{Failure, Outcome, Settings, say};
 
 /// How long a server may take to answer.
@@ -18,9 +19,12 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Args)]
 pub(super) struct TokenArgs {
-    /// URL of the server [default: from the configuration of this directory]
+    /// URL of the server, or unix:PATH of its socket [default: from the configuration of this directory]
     #[arg(long, env = "GRANTD_SERVER", value_name = "URL")]
     server: Option<String>,
+    /// Certificates (PEM) that the server's must lead to, instead of the public authorities
+    #[arg(long, env = "GRANTD_CA_FILE", value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Client id [default: the sample's of `grantd dev`]
     #[arg(long, env = "GRANTD_CLIENT_ID", value_name = "ID", requires = "client_secret")]
     client_id: Option<String>,
@@ -63,16 +67,16 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
         }
     };
     let server = match &args.server {
-        Some(url) => url.trim_end_matches('/').to_owned(),
-        None => config.public_url(&config.listen_address()?),
+        Some(url) => reach::trimmed(url).to_owned(),
+        None => own_address(&config)?,
     };
     let mut form =
         vec![("grant_type", "client_credentials"), ("client_id", &client_id), ("client_secret", &client_secret)];
     form.extend(scope.as_deref().map(|scope| ("scope", scope)));
     form.extend(args.resource.as_deref().map(|resource| ("resource", resource)));
-    let answer = match post(&server, &form) {
+    let answer = match post(&server, args.ca_file.as_deref(), &form) {
         Err(Failure::Denied(refusal)) if args.explain => {
-            explain_refusal(settings, &server, &refusal)?;
+            explain_refusal(settings, args, &server, &refusal)?;
             return Err(Failure::Denied(refusal));
         }
         other => other?,
@@ -87,27 +91,27 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
     say(&text)?;
     if args.explain {
         let jti = decode(token)?["claims"]["jti"].as_str().unwrap_or_default().to_owned();
-        explain(settings, &server, &jti)?;
+        explain(settings, args, &server, &jti)?;
     }
     Ok(())
 }
 
 /// Why a request was refused, where its refusal names a decision: only an authenticated client is told one.
-fn explain_refusal(settings: &Settings, server: &str, refusal: &str) -> Outcome {
+fn explain_refusal(settings: &Settings, args: &TokenArgs, server: &str, refusal: &str) -> Outcome {
     let Some((_, id)) = refusal.rsplit_once("; decision ") else {
         super::note("nobody was authenticated, so the refusal names no decision; `grantd decision list` shows it");
         return Ok(());
     };
-    explain(settings, server, id)
+    explain(settings, args, server, id)
 }
 
-fn explain(settings: &Settings, server: &str, decision: &str) -> Outcome {
+fn explain(settings: &Settings, args: &TokenArgs, server: &str, decision: &str) -> Outcome {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let args = RemoteArgs {
         server: Some(server.to_owned()),
         token: variable("GRANTD_TOKEN"),
         profile: variable("GRANTD_PROFILE"),
-        ca_file: variable("GRANTD_CA_FILE").map(std::path::PathBuf::from),
+        ca_file: args.ca_file.clone(),
         reason: None,
     };
     super::decision::show(&Remote::connect(settings, &args)?, Form::Table, decision)
@@ -123,15 +127,13 @@ fn sample_client(config: &Config) -> Result<(String, String)> {
     Ok((id, secret.expose().to_owned()))
 }
 
-fn post(server: &str, form: &[(&str, &str)]) -> std::result::Result<Value, Failure> {
-    // Fails only when it is installed already.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_global(Some(TIMEOUT)).http_status_as_error(false).build().into();
+fn post(server: &str, ca_file: Option<&Path>, form: &[(&str, &str)]) -> std::result::Result<Value, Failure> {
+    let agent = reach::agent(server, TIMEOUT, ca_file)?;
     let failed = |error: ureq::Error| {
         Error::Setup(format!("{server} cannot be asked: {error}; is the server running? --server names another"))
     };
-    let mut response = agent.post(format!("{server}/oauth2/token")).send_form(form.iter().copied()).map_err(failed)?;
+    let mut response =
+        agent.post(format!("{}/oauth2/token", reach::base(server))).send_form(form.iter().copied()).map_err(failed)?;
     let status = response.status();
     let answer: Value = response.body_mut().read_json().map_err(failed)?;
     if status.is_success() {

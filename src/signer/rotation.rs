@@ -121,6 +121,35 @@ impl Signer {
         Ok(self.key_rows())
     }
 
+    /// Removes a retired key before its time: what it signed is refused from now on by whoever looks at the JWKS again.
+    ///
+    /// # Errors
+    /// `NotFound`; `InUse` while it signs or waits to; `Stale` when it was removed meanwhile; `Unavailable` or `Internal`
+    /// from the database.
+    pub fn remove(
+        &self,
+        kid: &str,
+        store: &Store,
+        server_keys: &ServerKeys,
+        clock: &Clock,
+        origin: &Origin,
+    ) -> Result<()> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let rows = self.key_rows();
+        let row = rows.iter().find(|row| row.kid.as_str() == kid);
+        let row = row.ok_or_else(|| Error::NotFound(format!("there is no signing key with the id {kid}")))?;
+        if row.state != KeyState::Retired {
+            let does = if row.state == KeyState::Active { "signs" } else { "is the next to sign" };
+            let detail = format!(
+                "this {} key {does}: rotate the keys of that algorithm until it is retired, and delete it then",
+                row.alg.as_str()
+            );
+            return Err(Error::InUse { detail });
+        }
+        store.signing_key_delete(row, clock, origin)?;
+        self.reload(store, server_keys)
+    }
+
     fn announced_until(&self, next: &KeyRow) -> Timestamp {
         next.created_at.plus_seconds(i64::from(self.settings.announce_hours) * HOUR_SECONDS)
     }

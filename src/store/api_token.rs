@@ -24,7 +24,13 @@ pub(crate) static API_TOKENS: Listing = Listing {
 const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM api_token)";
 const INSERT: &str = "INSERT INTO api_token (id, display_name, role, active, hash, last4, issued_at_ms, expires_at_ms) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+const UPDATE: &str = "UPDATE api_token SET display_name = ?2, role = ?3, active = ?4, expires_at_ms = ?5 WHERE id = ?1";
 const GUARD: &str = guarded_commit!("(SELECT 1 FROM api_token WHERE id = ?10)");
+/// Holds while the token is what the change began with: it has no revision.
+const GUARD_UPDATE: &str = guarded_commit!(
+    "(SELECT 1 FROM api_token WHERE id = ?10 AND display_name = ?11 AND role = ?12 AND active = ?13 \
+     AND expires_at_ms IS ?14)"
+);
 pub(super) const TOUCH: &str = "UPDATE api_token SET last_used_at_ms = ?2 WHERE id = ?1 \
     AND (last_used_at_ms IS NULL OR last_used_at_ms < ?2)";
 static ATTRIBUTES: &[Attribute] = &[
@@ -52,15 +58,15 @@ pub(super) fn from_row(row: &Row) -> Result<ApiToken, EngineError> {
     })
 }
 
-fn change(token: &ApiToken, added: bool) -> Change {
-    let shown = Some(token.to_json());
-    Change {
+fn change(before: Option<&ApiToken>, after: Option<&ApiToken>) -> Option<Change> {
+    let shown = after.or(before)?;
+    Some(Change {
         resource_type: "ApiToken",
-        id: token.id.to_string(),
-        name: token.display_name.clone(),
-        before: if added { None } else { shown.clone() },
-        after: if added { shown } else { None },
-    }
+        id: shown.id.to_string(),
+        name: shown.display_name.clone(),
+        before: before.map(ApiToken::to_json),
+        after: after.map(ApiToken::to_json),
+    })
 }
 
 impl Store {
@@ -118,15 +124,31 @@ impl Store {
                 token.expires_at,
             ],
         );
-        let write = write_of(clock, vec![change(token, true)], unguarded(), vec![insert]);
-        self.write_audited(write, origin).map_err(plain_error)
+        let changes = change(None, Some(token)).into_iter().collect();
+        self.write_audited(write_of(clock, changes, unguarded(), vec![insert]), origin).map_err(plain_error)
+    }
+
+    /// Changes a token, unless another did so meanwhile: the next request that bears it is judged by what it is now.
+    pub(crate) fn api_token_update(
+        &self,
+        before: &ApiToken,
+        after: &ApiToken,
+        clock: &Clock,
+        origin: &Origin,
+    ) -> Result<()> {
+        let members = |token: &ApiToken| {
+            params![&token.id, token.display_name.as_str(), token.role.as_str(), token.active, token.expires_at]
+        };
+        let (update, guard) = (Statement::new(UPDATE, members(after)), Statement::new(GUARD_UPDATE, members(before)));
+        let changes = change(Some(before), Some(after)).into_iter().collect();
+        self.write_audited(write_of(clock, changes, guard, vec![update]), origin).map_err(plain_error)
     }
 
     /// Ends a token: the next request that bears it is refused.
     pub(crate) fn api_token_delete(&self, token: &ApiToken, clock: &Clock, origin: &Origin) -> Result<()> {
         let delete = Statement::new("DELETE FROM api_token WHERE id = ?1", params![&token.id]);
         let guard = Statement::new(GUARD, params![&token.id]);
-        let write = write_of(clock, vec![change(token, false)], guard, vec![delete]);
-        self.write_audited(write, origin).map_err(plain_error)
+        let changes = change(Some(token), None).into_iter().collect();
+        self.write_audited(write_of(clock, changes, guard, vec![delete]), origin).map_err(plain_error)
     }
 }

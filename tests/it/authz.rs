@@ -26,6 +26,7 @@ const COLLECTION_METHODS: &[(&str, &str)] = &[("GET", "reader"), ("POST", "edito
 const ITEM_METHODS: &[(&str, &str)] =
     &[("GET", "reader"), ("PUT", "editor"), ("PATCH", "editor"), ("DELETE", "editor")];
 const SECRET_METHODS: &[(&str, &str)] = &[("PATCH", "editor"), ("DELETE", "editor")];
+const API_TOKEN_METHODS: &[(&str, &str)] = &[("GET", "admin"), ("PATCH", "admin"), ("DELETE", "admin")];
 const EVALUATE: &str = "/resources/{app}/{name}/{{id}}/evaluate";
 const SECRETS: &str = "/resources/{app}/MachineToMachine{plural}/{{id}}/secrets";
 
@@ -51,7 +52,8 @@ const ROUTES: &[Route] = &[
     route("{path}/{{secret}}", "/resources/cid/MachineToMachine/{client}/secrets/x", SECRET_METHODS),
     route("{path}/{{secret}}", "/resources/iam/MachineToMachines/{client}/secrets/x", SECRET_METHODS),
     route("/auth/api-tokens", "/auth/api-tokens", &[("GET", "admin"), ("POST", "admin")]),
-    route("/auth/api-tokens/{id}", "/auth/api-tokens/x", &[("GET", "admin"), ("DELETE", "admin")]),
+    route("/auth/api-tokens/{id}", "/auth/api-tokens/x", API_TOKEN_METHODS),
+    route("/keys/{kid}", "/keys/x", &[("GET", "reader"), ("DELETE", "admin")]),
     route("/keys/rotate", "/keys/rotate", &[("POST", "admin")]),
     route("/keys", "/keys", &[("GET", "reader")]),
     route("/audit/commits", "/audit/commits", &[("GET", "reader")]),

@@ -45,13 +45,20 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(
         web::resource("/auth/api-tokens/{id}")
             .route(web::get().to(api_token_read))
+            .route(web::patch().to(api_token_patch))
             .route(web::delete().to(api_token_delete))
-            .default_service(wrong_method("GET, DELETE")),
+            .default_service(wrong_method("GET, PATCH, DELETE")),
     );
     config.service(
         web::resource("/keys/rotate").route(web::post().to(keys_rotate)).default_service(wrong_method("POST")),
     );
     config.service(get("/keys", web::get().to(key_list)));
+    config.service(
+        web::resource("/keys/{kid}")
+            .route(web::get().to(key_read))
+            .route(web::delete().to(key_delete))
+            .default_service(wrong_method("GET, DELETE")),
+    );
     config.service(get("/audit/commits", web::get().to(commit_list)));
     config.service(get("/audit/commits/{id}", web::get().to(commit_read)));
     config.service(get("/audit/verify", web::get().to(audit_verify)));
@@ -129,6 +136,16 @@ async fn api_token_create(app: web::Data<App>, request: HttpRequest, write: Writ
     answer(&request, operation, |token| created(&token)).await
 }
 
+async fn api_token_patch(
+    app: web::Data<App>,
+    request: HttpRequest,
+    id: web::Path<String>,
+    write: Write,
+) -> HttpResponse {
+    let operation = move || operations::api_token_patch(&app, &id, &write.body, write.revision, &write.origin);
+    answer(&request, operation, |token| ok(&token)).await
+}
+
 async fn api_token_delete(
     app: web::Data<App>,
     request: HttpRequest,
@@ -141,6 +158,15 @@ async fn api_token_delete(
 
 async fn key_list(app: web::Data<App>) -> HttpResponse {
     key_response(&app.signer.key_rows())
+}
+
+async fn key_read(app: web::Data<App>, request: HttpRequest, kid: web::Path<String>) -> HttpResponse {
+    answer(&request, move || operations::key_read(&app, &kid), |key| ok(&key.to_json())).await
+}
+
+async fn key_delete(app: web::Data<App>, request: HttpRequest, kid: web::Path<String>, write: Write) -> HttpResponse {
+    let operation = move || operations::key_delete(&app, &kid, &write.origin);
+    answer(&request, operation, |()| HttpResponse::NoContent().finish()).await
 }
 
 async fn keys_rotate(app: web::Data<App>, request: HttpRequest, write: Write) -> HttpResponse {

@@ -110,6 +110,13 @@ fn api_tokens() -> Vec<Operation> {
             .answer(200, "It is like this.", &reference("ApiToken"), &shown)
             .errors(&["NotFound"])
             .admin(),
+        one("patch", "patchApiToken", "Change an API token: its name, role, end, and whether it is accepted")
+            .described("The next request that bears it is judged by what it is then.")
+            .explained()
+            .body("Patch", &json!({"Operations": [{"op": "replace", "path": "role", "value": "reader"}]}))
+            .answer(200, "It is like this now.", &reference("ApiToken"), &shown)
+            .errors(&["NotFound", "Stale"])
+            .admin(),
         one("delete", "deleteApiToken", "End an API token")
             .described("The next request that bears it is refused.")
             .explained()
@@ -126,9 +133,22 @@ fn keys() -> Vec<Operation> {
         "createdAt": TIME, "activatedAt": TIME, "retiredAt": null, "removeAt": null,
         "meta": {"resourceType": "SigningKey"},
     });
+    let one = |method, id: &str, summary: &str| {
+        Operation::new(method, "/api/v1/keys/{kid}", id, tag, summary).path_parameter("kid", "The id of the key.", ID)
+    };
     vec![
         Operation::new("get", "/api/v1/keys", "listKeys", tag, "List signing keys, without their private halves")
             .answer(200, "All of them.", &reference("SigningKeyList"), &page(&shown))
+            .admin(),
+        one("get", "readKey", "Read a signing key, without its private half")
+            .answer(200, "It is like this.", &reference("SigningKey"), &shown)
+            .errors(&["NotFound"])
+            .admin(),
+        one("delete", "deleteKey", "Take a retired key out of the JWKS before its time")
+            .described("As after a leak: what it signed is refused by whoever looks at the JWKS again.")
+            .explained()
+            .empty(204, "It is gone.")
+            .errors(&["BadRequest", "NotFound", "Conflict", "Stale", "TooLarge"])
             .admin(),
         Operation::new("post", "/api/v1/keys/rotate", "rotateKeys", tag, "Rotate signing keys now")
             .described("The active key retires, the next one signs, and another next one is published.")

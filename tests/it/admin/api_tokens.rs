@@ -89,6 +89,58 @@ fn a_token_needs_a_name_and_a_role() {
 }
 
 #[test]
+fn a_change_holds_from_the_next_request_on() {
+    let app = TestApp::start();
+    let made = app.admin("POST", "/auth/api-tokens", &json!({"displayName": "ci", "role": "reader"})).expect(201);
+    let (bearer, path) = (text(&made, "signedToken").to_owned(), format!("/auth/api-tokens/{}", text(&made, "id")));
+    let patch = |path_in: &str, value: Value| {
+        let operation = json!({"op": "replace", "path": path_in, "value": value});
+        app.admin("PATCH", &path, &json!({"Operations": [operation]}))
+    };
+    let write = || app.admin_as(&bearer, "POST", "/resources/cid/ServiceAccount", &json!({})).status;
+    let read = || app.admin_as(&bearer, "GET", "/keys", &Value::Null).status;
+    assert_eq!((read(), write()), (200, 403));
+    let changed = patch("role", json!("editor")).expect(200);
+    assert_eq!(
+        (&changed["role"], &changed["last4"], changed.get("signedToken")),
+        (&json!("editor"), &made["last4"], None)
+    );
+    assert_eq!((read(), write()), (200, 400));
+    patch("active", json!(false)).expect(200);
+    assert_eq!(read(), 401);
+    patch("active", json!(true)).expect(200);
+    patch("expiresAt", json!("2027-01-15T10:01:00Z")).expect(200);
+    assert_eq!(read(), 200);
+    app.advance(60);
+    assert_eq!(read(), 401);
+    // One that has ended may be renamed, and may begin again.
+    patch("displayName", json!("old ci")).expect(200);
+    patch("expiresAt", Value::Null).expect(200);
+    assert_eq!(read(), 200);
+    for (member, value, wanted) in [
+        ("role", json!("root"), "/role: must be one of admin, editor, reader"),
+        ("displayName", json!(""), "/displayName: "),
+        ("active", json!("yes"), "/active: must be true or false"),
+        ("expiresAt", json!("2026-01-01T00:00:00Z"), "/expiresAt: must lie in the future"),
+        ("last4", json!("0000"), "/last4: there is no such member"),
+    ] {
+        let error = patch(member, value).expect(400);
+        assert!(validation(&error)[0].starts_with(wanted), "{error}");
+    }
+    let stale = json!({"Revision": 1, "Operations": [{"op": "replace", "path": "role", "value": "reader"}]});
+    let error = app.admin("PATCH", &path, &stale).expect(400);
+    assert_eq!(validation(&error), ["/Revision: an API token has no revision: leave it out, and If-Match too"]);
+    let commits =
+        list(&app, "/audit/commits", &[("filter", "actor.type ne \"system\"")]).expect(200)["totalResults"].clone();
+    patch("role", json!("editor")).expect(200);
+    let same =
+        list(&app, "/audit/commits", &[("filter", "actor.type ne \"system\"")]).expect(200)["totalResults"].clone();
+    assert_eq!(same, commits, "nothing changed, and nothing is written");
+    let nobody = json!({"Operations": [{"op": "replace", "path": "role", "value": "reader"}]});
+    app.admin("PATCH", "/auth/api-tokens/x", &nobody).expect(404);
+}
+
+#[test]
 fn the_last_use_is_told() {
     let app = TestApp::start();
     app.advance(3600);

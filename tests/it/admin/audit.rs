@@ -103,11 +103,12 @@ fn every_kind_of_write_leaves_one_commit_and_one_event() {
     let api_tokens = json!({"displayName": "u", "role": "reader"});
     let writes: Vec<(&str, String, Value, &str)> = vec![
         ("POST", "/resources/cid/ServiceAccount".to_owned(), json!({"userName": "a"}), "ServiceAccount.Created"),
-        ("PATCH", path_of("Api", &json!(howto.api)), patch, "Api.Changed"),
+        ("PATCH", path_of("Api", &json!(howto.api)), patch.clone(), "Api.Changed"),
         ("PUT", path_of("Grant", &json!(howto.grant)), body, "Grant.Changed"),
         ("POST", secrets.clone(), json!({}), "Credential.Created"),
         ("DELETE", format!("{secrets}/{secret}"), Value::Null, "Credential.Deleted"),
         ("POST", "/auth/api-tokens".to_owned(), api_tokens, "ApiToken.Created"),
+        ("PATCH", token.clone(), patch.clone(), "ApiToken.Changed"),
         ("DELETE", token, Value::Null, "ApiToken.Deleted"),
         ("DELETE", path_of("MachineToMachine", &json!(howto.client)), Value::Null, "MachineToMachine.Deleted"),
     ];

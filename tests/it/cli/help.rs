@@ -19,8 +19,8 @@ fn every_command_has_a_page_of_its_own() {
         ("m2m", "add list show set delete secret"),
         ("api", "add list show set delete scope"),
         ("grant", "add list show set delete"),
-        ("key", "list rotate"),
-        ("api-token", "add list show delete"),
+        ("key", "list show delete rotate"),
+        ("api-token", "add list show set delete"),
         ("audit", "list show verify"),
     ] {
         let page = help(&[command, "--help"]);
@@ -63,6 +63,33 @@ fn completions_and_manual_pages_come_from_the_same_definition() {
         crate::app::files_in(&shell.dir.path().join("pages")).into_iter().map(|file| file.0).collect();
     for page in ["grantd.1", "grantd-account-add.1", "grantd-m2m-secret-rotate.1"] {
         assert!(pages.iter().any(|name| name == page), "{page}: {pages:?}");
+    }
+}
+
+/// A shell that is there takes its script, and offers what it says.
+#[test]
+fn bash_completes_what_there_is() {
+    let shell = Shell::new();
+    std::fs::write(shell.dir.path().join("grantd.bash"), shell.run(&["completions", "bash"]).expect(0)).unwrap();
+    for (line, wanted) in [
+        ("grantd api-", "api-token"),
+        ("grantd key ro", "rotate"),
+        ("grantd account add --ina", "--inactive"),
+        ("grantd api-token add x --role ed", "editor"),
+    ] {
+        // As readline calls the function: the words so far, and which of them is being typed.
+        let script = format!(
+            "source ./grantd.bash; COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _grantd grantd \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD - 1]}}\"; echo \"${{COMPREPLY[@]}}\""
+        );
+        let mut bash = std::process::Command::new("bash");
+        bash.args(["--norc", "-c", &script]).current_dir(shell.dir.path());
+        let output = match bash.output() {
+            Ok(output) => output,
+            Err(error) => return eprintln!("skipped: no bash to ask: {error}"),
+        };
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.split_whitespace().any(|word| word == wanted), "{line}: {said}{output:?}");
     }
 }
 

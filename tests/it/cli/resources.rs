@@ -201,9 +201,44 @@ fn keys_rotate_and_api_tokens_come_and_go() {
     weak.run(&["account", "list"]).expect(0);
     let refusal = weak.run(&["account", "add", "x"]).refused(4);
     assert!(refusal.contains("this needs the role editor, and ci has the role reader"), "{refusal}");
+    let set =
+        ["api-token", "set", "ci", "--role", "editor", "--name", "build", "--until", "forever", "--output", "json"];
+    let set = shell.run(&set).json();
+    assert_eq!(
+        (&set["displayName"], &set["role"], &set["expiresAt"]),
+        (&json!("build"), &json!("editor"), &json!(null))
+    );
+    weak.run(&["account", "add", "x"]).expect(0);
+    shell.run(&["api-token", "set", "build", "--active", "false"]).expect(0);
+    assert!(weak.run(&["account", "list"]).refused(4).contains("does not know this API token, or it has ended"));
+    shell.run(&["api-token", "set", "build", "--active", "true", "--name", "ci"]).expect(0);
+    weak.run(&["account", "list"]).expect(0);
+    assert!(shell.run(&["api-token", "set", "ci"]).refused(2).contains("say what to change"));
     let gone = shell.run(&["api-token", "delete", "ci", "--yes"]).refused(0);
     assert_eq!(gone, "deleted API token ci\n");
     assert!(weak.run(&["account", "list"]).refused(4).contains("does not know this API token, or it has ended"));
+}
+
+#[test]
+fn keys_are_shown_and_retired_ones_go_before_their_time() {
+    let (_app, shell) = scene();
+    let rotated = shell.run(&["key", "rotate", "--alg", "EdDSA", "--force", "--output", "json"]).json();
+    let kid = |state: &str| {
+        let key =
+            rotated.as_array().unwrap().iter().find(|key| key["alg"] == "EdDSA" && key["state"] == state).unwrap();
+        text(key, "kid").to_owned()
+    };
+    let (active, retired) = (kid("active"), kid("retired"));
+    let shown = shell.run(&["key", "show", &active]).expect(0);
+    assert!(shown.contains("state        active") && shown.contains("\"crv\":\"Ed25519\""), "{shown}");
+    let refused = shell.run(&["key", "delete", &active, "--yes"]).refused(1);
+    assert!(refused.contains("is active, and only retired keys can go: `grantd key rotate --alg EdDSA`"), "{refused}");
+    assert!(shell.run(&["key", "delete", &retired]).refused(2).contains("what it signed is refused by whoever looks"));
+    let gone = shell.run(&["key", "delete", &retired, "--yes", "--reason", "leaked"]).refused(0);
+    assert_eq!(gone, format!("deleted EdDSA key {retired}\n"));
+    assert!(shell.run(&["key", "show", &retired]).refused(3).contains("there is no signing key"));
+    let near = shell.run(&["key", "show", &active[..21]]).refused(3);
+    assert!(near.contains("did you mean"), "{near}");
 }
 
 #[test]

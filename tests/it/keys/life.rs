@@ -183,3 +183,30 @@ fn the_admin_api_takes_a_token_of_a_retired_key() {
     rotate(&app, &json!({"force": true})).expect(200);
     app.admin_as(token, "GET", "/keys", &Value::Null).expect(200);
 }
+
+/// After a leak: the key that leaked leaves at once, and with it every token that it signed.
+#[test]
+fn a_retired_key_goes_before_its_time_and_no_other_does() {
+    let app = with_next_keys(TestApp::start());
+    let howto = app.howto();
+    let token = token_signed_by(&app, &howto, "ES256");
+    let leaked = kid_of(&in_state(&app, "active"), "ES256");
+    let path = |kid: &str| format!("/keys/{kid}?reason=leaked");
+    for state in ["active", "next"] {
+        let kid = kid_of(&in_state(&app, state), "ES256");
+        let refused = app.admin("DELETE", &path(&kid), &Value::Null).expect(409);
+        assert!(refused["detail"].as_str().unwrap().contains("rotate the keys of that algorithm"), "{refused}");
+    }
+    rotate(&app, &json!({"alg": "ES256", "force": true})).expect(200);
+    assert_eq!(app.admin("GET", &format!("/keys/{leaked}"), &Value::Null).expect(200)["state"], "retired");
+    assert!(kids(&jwks(&app)).contains(&leaked));
+    app.admin("DELETE", &path(&leaked), &Value::Null).expect(204);
+    assert!(!kids(&jwks(&app)).contains(&leaked));
+    app.admin("GET", &format!("/keys/{leaked}"), &Value::Null).expect(404);
+    app.admin("DELETE", &path(&leaked), &Value::Null).expect(404);
+    let looked = app.form("/oauth2/introspect", &howto.basic(), &[("token", &token)]).expect(200);
+    assert_eq!(looked["active"], json!(false));
+    verified(&app, &jwks(&app), &token_signed_by(&app, &howto, "ES256")).unwrap();
+    let app = app.restart();
+    assert!(!kids(&jwks(&app)).contains(&leaked));
+}

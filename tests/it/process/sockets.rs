@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
-use crate::program::{Program, complaint, run, told};
+use crate::program::{Program, complaint, grantd, run, told};
 
 /// The answer to a GET over a socket file.
 fn get(socket: &Path, path: &str) -> String {
@@ -69,7 +69,24 @@ fn a_socket_file_is_served_and_removed_and_a_stale_one_is_replaced() {
     assert_eq!(output.status.code(), Some(1));
     assert!(complaint(&output).contains("cannot listen on unix:"), "{}", complaint(&output));
     assert!(get(&socket, "/api/v1/health/alive").starts_with("HTTP/1.1 200 OK"));
+    // Commands reach it: by the configuration of this directory, by its address, and as a profile.
+    std::fs::write(dir.path().join("grantd.toml"), "listen = \"unix:grantd.sock\"\n").unwrap();
+    assert!(told(&run(dir.path(), &["account", "list"])).contains("ACCOUNT"));
+    assert!(told(&run(dir.path(), &["token", "--explain"])).contains("issued"));
+    let token = program.of("api_token").to_owned();
+    let far = |arguments: &[&str]| {
+        let mut command = grantd(other.path());
+        command.env("GRANTD_TOKEN", &token).env("HOME", other.path());
+        command.args(arguments).args(["--server", &taken]).output().unwrap()
+    };
+    assert!(told(&far(&["api", "list"])).contains("API"));
+    assert!(told(&far(&["export"])).contains("accounts"));
+    let output = far(&["login"]);
+    assert!(complaint(&output).contains(&format!("{taken} lets you in")), "{}", complaint(&output));
     program.stop();
+    let output = run(dir.path(), &["account", "list"]);
+    assert!(complaint(&output).contains("unix:grantd.sock"), "{}", complaint(&output));
+    assert_eq!(output.status.code(), Some(1));
     assert!(!socket.exists());
     // One that a killed server left behind.
     start().kill();
