@@ -1,7 +1,15 @@
 //! What grantd does with files beyond reading and writing: names beside them, rights, and making them last.
 
 use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Files that this process wrote beside others: two at a time never meet.
+static WRITTEN: AtomicU64 = AtomicU64::new(0);
+
+/// How the name of a file ends that is not yet written whole.
+pub const UNFINISHED: &str = ".part";
 
 /// The file beside `path` whose name goes on with `suffix`: `grantd.db` and `-wal` make `grantd.db-wal`.
 #[must_use]
@@ -31,4 +39,27 @@ pub fn sync_directory_of(path: &Path) -> std::io::Result<()> {
     }
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     std::fs::File::open(directory)?.sync_all()
+}
+
+/// Writes a file that its owner alone may read, whole or not at all: a half written one is never seen.
+///
+/// # Errors
+/// What the system says.
+pub fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
+    let count = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let beside = beside(path, &format!(".{}-{count}{UNFINISHED}", std::process::id()));
+    let mut options = OpenOptions::new();
+    // Never through a file or a link that somebody else put there.
+    options.write(true).create_new(true);
+    owner_only(&mut options);
+    let _ = std::fs::remove_file(&beside);
+    let written = options.open(&beside).and_then(|mut file| {
+        file.write_all(content)?;
+        std::fs::rename(&beside, path)
+    });
+    if written.is_err() {
+        // What is left of a failed attempt is of no use; the error tells of the attempt itself.
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
 }

@@ -3,7 +3,7 @@
 //! In reading order: `chain.rs` asks the policies of one request one after another; `answers.rs` knows what was
 //! answered before, and `verdicts.rs` what all of them said together; `modules.rs` keeps modules compiled and loads them; `sandbox.rs` runs them under every limit;
 //! `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong. `workbench.rs` is the same
-//! engine for those who write policies, and `grounds.rs` finds what an answer rests on. Nothing here names an HTTP type,
+//! engine for those who write policies, `shelf.rs` where it keeps what it compiled, and `grounds.rs` finds what an answer rests on. Nothing here names an HTTP type,
 //! and nothing here can widen a grant.
 
 pub mod abi;
@@ -14,6 +14,7 @@ mod failure;
 pub mod grounds;
 mod modules;
 mod sandbox;
+mod shelf;
 pub mod trust;
 mod verdicts;
 mod workbench;
@@ -30,6 +31,7 @@ pub(crate) use chain::{CLAIM_CONFLICT, effect, given};
 pub use failure::{Failure, FailureKind};
 pub use modules::Admitted;
 pub use sandbox::CONTRACT;
+pub use shelf::Shelf;
 pub use workbench::{Specimen, Workbench};
 
 use crate::clock::Clock;

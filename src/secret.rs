@@ -290,6 +290,23 @@ impl ServerKeys {
     }
 }
 
+/// A key that grantd made for one user of a machine, for what it keeps there. It opens nothing of a server's.
+pub struct LocalKey(hmac::Key);
+
+impl LocalKey {
+    /// Takes over random bytes.
+    #[must_use]
+    pub fn new(bytes: &Hash) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// The seal over a list of parts.
+    #[must_use]
+    pub fn mac(&self, parts: &[&[u8]]) -> Hash {
+        tag(&self.0, parts)
+    }
+}
+
 /// HMAC-SHA-256 over length-prefixed parts, so that no two lists of parts are the same bytes.
 fn tag(key: &hmac::Key, parts: &[&[u8]]) -> Hash {
     let mut context = hmac::Context::with_key(key);

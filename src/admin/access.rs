@@ -24,10 +24,15 @@ use crate::store::{Candidate, ClientView, GrantView};
 use crate::token::request::TokenRequest;
 use crate::token::resolve;
 
+/// Accounts that are read at once.
+const READ_AT_ONCE: usize = 100;
 /// Accounts of one page.
 pub(crate) const COUNT_MAX: u32 = 1000;
 /// When a page ends, however many accounts are left of it.
 const PAGE: Duration = Duration::from_millis(250);
+/// Answers of policies that one account may cost, and how long it may take, all its clients and scopes together.
+const ANSWERS_MAX: usize = 1000;
+const ACCOUNT: Duration = Duration::from_secs(5);
 /// How often a turn at the sandbox is waited for.
 const TRIES_MAX: usize = 20;
 
@@ -84,6 +89,7 @@ pub(crate) fn page(app: &App, asked: &Asked) -> Result<Value> {
         "at": weighed.at.to_string(),
         "total": total,
         "unknownInputs": weighed.unknown,
+        "unasked": weighed.unasked,
         "Resources": weighed.rows,
         "next": next,
     }))
@@ -107,6 +113,8 @@ struct Weighed {
     /// How many accounts of the page were looked at.
     accounts: usize,
     rows: Vec<Value>,
+    /// Questions that would have taken too long.
+    unasked: usize,
     /// Inputs that policies looked at and that nobody said.
     unknown: BTreeSet<String>,
 }
@@ -115,24 +123,28 @@ fn weigh(app: &App, asked: &Asked, api: &Record<Api>, ids: &[String]) -> Result<
     let watch = app.clock.stopwatch();
     let at = asked.at.unwrap_or_else(|| app.clock.now());
     let mut scale = Scale { app, asked, api, at, modules: BTreeSet::new() };
-    let (mut accounts, mut rows) = (0, Vec::new());
+    let (mut accounts, mut rows, mut unasked) = (0, Vec::new(), 0);
     // Read in parts, so that little is read in vain when the time is up.
-    for some in ids.chunks(100) {
-        let candidates = app.store.candidates(&api.id, some)?;
-        for candidate in &candidates {
-            rows.extend(scale.rows(candidate)?);
+    'page: for some in ids.chunks(READ_AT_ONCE) {
+        for candidate in &app.store.candidates(&api.id, some)? {
+            let weighed = scale.weigh(candidate)?;
+            rows.extend(weighed.rows);
+            unasked += weighed.unasked;
+            if watch.elapsed() > PAGE {
+                // Those before it that were deleted meanwhile are done with, too.
+                let place = some.iter().position(|id| id == candidate.account_id.as_str());
+                accounts += place.map_or(0, |place| place + 1);
+                break 'page;
+            }
         }
         accounts += some.len();
-        if watch.elapsed() > PAGE {
-            break;
-        }
     }
     let mut unknown = BTreeSet::new();
     for module in &scale.modules {
         let inputs = app.policies.manifest(module).map(|manifest| manifest.inputs).unwrap_or_default();
         unknown.extend(inputs.iter().filter_map(|input| scale.unknown(input)));
     }
-    Ok(Weighed { at, accounts, rows, unknown })
+    Ok(Weighed { at, accounts, rows, unasked, unknown })
 }
 
 /// What a request would end with, and what kept it from more.
@@ -141,13 +153,21 @@ struct Outcome {
     lifetime_seconds: i64,
     claims: Map<String, Value>,
     in_the_way: Vec<Value>,
+    /// Policies that were asked.
+    answers: usize,
 }
 
 impl Outcome {
     fn nothing(what: &str, reason: &str) -> Self {
         let in_the_way = vec![json!({"what": what, "reason": reason})];
-        Self { scopes: Vec::new(), lifetime_seconds: 0, claims: Map::new(), in_the_way }
+        Self { scopes: Vec::new(), lifetime_seconds: 0, claims: Map::new(), in_the_way, answers: 0 }
     }
+}
+
+/// What became of one account's questions.
+struct OfAccount {
+    rows: Vec<Value>,
+    unasked: usize,
 }
 
 struct Scale<'a> {
@@ -172,7 +192,7 @@ impl Scale<'_> {
     }
 
     /// A row for each client and each set of scopes that is asked about.
-    fn rows(&mut self, candidate: &Candidate) -> Result<Vec<Value>> {
+    fn weigh(&mut self, candidate: &Candidate) -> Result<OfAccount> {
         let mut wanted: Vec<Vec<String>> = Vec::new();
         match &self.asked.scope {
             Some(scope) => wanted.push(vec![scope.clone()]),
@@ -189,18 +209,30 @@ impl Scale<'_> {
                 }
             }
         }
-        let mut rows = Vec::new();
+        self.weigh_each(candidate, &wanted)
+    }
+
+    /// Its clients and sets of scopes one by one, as long as that does not take too long.
+    fn weigh_each(&mut self, candidate: &Candidate, wanted: &[Vec<String>]) -> Result<OfAccount> {
+        let watch = self.app.clock.stopwatch();
+        let mut weighed = OfAccount { rows: Vec::new(), unasked: 0 };
+        let mut answers = 0;
         for scopes in wanted {
             if candidate.clients.is_empty() {
                 let outcome = Outcome::nothing("client", "the account has no client to ask with");
-                rows.push(row(candidate, None, &scopes, outcome));
+                weighed.rows.push(row(candidate, None, scopes, outcome));
             }
             for client in &candidate.clients {
-                let outcome = self.outcome(candidate, client, &scopes)?;
-                rows.push(row(candidate, Some(client), &scopes, outcome));
+                if answers >= ANSWERS_MAX || watch.elapsed() > ACCOUNT {
+                    weighed.unasked += 1;
+                    continue;
+                }
+                let outcome = self.outcome(candidate, client, scopes)?;
+                answers += outcome.answers.max(1);
+                weighed.rows.push(row(candidate, Some(client), scopes, outcome));
             }
         }
-        Ok(rows)
+        Ok(weighed)
     }
 
     fn outcome(&mut self, candidate: &Candidate, client: &Arc<ClientView>, scopes: &[String]) -> Result<Outcome> {
@@ -252,6 +284,7 @@ impl Scale<'_> {
                 self.modules.insert(step.module_digest.clone());
             }
         }
+        let answers = explanation.steps.len();
         let in_the_way = explanation.steps.iter().filter(|step| step.mode == "enforce").filter_map(told).collect();
         Ok(match decided {
             Ok(decided) => Outcome {
@@ -260,8 +293,9 @@ impl Scale<'_> {
                 lifetime_seconds: decided.lifetime_seconds,
                 claims: decided.claims,
                 in_the_way,
+                answers,
             },
-            Err(_) => Outcome { scopes: Vec::new(), lifetime_seconds: 0, claims: Map::new(), in_the_way },
+            Err(_) => Outcome { scopes: Vec::new(), lifetime_seconds: 0, claims: Map::new(), in_the_way, answers },
         })
     }
 }
@@ -297,7 +331,7 @@ fn row(candidate: &Candidate, client: Option<&Arc<ClientView>>, scopes: &[String
     let client = client.map(
         |client| json!({"id": client.id.as_str(), "clientId": client.client_id, "displayName": client.display_name}),
     );
-    let Outcome { scopes: gets, lifetime_seconds, claims, in_the_way } = outcome;
+    let Outcome { scopes: gets, lifetime_seconds, claims, in_the_way, .. } = outcome;
     json!({
         "account": {"id": candidate.account_id.as_str(), "userName": candidate.user_name},
         "client": client,

@@ -90,8 +90,9 @@ pub(super) fn who_can(settings: &Settings, args: &WhoCanArgs) -> Outcome {
     let mut sequence = Sequence::begin(form);
     let (mut get, mut kept_back) = (Kind::default(), Kind::default());
     let mut causes: BTreeMap<String, u64> = BTreeMap::new();
-    let mut unknown = Vec::new();
+    let (mut unknown, mut unasked) = (Vec::new(), 0);
     every_page(&remote, &args.place, &args.scope, |page| {
+        unasked += unasked_of(&page);
         unknown = page["unknownInputs"].as_array().cloned().unwrap_or_default();
         for row in &items(page) {
             if form != Form::Table {
@@ -107,6 +108,7 @@ pub(super) fn who_can(settings: &Settings, args: &WhoCanArgs) -> Outcome {
         Ok(())
     })?;
     tell_unknown(&unknown);
+    tell_unasked(unasked);
     if form != Form::Table {
         return sequence.end();
     }
@@ -168,6 +170,7 @@ pub(super) fn can(settings: &Settings, args: &CanArgs) -> Outcome {
     query.extend(args.scope.as_deref().map(|scope| ("scope", scope)));
     let page = remote.get(PATH, &query)?;
     tell_unknown(page["unknownInputs"].as_array().map(Vec::as_slice).unwrap_or_default());
+    tell_unasked(unasked_of(&page));
     let rows = items(page);
     let form = args.output.output;
     if form != Form::Table {
@@ -187,6 +190,19 @@ fn tell_unknown(inputs: &[Value]) {
     if !names.is_empty() {
         let hint = if names.contains(&"remoteAddress") { "; --address says the address" } else { "" };
         note(&format!("policies look at {}, which no request gives here{hint}", names.join(", ")));
+    }
+}
+
+fn unasked_of(page: &Value) -> u64 {
+    page["unasked"].as_u64().unwrap_or_default()
+}
+
+fn tell_unasked(count: u64) {
+    if count > 0 {
+        note(&format!(
+            "{count} questions of accounts with very many clients and scopes were not asked, since they would have \
+             taken too long: `grantd can ACCOUNT --scope SCOPE` asks fewer"
+        ));
     }
 }
 

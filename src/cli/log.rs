@@ -6,13 +6,24 @@ use grantd::config::{LogConfig, LogFormat};
 use grantd::{Error, Result};
 use tracing_subscriber::EnvFilter;
 
+/// What actix says of its own threads at each start, and a compiler of each function, is for nobody but their debuggers:
+/// who names a target gets what that asks for.
+const QUIET: &[&str] = &[
+    "actix_server",
+    "cranelift_codegen",
+    "cranelift_frontend",
+    "regalloc2",
+    "wasmtime",
+    "wasmtime_internal_cranelift",
+];
+
 /// Starts logging.
 pub(super) fn start(config: &LogConfig) -> Result<()> {
-    // What actix says of its own threads at each start is for nobody but its debuggers.
     let level = if config.level.contains(['=', ',']) {
         config.level.clone()
     } else {
-        format!("{},actix_server=warn", config.level)
+        let quiet: Vec<String> = QUIET.iter().map(|name| format!(",{name}=warn")).collect();
+        format!("{}{}", config.level, quiet.concat())
     };
     let filter = EnvFilter::try_new(level)
         .map_err(|error| Error::Setup(format!("log.level: {:?} is not a level: {error}", config.level)))?;

@@ -23,7 +23,7 @@ use super::names::{ACCOUNT, API, CLIENT, Noun, POLICY, find, names_by_id};
 use super::output::{Column, Form, OutputArgs, exact_moment, flag, moment, text};
 use super::remote::{Remote, RemoteArgs};
 use super::resource::{self, DeleteArgs, ListArgs, Listing};
-use super::{Outcome, Settings, note};
+use super::{Outcome, Settings, log, note};
 
 pub(super) use replay::{claims, why};
 
@@ -117,6 +117,9 @@ const COLUMNS: &[Column] = &[
 
 pub(super) fn run(settings: &Settings, args: &PolicyArgs) -> Outcome {
     let form = args.output.output;
+    if settings.log_level.is_some() {
+        log::start(&settings.load(figment::value::Dict::new())?.log)?;
+    }
     // What needs no server first: it must not ask for an API token.
     match &args.command {
         PolicyCommand::New(new) => return new.run(),

@@ -19,8 +19,9 @@ use crate::model::digest::sha256_hex;
 use crate::secret::{Hash, ServerKeys, hashes_equal};
 use crate::store::{Store, StoredArtifact};
 
-/// The engine's line; a compiled form of another one is refused by the engine itself.
-const ENGINE: &str = "wasmtime 48";
+/// The engine's line, which refuses compiled forms of another one itself; those of another grantd may be of an older
+/// release of it, and are made anew.
+const ENGINE: &str = concat!("wasmtime 48, grantd ", env!("CARGO_PKG_VERSION"));
 
 /// A module that was found fit to be kept.
 #[derive(Debug)]

@@ -4,6 +4,8 @@
 //! is the same on every machine; the epoch is the backstop for what fuel does not count. What goes wrong comes back
 //! as a [`Failure`] that names the module, the export and the limit. Nothing here knows the database or a request.
 
+#[cfg(feature = "compiler")]
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -136,9 +138,27 @@ impl Sandbox {
         component.serialize().map_err(|error| Failure::refused(format!("it cannot be kept compiled: {}", root(&error))))
     }
 
-    /// Loads a compiled form that this server made: `frozen` was authenticated by the caller. `None` when it was made
+    /// What a compiled form must have been made with to be of use here: the engine to its last digit, the processor, and
+    /// every setting that the compiler heeds.
+    #[cfg(feature = "compiler")]
+    pub(super) fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// This build compiles nothing, and finds nothing that another one kept.
+    #[cfg(not(feature = "compiler"))]
+    pub(super) fn fingerprint(&self) -> u64 {
+        0
+    }
+
+    /// Loads a compiled form that grantd made: `frozen` was authenticated by the caller. `None` when it was made
     /// for another engine.
-    #[expect(unsafe_code, reason = "machine code is loaded, which only grantd itself wrote and sealed with its key")]
+    #[expect(
+        unsafe_code,
+        reason = "machine code is loaded, which only grantd itself wrote and sealed with a key of its own"
+    )]
     pub(super) fn revive(&self, frozen: &[u8]) -> Option<Component> {
         // SAFETY: the caller has checked the seal over these bytes, and only `freeze` writes sealed ones.
         let revived = unsafe { Component::deserialize(&self.engine, frozen) };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::abi::{Manifest, Request};
 use super::failure::Failure;
 use super::sandbox::{Loaded, Run, Sandbox};
+use super::shelf::Shelf;
 use super::{Evaluation, modules};
 use crate::clock::Clock;
 use crate::config::PoliciesConfig;
@@ -15,6 +16,7 @@ use crate::model::digest::sha256_hex;
 pub struct Workbench {
     sandbox: Sandbox,
     limits: PoliciesConfig,
+    shelf: Option<Shelf>,
 }
 
 /// A module on the workbench.
@@ -23,8 +25,8 @@ pub struct Specimen {
     pub digest: String,
     /// Its size.
     pub size_bytes: usize,
-    /// How long it took to compile.
-    pub compiled_in: Duration,
+    /// How long it took to compile; `None` when it was compiled before and is on the shelf.
+    pub compiled_in: Option<Duration>,
     loaded: Loaded,
 }
 
@@ -42,7 +44,13 @@ impl Workbench {
     /// # Errors
     /// `Setup` when it cannot start.
     pub fn new(limits: &PoliciesConfig, clock: &Clock) -> Result<Self> {
-        Ok(Self { sandbox: Sandbox::new(limits, clock)?, limits: limits.clone() })
+        Ok(Self { sandbox: Sandbox::new(limits, clock)?, limits: limits.clone(), shelf: None })
+    }
+
+    /// From now on compiled modules are kept on a shelf, and found there.
+    #[must_use]
+    pub fn with_shelf(self, shelf: Shelf) -> Self {
+        Self { shelf: Some(shelf), ..self }
     }
 
     /// The limits in force.
@@ -57,8 +65,33 @@ impl Workbench {
     /// Why a server would refuse it.
     pub fn examine(&self, bytes: &[u8]) -> Result<Specimen, Failure> {
         modules::check_size(bytes, &self.limits)?;
-        let (_, loaded, compiled_in) = modules::examine(&self.sandbox, bytes)?;
-        Ok(Specimen { digest: sha256_hex(bytes), size_bytes: bytes.len(), compiled_in, loaded })
+        let digest = sha256_hex(bytes);
+        let (loaded, compiled_in) = match self.find(&digest) {
+            Some(loaded) => (loaded, None),
+            None => self.compile(&digest, bytes).map(|(loaded, took)| (loaded, Some(took)))?,
+        };
+        Ok(Specimen { digest, size_bytes: bytes.len(), compiled_in, loaded })
+    }
+
+    /// A module that was compiled before.
+    fn find(&self, digest: &str) -> Option<Loaded> {
+        let code = self.shelf.as_ref()?.take(&self.engine(), digest)?;
+        let pre = self.sandbox.link(&self.sandbox.revive(&code)?).ok()?;
+        let manifest = self.sandbox.describe(&pre).ok()?;
+        Some(Loaded { pre, manifest })
+    }
+
+    fn compile(&self, digest: &str, bytes: &[u8]) -> Result<(Loaded, Duration), Failure> {
+        let (code, loaded, took) = modules::examine(&self.sandbox, bytes)?;
+        if let Some(shelf) = &self.shelf {
+            shelf.put(&self.engine(), digest, &code);
+        }
+        Ok((loaded, took))
+    }
+
+    /// What a compiled form must be for.
+    fn engine(&self) -> String {
+        format!("{:016x}, {} MiB", self.sandbox.fingerprint(), self.limits.memory_mib)
     }
 
     /// Asks a module whether settings fit; the inner error is the module's own.

@@ -10,10 +10,12 @@ use super::{Store, plain_error};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 
-/// The last decision before ?1 and the last one of all. Rows are added at one end, so those before a moment stand before
-/// those after it, but for the width of a batch: the pages look at each one's own time.
-const ENDS: &str = "SELECT COALESCE((SELECT min(seq) FROM decision WHERE at_ms >= ?1), \
-    (SELECT max(seq) FROM decision) + 1, 1), COALESCE((SELECT max(seq) FROM decision), 0)";
+/// The first decision from ?1 on. It walks over those before it, at some ten million a second: the first page does, and the
+/// others go on from there. Rows after it may be older, by the width of a batch or where the clock was set back: the
+/// pages look at each one's own time.
+const FIRST: &str = "SELECT COALESCE((SELECT min(seq) FROM decision WHERE at_ms >= ?1), \
+    (SELECT max(seq) FROM decision) + 1, 1)";
+const LAST: &str = "SELECT COALESCE(max(seq), 0) FROM decision";
 const DECISIONS: &str = "SELECT t.id, t.at_ms, t.outcome, t.error, t.client_id, t.service_account_id, t.api_id, \
     t.request_id, t.rest, NULL, lower(hex(t.explanation)) FROM decision AS t \
     WHERE t.seq > ?1 AND t.seq <= ?2 AND t.at_ms >= ?3 AND EXISTS (SELECT 1 FROM decision_explanation AS e, \
@@ -25,8 +27,8 @@ const EXPLANATIONS: &str = "SELECT lower(hex(e.digest)), e.explanation FROM deci
 /// One page of questions.
 #[derive(Debug)]
 pub(crate) struct Questions {
-    /// The first decision of all pages, by its place in the table.
-    pub(crate) first: i64,
+    /// The first decision that pages look at, by its place in the table: only the first page looks for it.
+    pub(crate) first: Option<i64>,
     /// The last one that there was when this page was read.
     pub(crate) last: i64,
     /// The last decision that this page looked at; `None` when there are no more.
@@ -46,10 +48,12 @@ impl Store {
         after: Option<i64>,
         count: i64,
     ) -> Result<Questions> {
-        let ends = self.read_one(&Statement::new(ENDS, params![since]))?;
-        let ends = ends.ok_or_else(|| Error::Internal("the ends of a table are always there".to_owned()))?;
-        let (first, last) = (ends.integer(0).map_err(plain_error)?, ends.integer(1).map_err(plain_error)?);
-        let after = after.unwrap_or(first - 1).max(first - 1);
+        let first = match after {
+            Some(_) => None,
+            None => Some(self.decision_place(&Statement::new(FIRST, params![since]))?),
+        };
+        let last = self.decision_place(&Statement::new(LAST, Vec::new()))?;
+        let after = after.or(first.map(|first| first - 1)).unwrap_or_default();
         let until = after.saturating_add(count);
         let statements =
             [DECISIONS, EXPLANATIONS].map(|sql| Statement::new(sql, params![after, until, since, policy_id]));
@@ -73,5 +77,11 @@ impl Store {
             decisions: decisions.iter().map(record).collect::<Result<_, _>>().map_err(plain_error)?,
             explanations: explanations.iter().map(explanation).collect::<Result<_, _>>().map_err(plain_error)?,
         })
+    }
+
+    fn decision_place(&self, statement: &Statement) -> Result<i64> {
+        let row = self.read_one(statement)?;
+        let row = row.ok_or_else(|| Error::Internal("the ends of a table are always there".to_owned()))?;
+        row.integer(0).map_err(plain_error)
     }
 }

@@ -10,6 +10,7 @@ mod policies;
 mod resources;
 mod secrets;
 mod seed;
+mod shelf;
 
 use serde_json::Value;
 

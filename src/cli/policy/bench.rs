@@ -8,8 +8,9 @@ use grantd::policy::abi::Request;
 use grantd::policy::cases;
 use serde_json::{Value, json};
 
-use super::caseload::{OnBench, read_all};
+use super::caseload::{CompileArgs, OnBench, read_all};
 use super::eval::share;
+use super::module::milliseconds;
 use crate::cli::output::{Form, Tone, grid, whole};
 use crate::cli::{Failure, Outcome, Settings, note};
 
@@ -40,7 +41,7 @@ struct Measure {
 impl BenchArgs {
     pub(super) fn run(&self, settings: &Settings, form: Form) -> Outcome {
         let files = read_all(&self.module, &self.cases)?;
-        let subject = OnBench::open(settings, &self.module)?;
+        let subject = OnBench::open(settings, &self.module, &CompileArgs::anew())?;
         let inputs = &subject.specimen.manifest().inputs;
         let mut asked: Vec<(String, Request, String)> = Vec::new();
         for case in files.iter().flat_map(|file| &file.cases) {
@@ -85,7 +86,7 @@ fn measures(subject: &OnBench, runs: &[Evaluation]) -> [Measure; 5] {
     let (memory, memory_most) = of(|run| (run.memory_bytes as u64).div_ceil(1024));
     let (time, time_most) = of(|run| u64::try_from(run.elapsed.as_micros()).unwrap_or(u64::MAX));
     let size = (subject.specimen.size_bytes as u64).div_ceil(1024);
-    let compiled = u64::try_from(subject.specimen.compiled_in.as_millis()).unwrap_or(u64::MAX);
+    let compiled = subject.specimen.compiled_in.map(milliseconds).unwrap_or_default();
     let limit = |limit: u64, key: &'static str| Some((limit, key));
     [
         Measure { what: "fuel", unit: "", median: fuel, most: fuel_most, limit: limit(limits.fuel, "policies.fuel") },

@@ -3,16 +3,58 @@
 use std::fs;
 use std::path::{Component as Part, Path, PathBuf};
 
+use clap::Args;
 use grantd::clock::Clock;
 use grantd::policy::abi::{Decision, Input, Request};
 use grantd::policy::cases::{self, Case, Subject};
-use grantd::policy::{Specimen, Workbench};
+use grantd::policy::{Shelf, Specimen, Workbench};
 
 use super::module::read_file;
 use crate::cli::{Failure, Outcome, Settings};
 
 /// Largest file that settings may name, in bytes.
 const TEXT_BYTES_MAX: u64 = 1024 * 1024;
+
+/// What every command takes that runs a component here.
+#[derive(Args, Default)]
+pub(super) struct CompileArgs {
+    /// Compile the component anew, and keep nothing of it
+    #[arg(long)]
+    no_cache: bool,
+}
+
+impl CompileArgs {
+    /// For what compiling costs.
+    pub(super) fn anew() -> Self {
+        Self { no_cache: true }
+    }
+
+    /// An engine under the limits of this machine's configuration. Compiled components are found again where they can be
+    /// kept: without such a place everything works as well, and later.
+    fn bench(&self, settings: &Settings) -> Outcome<Workbench> {
+        let config = settings.load(figment::value::Dict::new())?;
+        let bench = Workbench::new(&config.policies, &Clock::system())?;
+        if self.no_cache {
+            return Ok(bench);
+        }
+        let place = shelf().ok_or_else(|| "HOME and XDG_CACHE_HOME are not set".to_owned());
+        Ok(match place.and_then(|place| Shelf::open(&place, &Clock::system())) {
+            Ok(shelf) => bench.with_shelf(shelf),
+            Err(why) => {
+                tracing::debug!("compiled modules are not kept: {why}");
+                bench
+            }
+        })
+    }
+}
+
+/// In the directory for what can be made again, of the XDG base directory specification.
+fn shelf() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || absolute("HOME").map(|home| home.join(".cache"));
+    let directory = absolute("XDG_CACHE_HOME").or_else(home).or_else(|| absolute("LOCALAPPDATA"))?;
+    Some(directory.join("grantd").join("modules"))
+}
 
 /// A component and the engine that it runs in.
 pub(super) struct OnBench {
@@ -22,10 +64,9 @@ pub(super) struct OnBench {
 
 impl OnBench {
     /// Puts a file on the workbench, under the limits of this machine's configuration.
-    pub(super) fn open(settings: &Settings, module: &Path) -> Outcome<Self> {
+    pub(super) fn open(settings: &Settings, module: &Path, compile: &CompileArgs) -> Outcome<Self> {
         let bytes = read_file(module)?;
-        let config = settings.load(figment::value::Dict::new())?;
-        let bench = Workbench::new(&config.policies, &Clock::system())?;
+        let bench = compile.bench(settings)?;
         let refused = |failure| Failure::failed(format!("{} would be refused: {failure}", module.display()));
         let specimen = bench.examine(&bytes).map_err(refused)?;
         Ok(Self { bench, specimen })

@@ -8,7 +8,7 @@ use grantd::policy::abi::Input;
 use grantd::policy::cases::{self, Case, Expect, Subject};
 use serde_json::{Value, json};
 
-use super::caseload::{OnBench, read_all};
+use super::caseload::{CompileArgs, OnBench, read_all};
 use super::module::input_in_words;
 use crate::cli::output::{Form, Tone, grid, whole};
 use crate::cli::{Outcome, Settings, note};
@@ -20,6 +20,8 @@ pub(super) struct CoverageArgs {
     /// Case files, or directories of them [default: cases/ beside the component]
     #[arg(value_name = "CASES")]
     cases: Vec<PathBuf>,
+    #[command(flatten)]
+    compile: CompileArgs,
 }
 
 /// An answer by its kind: what it says, and its reason.
@@ -28,7 +30,7 @@ type Answer = (&'static str, String, String);
 impl CoverageArgs {
     pub(super) fn run(&self, settings: &Settings, form: Form) -> Outcome {
         let files = read_all(&self.module, &self.cases)?;
-        let subject = OnBench::open(settings, &self.module)?;
+        let subject = OnBench::open(settings, &self.module, &self.compile)?;
         let cases: Vec<(String, &Case)> = files
             .iter()
             .flat_map(|file| file.cases.iter().map(|case| (format!("{}:{}", file.path.display(), case.line), case)))

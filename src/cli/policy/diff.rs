@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::attach::read_settings;
-use super::caseload::OnBench;
+use super::caseload::{CompileArgs, OnBench};
 use crate::cli::names::{POLICY, find};
 use crate::cli::output::{Form, Tone, grid, text, whole};
 use crate::cli::remote::Remote;
@@ -45,12 +45,14 @@ pub(super) struct DiffArgs {
     /// Show every difference, not only the first of them
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    compile: CompileArgs,
 }
 
 /// A page of what a policy was asked.
 #[derive(Deserialize)]
 struct Page {
-    first: i64,
+    first: Option<i64>,
     last: i64,
     next: Option<i64>,
     explanations: HashMap<String, Box<RawValue>>,
@@ -96,7 +98,7 @@ struct Report {
 impl DiffArgs {
     pub(super) fn run(&self, settings: &Settings, remote: &Remote, form: Form) -> Outcome {
         let since = self.since()?;
-        let candidate = OnBench::open(settings, &self.file)?;
+        let candidate = OnBench::open(settings, &self.file, &self.compile)?;
         let policies = every(remote)?;
         let policy = self.policy(remote, &policies, &candidate)?;
         let told = match &self.settings {
@@ -178,7 +180,7 @@ fn walk(
     }
     let since = since.to_string();
     let mut explained: HashMap<String, Explained> = HashMap::new();
-    let mut after: Option<String> = None;
+    let (mut first, mut after) = (0, None::<String>);
     let mut walked = Ok(());
     while walked.is_ok() {
         let mut query = vec![("policy", policy), ("since", since.as_str())];
@@ -201,8 +203,9 @@ fn walk(
                 }
             }
         }
-        bar.set_length(u64::try_from(page.last - page.first + 1).unwrap_or_default());
-        bar.set_position(u64::try_from(page.next.unwrap_or(page.last) - page.first + 1).unwrap_or_default());
+        first = page.first.unwrap_or(first);
+        bar.set_length(u64::try_from(page.last - first + 1).unwrap_or_default());
+        bar.set_position(u64::try_from(page.next.unwrap_or(page.last) - first + 1).unwrap_or_default());
         if walked.is_ok() {
             walked = each(&page, &explained);
         }

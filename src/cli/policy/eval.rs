@@ -12,8 +12,8 @@ use grantd::policy::grounds::{Ground, grounds};
 use serde_json::{Map, Value, json};
 
 use super::attach::read_settings;
-use super::caseload::OnBench;
-use super::module::inputs;
+use super::caseload::{CompileArgs, OnBench};
+use super::module::{inputs, milliseconds};
 use crate::cli::output::{Form, card, whole};
 use crate::cli::remote::{Remote, RemoteArgs};
 use crate::cli::{Failure, Outcome, Settings, note};
@@ -48,6 +48,8 @@ pub(super) struct EvalArgs {
     /// From this IP address
     #[arg(long, value_name = "ADDRESS", requires = "from_db")]
     address: Option<String>,
+    #[command(flatten)]
+    compile: CompileArgs,
 }
 
 #[derive(Args)]
@@ -65,7 +67,7 @@ impl EvalArgs {
     pub(super) fn run(&self, settings: &Settings, remote: &RemoteArgs, form: Form) -> Outcome {
         let told = self.settings.as_deref().map(read_settings).transpose()?;
         let told = told.unwrap_or_else(|| Value::Object(Map::new()));
-        let subject = OnBench::open(settings, &self.file)?;
+        let subject = OnBench::open(settings, &self.file, &self.compile)?;
         let request =
             if self.from_db { self.request_of_server(settings, remote, &subject)? } else { self.read(&subject)? };
         let unfit = |what: String| Failure::failed(format!("{}: {what}", self.file.display()));
@@ -151,6 +153,7 @@ impl EvalArgs {
                     "decision": evaluation.decision,
                     "effect": answer,
                     "restsOn": rests.collect::<Vec<_>>(),
+                    "compiledInMs": subject.specimen.compiled_in.map(milliseconds),
                     "fuel": evaluation.fuel,
                     "micros": micros,
                     "memoryBytes": evaluation.memory_bytes,
@@ -175,6 +178,8 @@ impl EvalArgs {
         } else {
             rests.join("\n")
         };
+        let compiled = subject.specimen.compiled_in.map(milliseconds);
+        let compiled = compiled.map_or_else(|| "before".to_owned(), |ms| format!("now, in {ms} ms"));
         let looks_at = inputs(&json!({"inputs": manifest.inputs}));
         card(&[
             ("module", module),
@@ -185,6 +190,7 @@ impl EvalArgs {
             ("claims", claims),
             ("note", remark),
             ("rests on", rests),
+            ("compiled", compiled),
             ("cost", cost(evaluation, micros, subject.bench.limits())),
         ])
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use grantd::apply::file::signature_beside;
 use grantd::clock::Clock;
+use grantd::policy::Workbench;
 use grantd::policy::abi::Input;
-use grantd::policy::{Specimen, Workbench};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
@@ -90,12 +90,13 @@ impl InspectArgs {
         let specimen = bench
             .examine(&bytes)
             .map_err(|failure| Failure::failed(format!("{} would be refused: {failure}", self.file.display())))?;
+        let compiled_in = specimen.compiled_in.map(milliseconds).unwrap_or_default();
         let manifest = serde_json::to_value(specimen.manifest())
             .map_err(|error| Failure::failed(format!("its manifest cannot be printed: {error}")))?;
         let all = json!({
             "digest": specimen.digest,
             "size": specimen.size_bytes,
-            "compiledInMs": milliseconds(&specimen),
+            "compiledInMs": compiled_in,
             "manifest": manifest,
         });
         let members = [
@@ -103,7 +104,7 @@ impl InspectArgs {
             ("description", text(&manifest, "description")),
             ("digest", specimen.digest.clone()),
             ("size", format!("{} bytes", specimen.size_bytes)),
-            ("compiled in", format!("{} ms", milliseconds(&specimen))),
+            ("compiled in", format!("{} ms", compiled_in)),
             ("looks at", inputs(&manifest)),
             ("settings", schema::in_words(&manifest["settingsSchema"])),
         ];
@@ -111,8 +112,8 @@ impl InspectArgs {
     }
 }
 
-fn milliseconds(specimen: &Specimen) -> u64 {
-    u64::try_from(specimen.compiled_in.as_millis()).unwrap_or(u64::MAX)
+pub(super) fn milliseconds(took: Duration) -> u64 {
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An input of a manifest, in words.

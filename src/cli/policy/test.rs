@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use grantd::policy::cases::{self, Case, Expect};
 
-use super::caseload::{CaseFile, OnBench, project, read_all, read_text};
+use super::caseload::{CaseFile, CompileArgs, OnBench, project, read_all, read_text};
 use crate::cli::output::printable;
 use crate::cli::{Failure, Outcome, Settings, say};
 
@@ -24,6 +24,8 @@ pub(super) struct TestArgs {
     /// Write what is answered into the case files as what is expected, where it is different: look at the changes after
     #[arg(long)]
     update: bool,
+    #[command(flatten)]
+    compile: CompileArgs,
 }
 
 /// How a case went.
@@ -47,12 +49,12 @@ struct Outcomes {
 impl TestArgs {
     /// A module with the cases beside it.
     pub(super) fn of(module: PathBuf) -> Self {
-        Self { module, cases: Vec::new(), junit: None, update: false }
+        Self { module, cases: Vec::new(), junit: None, update: false, compile: CompileArgs::default() }
     }
 
     pub(super) fn run(&self, settings: &Settings) -> Outcome {
         let files = read_all(&self.module, &self.cases)?;
-        let subject = OnBench::open(settings, &self.module)?;
+        let subject = OnBench::open(settings, &self.module, &self.compile)?;
         let mut outcomes = Vec::new();
         for file in &files {
             outcomes.extend(self.run_file(file, &subject)?);

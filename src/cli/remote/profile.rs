@@ -82,7 +82,7 @@ pub(in crate::cli) fn write(path: &Path, name: &str, profile: &Profile) -> Outco
         std::fs::create_dir_all(directory).map_err(failed)?;
     }
     let text = toml::to_string(&all).map_err(|error| Error::Internal(error.to_string()))?;
-    crate::cli::ready_file::write_private(path, text.as_bytes()).map_err(failed)
+    grantd::files::write_private(path, text.as_bytes()).map_err(failed)
 }
 
 fn table(path: &Path) -> Outcome<Option<toml::Table>> {

@@ -48,7 +48,8 @@ async fn decision_list(app: web::Data<App>, request: HttpRequest) -> HttpRespons
 /// A page of what a policy was asked, as it is serialized.
 #[derive(Serialize)]
 struct QuestionPage {
-    first: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first: Option<i64>,
     last: i64,
     next: Option<i64>,
     decisions: Vec<Map<String, Value>>,

@@ -31,7 +31,8 @@ fn access() -> Operation {
     )
     .described(
         "Policies are evaluated for every client of every account that holds the scope; nothing is issued or \
-            recorded. A page ends after some time, too: go on after its `next`.",
+            recorded. A page ends after some time, too: go on after its `next`. One account costs at most 1000 answers \
+            of policies, and 5 seconds: what was not asked is counted in `unasked`.",
     )
     .query_parameter("api", "The API: its id or appId.", "string", "myrestapi")
     .query_parameter("scope", "This scope; needed unless an account is named.", "string", "write")
@@ -46,7 +47,7 @@ fn access() -> Operation {
         &reference("AccessPage"),
         &json!({
             "api": {"id": ID, "appId": "myrestapi"}, "scope": "write", "at": TIME, "total": 1, "unknownInputs": [],
-            "Resources": [shown], "next": null,
+            "unasked": 0, "Resources": [shown], "next": null,
         }),
     )
     .errors(&["BadRequest", "NotFound"])
@@ -131,6 +132,7 @@ pub(super) fn schemas() -> Value {
             "at": time("The time that it is about."),
             "total": {"type": ["integer", "null"], "description": "How many accounts there are, on the first page."},
             "unknownInputs": texts("What policies look at, and no request gives here."),
+            "unasked": integer("Questions of accounts with many clients and scopes that would have taken too long: name a scope."),
             "Resources": list(reference("Access")),
             "next": optional_text("What to go on after; nothing on the last page."),
         })),
@@ -156,8 +158,8 @@ pub(super) fn schemas() -> Value {
         "PolicyRequestMade": object("The request as the module would get it.", &["request"], &json!({
             "request": free_object("The request, but for settings."),
         })),
-        "QuestionPage": object("What a policy was asked.", &["first", "last", "next", "decisions", "explanations"], &json!({
-            "first": integer("Where the first decision of all pages stands."),
+        "QuestionPage": object("What a policy was asked.", &["last", "next", "decisions", "explanations"], &json!({
+            "first": integer("Where the first decision of all pages stands; on the first page."),
             "last": integer("Where the last one stands."),
             "next": {"type": ["integer", "null"], "description": "What to go on after; nothing on the last page."},
             "decisions": list(free_object("A decision, with the digest of its explanation.")),

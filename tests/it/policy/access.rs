@@ -220,3 +220,32 @@ fn an_address_is_given_or_missed() {
         assert!(refused.text.contains(what), "{query}: {}", refused.text);
     }
 }
+
+#[test]
+fn one_account_costs_a_bounded_number_of_answers() {
+    let app = TestApp::start();
+    upload(&app, MAX_TTL);
+    let names: Vec<Value> = (0..20).map(|n| json!({"identifier": format!("s{n}"), "displayName": "S"})).collect();
+    let held: Vec<String> = (0..20).map(|n| format!("s{n}")).collect();
+    let api = id(&app.create("Api", &json!({"appId": "orders", "displayName": "O", "scopes": names})));
+    let account = id(&app.create("ServiceAccount", &json!({"userName": "a", "displayName": "A", "active": true})));
+    app.create("Grant", &json!({"serviceAccountId": account, "apiId": api, "scopes": held}));
+    for _ in 0..30 {
+        app.create("MachineToMachine", &json!({"displayName": "c", "serviceAccountId": account}));
+    }
+    let settings = json!({"settings": {"rules": [{"scopes": ["*"], "seconds": 120}]}});
+    for name in ["one", "two"] {
+        attach(&app, name, "max-ttl", &json!({"type": "server"}), &settings);
+    }
+    // 30 clients, each scope alone and all together, two policies.
+    let page = app.admin("GET", "/access?api=orders&account=a", &Value::Null).expect(200);
+    let asked = page["Resources"].as_array().unwrap().len() as u64;
+    assert!((1..=500).contains(&asked), "{asked}");
+    assert_eq!(page["unasked"], 30 * 21 - asked);
+    let page = app.admin("GET", "/access?api=orders&account=a&scope=s3", &Value::Null).expect(200);
+    assert_eq!((page["Resources"].as_array().unwrap().len(), &page["unasked"]), (30, &json!(0)));
+    let shell = crate::shell::Shell::of(&app);
+    let ran = shell.run(&["can", "a", "--api", "orders"]);
+    assert!(ran.err.contains("questions of accounts with very many clients and scopes were not asked"), "{}", ran.err);
+    ran.expect(0);
+}
