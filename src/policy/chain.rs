@@ -264,8 +264,11 @@ impl Chain {
             }
             Err(Stop::Denied(denial)) => self.ended = Some(denied(policy, &denial)),
             Err(Stop::Failed(failure)) => {
-                let kind = failure.kind.as_str();
-                tracing::warn!(policy = policy.name, kind, "a policy failed, which denies: {failure}");
+                // What somebody only tries is told to who tries it.
+                if !self.apart {
+                    let kind = failure.kind.as_str();
+                    tracing::warn!(policy = policy.name, kind, "a policy failed, which denies: {failure}");
+                }
                 self.ended = Some(failed(policy, &failure));
             }
         }
