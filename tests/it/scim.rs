@@ -161,6 +161,18 @@ fn patches_that_do_not_fit_say_why_in_scims_words() {
     ] {
         refused(&patched(&app, &account, &json!([operation])), 400, scim_type);
     }
+    // An operation without a path counts as one, however many attributes it names.
+    let many = json!({"op": "replace", "value": {"userName": "b", "displayName": "B", "active": false}});
+    for (bad, told) in [
+        (json!({"op": "remove", "path": "displayName"}), "/Operations/1/path"),
+        (json!({"op": "replace", "path": "userName[", "value": "b"}), "/Operations/1/path"),
+        (json!({"op": "replace", "path": "userName"}), "/Operations/1/value"),
+        (json!({"op": "remove", "path": format!("{CUSTOM}:none")}), "/Operations/1/path"),
+        (json!("replace"), "/Operations/1: "),
+    ] {
+        let answer = patched(&app, &account, &json!([many, bad]));
+        assert!(answer.status == 400 && answer.text.contains(told), "{told}: {}", answer.text);
+    }
     for body in [json!(null), json!([]), json!({}), json!({"Operations": {}}), json!({"Operations": []})] {
         refused(&scim(&app, "PATCH", &one(&account), &body), 400, "invalidSyntax");
     }

@@ -110,11 +110,14 @@ pub(super) fn replace(app: &App, id: &str, write: &Write) -> Result<Record<Servi
 
 /// RFC 7644 3.5.2.
 pub(super) fn patch(app: &App, id: &str, write: &Write) -> Outcome<Record<ServiceAccount>> {
-    let patch = Patch::parse(&in_our_words(&write.body)).map_err(unreadable)?;
+    let (body, origins) = in_our_words(&write.body);
+    let sent = |error| at_home(error, &origins);
+    let patch = Patch::parse(&body).map_err(|error| unreadable(sent(error)))?;
     for (index, operation) in patch.operations.iter().enumerate() {
         let Operation::Remove { path } = operation else { continue };
         if REQUIRED.iter().any(|name| name.eq_ignore_ascii_case(path.text().trim_start_matches('/'))) {
             let message = "always has a value: replace it";
+            let index = origins.get(index).unwrap_or(&index);
             let violation = Violation::new(format!("/Operations/{index}/path"), path.text().into(), message);
             return Err(Refused { error: Box::new(Error::Invalid(vec![violation])), scim_type: Some("mutability") });
         }
@@ -125,7 +128,7 @@ pub(super) fn patch(app: &App, id: &str, write: &Write) -> Outcome<Record<Servic
             let mut document = to_document(&before.value);
             patch.apply(&mut document, &MEMBERS).map_err(|error| {
                 leads_somewhere = false;
-                admin::patch_error(error)
+                admin::patch_error(sent(error))
             })?;
             into_body(document)
         });
@@ -141,39 +144,54 @@ fn unreadable(error: PatchError) -> Refused {
     Refused { error: Box::new(admin::patch_error(error)), scim_type: Some(scim_type) }
 }
 
-/// A patch in SCIM's names, in those of the document. An operation without a path becomes one for each attribute that
-/// it names, since those can be qualified by their schema.
-fn in_our_words(body: &Value) -> Value {
-    let mut body = body.clone();
-    let members = body.as_object_mut().into_iter().flatten();
-    let Some((_, operations)) = members.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("Operations")) else {
-        return body;
-    };
-    if let Some(list) = operations.as_array_mut() {
-        *list = list.iter().flat_map(one_in_our_words).collect();
-    }
-    body
+/// A patch in SCIM's names, in those of the document, and for each of its operations the one that was sent. An operation
+/// without a path becomes one for each attribute that it names, since those can be qualified by their schema.
+fn in_our_words(body: &Value) -> (Value, Vec<usize>) {
+    let Value::Object(members) = body else { return (body.clone(), Vec::new()) };
+    let mut origins = Vec::new();
+    let translated = members.iter().map(|(name, value)| {
+        let Some(sent) = value.as_array().filter(|_| name.eq_ignore_ascii_case("Operations")) else {
+            return (name.clone(), value.clone());
+        };
+        let mut operations = Vec::with_capacity(sent.len());
+        for (index, operation) in sent.iter().enumerate() {
+            operations.extend(one_in_our_words(operation));
+            origins.resize(operations.len(), index);
+        }
+        (name.clone(), Value::Array(operations))
+    });
+    (Value::Object(translated.collect()), origins)
 }
 
 fn one_in_our_words(operation: &Value) -> Vec<Value> {
     let Some(members) = operation.as_object() else { return vec![operation.clone()] };
     let named = |wanted: &str| members.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-    let with = |path: String, value: Option<&Value>| {
-        let mut members = members.clone();
-        members.retain(|name, _| !name.eq_ignore_ascii_case("path"));
+    let is_either = |name: &str| ["path", "value"].iter().any(|either| name.eq_ignore_ascii_case(either));
+    let with = |path: String, value: Option<(&String, &Value)>| {
+        let others = members.iter().filter(|(name, _)| !is_either(name));
+        let mut members: Map<String, Value> = others.map(|(name, value)| (name.clone(), value.clone())).collect();
         members.insert("path".to_owned(), path.into());
-        if let (Some((name, _)), Some(value)) = (named("value"), value) {
-            members.insert(name.clone(), value.clone());
-        }
+        members.extend(value.map(|(name, value)| (name.clone(), value.clone())));
         Value::Object(members)
     };
-    match (named("path").map(|(_, path)| path), named("value").map(|(_, value)| value)) {
-        (Some(Value::String(path)), _) => vec![with(reworded(path, in_document), None)],
-        (None | Some(Value::Null), Some(Value::Object(attributes))) if !attributes.is_empty() => {
+    match (named("path").map(|(_, path)| path), named("value")) {
+        (Some(Value::String(path)), value) => vec![with(reworded(path, in_document), value)],
+        (None | Some(Value::Null), Some((word, Value::Object(attributes)))) if !attributes.is_empty() => {
             let is_written = |name: &str| !["schemas", "id", "meta"].iter().any(|ours| ours.eq_ignore_ascii_case(name));
             let written = attributes.iter().filter(|(name, _)| is_written(name));
-            written.map(|(name, value)| with(in_document(name).into_owned(), Some(value))).collect()
+            written.map(|(name, value)| with(in_document(name).into_owned(), Some((word, value)))).collect()
         }
         _ => vec![operation.clone()],
     }
+}
+
+/// An error of a translated operation, told of the one that was sent.
+fn at_home(error: PatchError, origins: &[usize]) -> PatchError {
+    let told = || {
+        let rest = error.property_path.strip_prefix("/Operations/")?;
+        let (index, member) = rest.split_once('/').map_or((rest, ""), |(index, member)| (index, member));
+        let origin = origins.get(index.parse::<usize>().ok()?)?;
+        Some(format!("/Operations/{origin}{}{member}", if member.is_empty() { "" } else { "/" }))
+    };
+    PatchError { property_path: told().unwrap_or_else(|| error.property_path.clone()), ..error }
 }
