@@ -125,6 +125,8 @@ pub struct LimitsConfig {
     pub page_cache_kib: u32,
     /// Connections that are open at a time, for each worker.
     pub connections: usize,
+    /// Requests over HTTP/2 that are under way at a time, for each worker; at most 100 of them on one connection.
+    pub requests: usize,
     /// Seconds that a client may take to send its request's head.
     pub request_head_seconds: u64,
     /// Seconds for which an idle connection is kept.
@@ -220,6 +222,7 @@ impl Default for LimitsConfig {
             clients_cached: 10_000,
             page_cache_kib: 1024,
             connections: 10_000,
+            requests: 4_000,
             request_head_seconds: 10,
             keep_alive_seconds: 75,
             shutdown_seconds: 10,
@@ -311,6 +314,7 @@ impl Config {
             ("limits.clients_cached", self.limits.clients_cached == 0),
             ("limits.page_cache_kib", self.limits.page_cache_kib == 0),
             ("limits.connections", self.limits.connections == 0),
+            ("limits.requests", self.limits.requests == 0),
             ("limits.request_head_seconds", self.limits.request_head_seconds == 0),
             ("limits.keep_alive_seconds", self.limits.keep_alive_seconds == 0),
             ("limits.shutdown_seconds", self.limits.shutdown_seconds == 0),

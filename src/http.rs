@@ -4,6 +4,7 @@ mod admin;
 pub(crate) mod basic;
 mod bearer;
 mod body;
+mod bounds;
 mod console;
 mod context;
 mod dev;
@@ -17,6 +18,7 @@ mod oauth;
 mod openapi;
 mod path;
 mod scim;
+mod secure;
 mod tls;
 
 use std::future::Future;
@@ -24,14 +26,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_http::{Request, Response};
+use actix_service::{IntoServiceFactory, Service, ServiceFactory};
+use actix_web::body::MessageBody;
+use actix_web::dev::AppConfig;
 use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
 use actix_web::{App as HttpApp, HttpServer, web};
 use futures_util::future::{Either, join, select};
+use tokio::sync::watch;
 
 use crate::app::App;
-use crate::config::{Config, ListenAddress};
+use crate::config::{Config, LimitsConfig, ListenAddress};
 use crate::error::{Error, Result};
+use secure::Secure;
 use tls::Certificates;
 
 /// A bound socket, not yet served.
@@ -144,7 +152,7 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
     let socket_file = listener.socket_file();
     let shared = app.clone();
     let turns = admin::Turns::new();
-    let mut server = HttpServer::new(move || {
+    let router = move || {
         HttpApp::new()
             .app_data(shared.clone())
             .configure(|config| turns.register(config))
@@ -163,32 +171,24 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
             .default_service(web::to(error::no_such_path))
             .wrap(from_fn(path::normalize))
             .wrap(from_fn(context::attach))
-    })
-    .disable_signals()
-    .client_request_timeout(Duration::from_secs(limits.request_head_seconds))
-    .tls_handshake_timeout(Duration::from_secs(limits.request_head_seconds))
-    .keep_alive(KeepAlive::Timeout(Duration::from_secs(limits.keep_alive_seconds)))
-    .max_connections(limits.connections)
-    .shutdown_timeout(limits.shutdown_seconds);
-    if let Some(workers) = workers {
-        server = server.workers(workers);
-    }
-    let failed = |error: std::io::Error| Error::Setup(format!("the server cannot start: {error}"));
-    let server = match (listener.socket, &listener.certificates) {
-        (Socket::Tcp(listener), Some(certificates)) => {
-            server.listen_rustls_0_23(listener, certificates.server_config()?)
-        }
-        (Socket::Tcp(listener), None) => server.listen(listener),
-        #[cfg(unix)]
-        (Socket::Unix(listener), _) => server.listen_uds(listener),
     };
-    let server = server.map_err(failed)?.run();
+    let (stop, stopping) = watch::channel(false);
+    let server = match (listener.socket, &listener.certificates) {
+        (Socket::Tcp(socket), Some(certificates)) => {
+            Secure { tls: certificates.server_config()?, limits, workers, stopping }.serve(socket, router)
+        }
+        (Socket::Tcp(socket), None) => plain(router, &limits, workers).listen(socket).map(HttpServer::run),
+        #[cfg(unix)]
+        (Socket::Unix(socket), _) => plain(router, &limits, workers).listen_uds(socket).map(HttpServer::run),
+    };
+    let server = server.map_err(|error| Error::Setup(format!("the server cannot start: {error}")))?;
     let renewing = listener.certificates.map(|certificates| actix_web::rt::spawn(certificates.keep_fresh()));
     let handle = server.handle();
     let ended = match select(server, std::pin::pin!(shutdown)).await {
         Either::Left((ended, _)) => ended,
         Either::Right(((), server)) => {
             tracing::info!("stopping: finishing the requests under way");
+            stop.send_replace(true);
             join(handle.stop(true), server).await.1
         }
     };
@@ -204,6 +204,29 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
     }
     tracing::info!("stopped");
     ended.map_err(|error| Error::Internal(format!("the server ended: {error}")))
+}
+
+/// The server without TLS. It speaks HTTP/1.1, on which each connection has one request under way.
+fn plain<F, I, S, B>(router: F, limits: &LimitsConfig, workers: Option<usize>) -> HttpServer<F, I, S, B>
+where
+    F: Fn() -> I + Send + Clone + 'static,
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig, Error = actix_web::Error, InitError = ()> + 'static,
+    S::Response: Into<Response<B>> + 'static,
+    S::Service: 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    B: MessageBody + 'static,
+{
+    let server = HttpServer::new(router)
+        .disable_signals()
+        .client_request_timeout(Duration::from_secs(limits.request_head_seconds))
+        .keep_alive(KeepAlive::Timeout(Duration::from_secs(limits.keep_alive_seconds)))
+        .max_connections(limits.connections)
+        .shutdown_timeout(limits.shutdown_seconds);
+    match workers {
+        Some(workers) => server.workers(workers),
+        None => server,
+    }
 }
 
 fn remove_socket(path: &Path) {

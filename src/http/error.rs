@@ -189,6 +189,21 @@ fn admin_body(status: StatusCode, kind: &str, message: &str, detail: &str, viola
     })
 }
 
+/// The answer to a request that finds no room, before anything looked at more than its path.
+pub(super) fn overloaded(path: &str) -> HttpResponse {
+    let (status, text) = (StatusCode::SERVICE_UNAVAILABLE, "the server has its hands full: send the request again");
+    let mut response = if path.starts_with("/oauth2/") {
+        oauth_body(status, "temporarily_unavailable", text)
+    } else {
+        HttpResponse::build(status)
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .insert_header((header::RETRY_AFTER, RETRY_AFTER_SECONDS))
+            .json(admin_body(status, "unavailable", text, text, &[]))
+    };
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    response
+}
+
 /// A path that is not in the table of routes.
 pub(super) async fn no_such_path(request: HttpRequest) -> HttpResponse {
     let known = "see /oauth2/.well-known/openid-configuration for OAuth and /api/v1 for the admin API";

@@ -1,4 +1,4 @@
-//! TLS of the real program: handshakes of both protocols, certificates that change, that do not fit, and that are not there.
+//! TLS of the real program: handshakes, certificates that change, that do not fit, and that are not there.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -17,13 +17,13 @@ use crate::app::{TestApp, eventually};
 use crate::program::{Program, complaint, grantd, run, told};
 
 /// An authority whose certificates are for this machine.
-struct Authority {
+pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
     pem: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -32,14 +32,14 @@ impl Authority {
     }
 
     /// A certificate that ends with this year, and its key.
-    fn certificate(&self, last_year: i32) -> (String, String) {
+    pub fn certificate(&self, last_year: i32) -> (String, String) {
         let mut params = CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         params.not_after = date_time_ymd(last_year, 12, 31);
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
     }
 
-    fn trust(&self) -> ClientConfig {
+    pub fn trust(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
@@ -48,9 +48,9 @@ impl Authority {
     }
 }
 
-const FILES: [&str; 4] = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+pub const FILES: [&str; 4] = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
 
-fn write(dir: &Path, (cert, key): &(String, String)) {
+pub fn write(dir: &Path, (cert, key): &(String, String)) {
     std::fs::write(dir.join("cert.pem"), cert).unwrap();
     std::fs::write(dir.join("key.pem"), key).unwrap();
 }
@@ -122,58 +122,6 @@ fn tokens_over_tls_by_the_programs_own_client() {
     // Whoever does not trust the authority gets nothing.
     let stranger = run(dir.path(), &["doctor"]);
     assert_eq!(stranger.status.code(), Some(1));
-    program.stop();
-}
-
-#[test]
-fn http_2_where_the_client_speaks_it() {
-    let dir = tempfile::tempdir().unwrap();
-    let authority = Authority::new();
-    write(dir.path(), &authority.certificate(2090));
-    let program = start(dir.path());
-    let body = form_urlencoded::Serializer::new(String::new())
-        .extend_pairs([
-            ("grant_type", "client_credentials"),
-            ("client_id", program.of("client_id")),
-            ("client_secret", program.of("client_secret")),
-            ("scope", "write"),
-        ])
-        .finish();
-    let mut trust = authority.trust();
-    trust.alpn_protocols = vec![b"h2".to_vec()];
-    let listen = program.of("listen").to_owned();
-    let answered = async {
-        let stream = tokio::net::TcpStream::connect(&listen).await.unwrap();
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(trust));
-        let stream = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
-        assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-        let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
-        let driven = tokio::spawn(connection);
-        // Several at a time over the one connection.
-        let mut answers = Vec::new();
-        for _ in 0..20 {
-            sender = sender.ready().await.unwrap();
-            let request = http::Request::post(format!("https://{listen}/oauth2/token"))
-                .header("content-type", "application/x-www-form-urlencoded");
-            let (answer, mut sending) = sender.send_request(request.body(()).unwrap(), false).unwrap();
-            sending.send_data(body.clone().into(), true).unwrap();
-            answers.push(answer);
-        }
-        for answer in answers {
-            let answer = answer.await.unwrap();
-            assert_eq!((answer.status().as_u16(), answer.version()), (200, http::Version::HTTP_2));
-            assert_eq!(answer.headers()["x-content-type-options"], "nosniff");
-            let mut content = answer.into_body();
-            let mut text = Vec::new();
-            while let Some(part) = content.data().await {
-                text.extend_from_slice(&part.unwrap());
-            }
-            assert!(String::from_utf8(text).unwrap().contains("access_token"));
-        }
-        drop(sender);
-        driven.abort();
-    };
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(answered);
     program.stop();
 }
 
