@@ -7,6 +7,7 @@ pub(crate) mod access;
 pub(crate) mod actor;
 pub(crate) mod decisions;
 pub(crate) mod evaluate;
+pub(crate) mod grounds;
 pub(crate) mod one_time;
 pub(crate) mod operations;
 pub(crate) mod policies;

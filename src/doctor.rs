@@ -183,6 +183,7 @@ fn look_inside(report: &mut Report, config: &Config, clock: &Clock) -> Result<()
         return Ok(());
     }
     contents::check_clock(report, &store, clock)?;
+    contents::check_modules(report, &store, config)?;
     contents::check_expiring(report, &store, clock)?;
     if let Some(keys) = &keys {
         contents::check_signing_keys(report, &store, keys, config, clock);

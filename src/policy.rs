@@ -3,7 +3,7 @@
 //! In reading order: `chain.rs` asks the policies of one request one after another; `answers.rs` knows what was
 //! answered before, and `verdicts.rs` what all of them said together; `modules.rs` keeps modules compiled and loads them; `sandbox.rs` runs them under every limit;
 //! `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong. `workbench.rs` is the same
-//! engine for those who write policies, `shelf.rs` where it keeps what it compiled, and `grounds.rs` finds what an answer rests on. Nothing here names an HTTP type,
+//! engine for those who write policies, `shelf.rs` where it keeps what it compiled, `wasi.rs` what it lets them print with, and `grounds.rs` finds what an answer rests on. Nothing here names an HTTP type,
 //! and nothing here can widen a grant.
 
 pub mod abi;
@@ -17,6 +17,7 @@ mod sandbox;
 mod shelf;
 pub mod trust;
 mod verdicts;
+mod wasi;
 mod workbench;
 
 use std::sync::{Arc, OnceLock};
@@ -69,6 +70,15 @@ pub struct Evaluation {
     pub elapsed: Duration,
     /// The peak of its memory.
     pub memory_bytes: usize,
+    /// What it printed: only on a workbench that lets it.
+    pub printed: String,
+}
+
+impl From<Run<Decision>> for Evaluation {
+    fn from(run: Run<Decision>) -> Self {
+        let Run { answer, fuel, elapsed, memory_bytes, printed } = run;
+        Self { decision: answer, fuel, elapsed, memory_bytes, printed }
+    }
 }
 
 /// The policy engine of one server.
@@ -174,9 +184,10 @@ impl Policies {
         self.modules.check_signature(bytes, signature)
     }
 
-    /// Looks at a module anew when it is needed next: something about it was changed.
-    pub(crate) fn forget(&self, digest: &str) {
-        self.modules.forget(digest);
+    /// Whether modules have to be signed here.
+    #[must_use]
+    pub fn are_signed(&self) -> bool {
+        self.modules.are_signed()
     }
 
     /// The modules in use that may not be run here, each with the reason. Nothing where nobody has to sign.
@@ -202,8 +213,7 @@ impl Policies {
     /// How the module failed.
     pub fn evaluate(&self, digest: &str, request: &Request, settings: &str) -> Result<Evaluation, Failure> {
         let loaded = self.load(digest)?;
-        let Run { answer, fuel, elapsed, memory_bytes } = self.run(&loaded, request, settings)?;
-        Ok(Evaluation { decision: answer, fuel, elapsed, memory_bytes })
+        Ok(self.run(&loaded, request, settings)?.into())
     }
 
     /// What a stored module says of itself. Blocks.

@@ -56,7 +56,6 @@ fn module_again(
     let mut known = known;
     if let Some(signature) = signature.filter(|signature| known.signature.as_deref() != Some(signature)) {
         app.store.policy_signature_upsert(&known, signature, &app.clock, origin)?;
-        app.policies.forget(&known.digest);
         known.signature = Some(signature.to_vec());
     }
     Ok(Uploaded { is_new: false, shown: shown(app, &known)? })

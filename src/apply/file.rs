@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use super::document::SECTIONS;
 use crate::error::{Error, Result, Violation};
 use crate::model::fields::nearest;
-pub use fetch::{Module, signature_beside};
+pub use fetch::{Module, SIGNATURE_END, signature_beside};
 pub use format::Format;
 
 /// Largest file.

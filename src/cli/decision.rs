@@ -3,12 +3,12 @@
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::explain::explain;
+use super::explain::{explain, explain_grounds};
 use super::names::{ACCOUNT, API, CLIENT, POLICY, find, literal, put_names};
 use super::output::{Column, Form, OutputArgs, moment, text, texts, whole};
 use super::remote::{Remote, RemoteArgs, segment};
 use super::resource::{ListArgs, Listing};
-use super::{Failure, Outcome, Settings};
+use super::{Failure, Outcome, Settings, note};
 
 const DECISIONS: &str = "/decisions";
 
@@ -124,7 +124,20 @@ pub(super) fn show(remote: &Remote, form: Form, id: &str) -> Outcome {
         return whole(form, &decision);
     }
     put_all_names(remote, std::slice::from_mut(&mut decision))?;
-    explain(&decision)
+    explain(&decision)?;
+    if decision["steps"].as_array().is_none_or(Vec::is_empty) {
+        return Ok(());
+    }
+    match remote.get(&format!("{DECISIONS}/{}/grounds", segment(id)), &[]) {
+        Ok(grounds) => explain_grounds(&grounds),
+        // A server of before has no such answer.
+        Err(Failure::NotFound(_)) => Ok(()),
+        // What is known stands there already.
+        Err(failure) => {
+            note(&format!("what the answers rest on cannot be told now: {}", failure.told().0));
+            Ok(())
+        }
+    }
 }
 
 /// Says beside the ids what they are called, where that is still there.

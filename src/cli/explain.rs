@@ -7,6 +7,11 @@ use super::output::{Tone, card, exact_moment, grid, text};
 use super::policy::{claims, why};
 use super::{Outcome, say};
 
+/// Things that an answer rests on, as many as are shown.
+const GROUNDS_SHOWN_MAX: usize = 20;
+/// What is said where nothing made a difference.
+pub(super) const NOTHING: &str = "nothing that was looked at: taken away one by one, it all left the answer as it is";
+
 /// One line of the staircase.
 type Row = Vec<(String, Tone)>;
 
@@ -28,6 +33,32 @@ pub(super) fn explain(decision: &Value) -> Outcome {
     ])?;
     say("")?;
     grid(&["STEP", "AT", "SAYS", "SCOPES", "LIFETIME", "WHY"], &staircase(decision))
+}
+
+/// Prints what each policy's answer rests on.
+pub(super) fn explain_grounds(grounds: &Value) -> Outcome {
+    let steps = grounds["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let told: Vec<(String, String)> =
+        steps.iter().map(|step| (format!("{} rests on", text(step, "policy")), rests_on(step))).collect();
+    say("")?;
+    card(&told.iter().map(|(name, value)| (name.as_str(), value.clone())).collect::<Vec<_>>())
+}
+
+fn rests_on(step: &Value) -> String {
+    let found = step["restsOn"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let shown = found.iter().take(GROUNDS_SHOWN_MAX);
+    let mut lines: Vec<String> = shown
+        .map(|ground| format!("{} = {}; {}", text(ground, "what"), text(ground, "value"), text(ground, "otherwise")))
+        .collect();
+    if found.len() > GROUNDS_SHOWN_MAX {
+        lines.push(format!("and {} more", found.len() - GROUNDS_SHOWN_MAX));
+    }
+    match step["unknown"].as_str() {
+        Some(unknown) => lines.push(unknown.to_owned()),
+        None if lines.is_empty() => lines.push(NOTHING.to_owned()),
+        None => {}
+    }
+    lines.join("\n")
 }
 
 fn client(decision: &Value) -> String {

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::apply::{DocumentFormat, Progress};
 use super::output::text;
+use super::policy::signature_of;
 use super::remote::{Remote, RemoteArgs, segment};
 use super::{Failure, Outcome, Settings, say};
 
@@ -50,12 +51,16 @@ fn download_modules(remote: &Remote, document: &mut Value, directory: &Path, pro
         if !paths.contains_key(&digest) {
             progress.step(&format!("downloading the module {digest}"));
             std::fs::create_dir_all(directory).map_err(|error| unwritable(directory, error))?;
-            let path = directory.join(file_name(remote, &digest)?);
+            let module = remote.get(&format!("/policy-modules/{}", segment(&digest)), &[])?;
+            let path = directory.join(file_name(&module, &digest));
             let bytes = remote.download(&format!("/policy-modules/{}/wasm", segment(&digest)))?;
             if sha256_hex(&bytes) != digest {
                 return Err(Failure::failed(format!("what {} sent is not the module {digest}", remote.server())));
             }
             std::fs::write(&path, bytes).map_err(|error| unwritable(&path, error))?;
+            if let Some((beside, signature)) = signature_of(&module, &path)? {
+                std::fs::write(&beside, signature).map_err(|error| unwritable(&beside, error))?;
+            }
             let path = path.to_str().ok_or_else(|| Failure::failed("--modules must be a path in UTF-8".to_owned()))?;
             paths.insert(digest.clone(), path.to_owned());
         }
@@ -65,11 +70,10 @@ fn download_modules(remote: &Remote, document: &mut Value, directory: &Path, pro
 }
 
 /// `business-hours-1.0.0-6b86b273.wasm`. Nothing that a server sends leads out of the directory.
-fn file_name(remote: &Remote, digest: &str) -> Outcome<String> {
-    let module = remote.get(&format!("/policy-modules/{}", segment(digest)), &[])?;
+fn file_name(module: &Value, digest: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "._+-".contains(c);
-    let name = format!("{}-{}-{}", text(&module, "name"), text(&module, "version"), digest.get(..8).unwrap_or(digest));
-    Ok(format!("{}.wasm", name.trim_start_matches('.').replace(|c| !is_plain(c), "-")))
+    let name = format!("{}-{}-{}", text(module, "name"), text(module, "version"), digest.get(..8).unwrap_or(digest));
+    format!("{}.wasm", name.trim_start_matches('.').replace(|c| !is_plain(c), "-"))
 }
 
 fn written(document: &Value, format: DocumentFormat) -> Outcome<String> {

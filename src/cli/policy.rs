@@ -25,6 +25,7 @@ use super::remote::{Remote, RemoteArgs};
 use super::resource::{self, DeleteArgs, ListArgs, Listing};
 use super::{Outcome, Settings, log, note};
 
+pub(super) use module::signature_of;
 pub(super) use replay::{claims, why};
 
 #[derive(Args)]

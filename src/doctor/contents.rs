@@ -5,6 +5,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::Config;
 use crate::error::Result;
 use crate::model::api::SigningAlg;
+use crate::policy::trust::Trust;
 use crate::secret::{ServerKeys, hashes_equal, master};
 use crate::signer::Signer;
 use crate::store::{AuditVerdict, KeyRow, KeyState, MASTER_KEY_CHECK, Store};
@@ -68,6 +69,36 @@ pub(super) fn check_clock(report: &mut Report, store: &Store, clock: &Clock) -> 
             "set the clock, and keep it set with NTP: tokens from before are not valid yet",
         ),
         _ => report.fine("the clock is not behind the last write"),
+    }
+    Ok(())
+}
+
+/// Modules in use that may not be run, where they have to be signed.
+pub(super) fn check_modules(report: &mut Report, store: &Store, config: &Config) -> Result<()> {
+    let trust = match Trust::parse(&config.policies.trusted_keys) {
+        Ok(trust) => trust,
+        Err(what) => {
+            report.problem(format!("policies.trusted_keys: {what}"), "until it is right, no module is run at all");
+            return Ok(());
+        }
+    };
+    if !trust.is_demanded() {
+        return Ok(());
+    }
+    let before = report.problems();
+    for digest in store.policy_modules_in_use()? {
+        let signature = store.policy_signature(&digest)?;
+        let Err(failure) = trust.check_stored(store, &digest, signature.as_deref()) else { continue };
+        let module = store.policy_module_by_digest(&digest)?;
+        let name = module.map_or_else(String::new, |module| format!("{}@{} ", module.name, module.version));
+        report.problem(
+            format!("the module {name}({digest:.12}) is not run, and what it is attached to denies: {failure}"),
+            "have it signed (grantd policy sign) and hand it in again, FILE.sig beside it (grantd policy add); or add \
+             the key that has signed it to policies.trusted_keys",
+        );
+    }
+    if report.problems() == before {
+        report.fine("every policy module in use is signed by a key that is trusted");
     }
     Ok(())
 }

@@ -75,12 +75,13 @@ impl Turns {
 
 /// What a request takes: reading for GET and searches, editing for the rest, and administering for what opens doors.
 pub(super) fn needed_role(method: &Method, path: &str) -> Role {
+    // They ask in a body, and change nothing.
+    let is_search = (path.starts_with("/scim/") && path.ends_with("/.search"))
+        || path.strip_prefix("/api/v1") == Some("/policy-requests");
     let opens_doors = path.starts_with("/api/v1/auth") || (path.starts_with("/api/v1/keys") && method != Method::GET);
     if opens_doors {
         Role::Admin
-    } else if method == Method::GET
-        || (method == Method::POST && path.starts_with("/scim/") && path.ends_with("/.search"))
-    {
+    } else if method == Method::GET || (method == Method::POST && is_search) {
         Role::Reader
     } else {
         Role::Editor

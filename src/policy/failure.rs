@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::error::Error;
+
 /// What kind of failure it was. The names stand in answers and records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureKind {
@@ -47,19 +49,25 @@ pub struct Failure {
     pub what: String,
     /// The guest's frames, innermost first, where it trapped. For its author, not for callers.
     pub backtrace: Option<String>,
+    /// What the guest printed before, where it could print at all. For its author too.
+    pub printed: String,
 }
 
 impl Failure {
     pub(super) fn refused(what: String) -> Self {
-        Self { kind: FailureKind::Refused, export: None, what, backtrace: None }
+        Self { kind: FailureKind::Refused, export: None, what, backtrace: None, printed: String::new() }
     }
 
     pub(super) fn unavailable(what: String) -> Self {
-        Self { kind: FailureKind::Unavailable, export: None, what, backtrace: None }
+        Self { kind: FailureKind::Unavailable, export: None, what, backtrace: None, printed: String::new() }
+    }
+
+    pub(super) fn unreadable(error: &Error) -> Self {
+        Self::unavailable(format!("the database cannot be read: {error}"))
     }
 
     pub(super) fn at(kind: FailureKind, export: &'static str, what: String) -> Self {
-        Self { kind, export: Some(export), what, backtrace: None }
+        Self { kind, export: Some(export), what, backtrace: None, printed: String::new() }
     }
 
     pub(super) fn output(export: &'static str, what: String) -> Self {

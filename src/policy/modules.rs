@@ -10,8 +10,8 @@ use quick_cache::sync::Cache;
 
 use super::abi::Manifest;
 use super::failure::{Failure, FailureKind};
-use super::sandbox::{Loaded, Sandbox};
-use super::trust::Trust;
+use super::sandbox::{Imports, Loaded, Sandbox};
+use super::trust::{Trust, stored_bytes};
 use crate::clock::Clock;
 use crate::config::PoliciesConfig;
 use crate::error::{Error, Result, Violation};
@@ -40,6 +40,9 @@ pub struct Admitted {
     pub artifact: StoredArtifact,
 }
 
+/// A module by its digest, with its signature.
+type Signed = (String, Option<Vec<u8>>);
+
 /// The modules of one server.
 pub(super) struct Modules {
     store: Arc<Store>,
@@ -48,6 +51,8 @@ pub(super) struct Modules {
     engine: String,
     limits: PoliciesConfig,
     trust: Trust,
+    /// Whether a module with this signature may be run, so that no request waits for megabytes to be hashed again.
+    judged: Cache<Signed, Result<(), Failure>>,
     /// By digest. A refusal is remembered too: the bytes will not get better.
     loaded: Cache<String, Result<Arc<Loaded>, Failure>>,
     /// Compiling takes a core and much memory: one at a time.
@@ -64,7 +69,8 @@ impl Modules {
             engine: format!("{ENGINE}, {arch}-{os}, {} MiB", limits.memory_mib),
             limits: limits.clone(),
             // A configuration with a key that is none is refused before; if it were not, nobody would be trusted.
-            trust: Trust::parse(&limits.trusted_keys).unwrap_or_else(|_| Trust::nobody()),
+            trust: Trust::parse(&limits.trusted_keys).unwrap_or_else(|_| Trust::Signers(Vec::new())),
+            judged: Cache::new(limits.modules_loaded),
             loaded: Cache::new(limits.modules_loaded),
             compiling: Mutex::new(()),
         }
@@ -126,9 +132,9 @@ impl Modules {
         checked.map_err(|failure| refusal(&sha256_hex(bytes), &failure))
     }
 
-    /// Drops what is known of a module.
-    pub(super) fn forget(&self, digest: &str) {
-        self.loaded.remove(digest);
+    /// Whether modules have to be signed.
+    pub(super) fn are_signed(&self) -> bool {
+        self.trust.is_demanded()
     }
 
     /// The modules in use that may not be run.
@@ -146,21 +152,26 @@ impl Modules {
         if !self.trust.is_demanded() {
             return Ok(());
         }
-        let unreadable = |error: Error| Failure::unavailable(format!("the database cannot be read: {error}"));
-        let bytes = self.store.policy_module_wasm(digest).map_err(unreadable)?;
-        let bytes =
-            bytes.ok_or_else(|| Failure::unavailable("the module is not in the database any more".to_owned()))?;
-        if sha256_hex(&bytes) != digest {
-            return Err(Failure::unavailable("its bytes were changed in the database: upload it again".to_owned()));
+        let signature = self.store.policy_signature(digest).map_err(|error| Failure::unreadable(&error))?;
+        let key = (digest.to_owned(), signature);
+        if let Some(verdict) = self.judged.get(&key) {
+            return verdict;
         }
-        let signature = self.store.policy_signature(digest).map_err(unreadable)?;
-        self.trust.check(&bytes, signature.as_deref())
+        let verdict = self.trust.check_stored(&self.store, digest, key.1.as_deref());
+        // What is not there, or not what it should be, may be mended.
+        if !verdict.as_ref().is_err_and(|failure| failure.kind != FailureKind::Refused) {
+            self.judged.insert(key, verdict.clone());
+        }
+        verdict
     }
 
     /// Out of the compiled form in the database; `None` when there is none that can be trusted and used.
     fn revive(&self, sandbox: &Sandbox, digest: &str) -> Result<Option<Loaded>, Failure> {
-        let unreadable = |error: Error| Failure::unavailable(format!("the database cannot be read: {error}"));
-        let Some(kept) = self.store.policy_artifact(digest, &self.engine).map_err(unreadable)? else { return Ok(None) };
+        let Some(kept) =
+            self.store.policy_artifact(digest, &self.engine).map_err(|error| Failure::unreadable(&error))?
+        else {
+            return Ok(None);
+        };
         if !hashes_equal(&kept.mac, &self.mac(digest, &kept.artifact)) {
             tracing::error!(
                 digest,
@@ -169,15 +180,14 @@ impl Modules {
             return Ok(None);
         }
         let Some(component) = sandbox.revive(&kept.artifact) else { return Ok(None) };
-        let pre = sandbox.link(&component)?;
+        let pre = sandbox.link(&component, Imports::None)?;
         let manifest = self.check_manifest(digest, sandbox.describe(&pre)?)?;
         Ok(Some(Loaded { pre, manifest }))
     }
 
     /// What the module says of itself, which is what it said when it was admitted.
     fn check_manifest(&self, digest: &str, said: Manifest) -> Result<Manifest, Failure> {
-        let unreadable = |error: Error| Failure::unavailable(format!("the database cannot be read: {error}"));
-        let row = self.store.policy_module_by_digest(digest).map_err(unreadable)?;
+        let row = self.store.policy_module_by_digest(digest).map_err(|error| Failure::unreadable(&error))?;
         let row = row.ok_or_else(|| Failure::unavailable("the module is not in the database any more".to_owned()))?;
         let admitted: Manifest = serde_json::from_value(serde_json::Value::Object(row.manifest))
             .map_err(|error| Failure::unavailable(format!("its stored manifest cannot be read: {error}")))?;
@@ -202,13 +212,7 @@ impl Modules {
                 }
             }
         };
-        let unreadable = |error: Error| Failure::unavailable(format!("the database cannot be read: {error}"));
-        let bytes = self.store.policy_module_wasm(digest).map_err(unreadable)?;
-        let bytes =
-            bytes.ok_or_else(|| Failure::unavailable("the module is not in the database any more".to_owned()))?;
-        if sha256_hex(&bytes) != digest {
-            return Err(Failure::unavailable("its bytes were changed in the database: upload it again".to_owned()));
-        }
+        let bytes = stored_bytes(&self.store, digest)?;
         let (loaded, artifact, compiled_in) = self.make(sandbox, digest, &bytes, &turn)?;
         let loaded = Loaded { manifest: self.check_manifest(digest, loaded.manifest)?, ..loaded };
         tracing::info!(digest, ms = compiled_in.as_millis(), "a policy module was compiled for this engine");
@@ -226,7 +230,7 @@ impl Modules {
         bytes: &[u8],
         _turn: &MutexGuard<'_, ()>,
     ) -> Result<(Loaded, StoredArtifact, Duration), Failure> {
-        let (code, loaded, compiled_in) = examine(sandbox, bytes)?;
+        let (code, loaded, compiled_in) = examine(sandbox, bytes, Imports::None)?;
         let mac = self.mac(digest, &code).to_vec();
         Ok((loaded, StoredArtifact { artifact: code, mac }, compiled_in))
     }
@@ -254,9 +258,13 @@ pub(super) fn check_size(bytes: &[u8], limits: &PoliciesConfig) -> Result<(), Fa
 /// Compiles a module, links it and asks what it is, twice over, since a policy says the same every time. The bytes that
 /// come out are its compiled form.
 #[cfg(feature = "compiler")]
-pub(super) fn examine(sandbox: &Sandbox, bytes: &[u8]) -> Result<(Vec<u8>, Loaded, Duration), Failure> {
+pub(super) fn examine(
+    sandbox: &Sandbox,
+    bytes: &[u8],
+    may_have: Imports,
+) -> Result<(Vec<u8>, Loaded, Duration), Failure> {
     let (component, compiled_in) = sandbox.compile(bytes)?;
-    let pre = sandbox.link(&component)?;
+    let pre = sandbox.link(&component, may_have)?;
     let manifest = sandbox.describe(&pre)?;
     if sandbox.describe(&pre)? != manifest {
         return Err(Failure::output("describe", "it describes itself otherwise each time".to_owned()));
@@ -266,7 +274,7 @@ pub(super) fn examine(sandbox: &Sandbox, bytes: &[u8]) -> Result<(Vec<u8>, Loade
 
 /// This build has no compiler.
 #[cfg(not(feature = "compiler"))]
-pub(super) fn examine(_: &Sandbox, _: &[u8]) -> Result<(Vec<u8>, Loaded, Duration), Failure> {
+pub(super) fn examine(_: &Sandbox, _: &[u8], _: Imports) -> Result<(Vec<u8>, Loaded, Duration), Failure> {
     Err(Failure::unavailable(
         "it is not compiled for this engine, and this grantd has no compiler: run `grantd policy precompile` on this \
          database with one that has"

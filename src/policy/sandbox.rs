@@ -16,6 +16,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 use super::abi::bindings::{self, PolicyPre};
 use super::abi::{Decision, Manifest, Request};
 use super::failure::{Failure, FailureKind};
+use super::wasi::{self, Printed};
 use crate::clock::Clock;
 use crate::config::PoliciesConfig;
 use crate::error::{Error, Result};
@@ -51,6 +52,15 @@ pub(super) struct Loaded {
     pub(super) manifest: Manifest,
 }
 
+/// Whose imports a component may have.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Imports {
+    /// Nobody's, as on a server.
+    None,
+    /// WASI's, as far as an author needs it.
+    Wasi,
+}
+
 /// What a call answered and what it cost.
 #[derive(Clone, Debug)]
 pub(super) struct Run<T> {
@@ -61,12 +71,22 @@ pub(super) struct Run<T> {
     pub(super) elapsed: Duration,
     /// Linear memory at the end, which is its peak: it never shrinks.
     pub(super) memory_bytes: usize,
+    /// What the guest printed, for its author.
+    pub(super) printed: String,
 }
 
 /// What the store keeps for a running guest: the bounds of its resources.
 pub(super) struct Guest {
     memory_bytes: usize,
     limits: PoliciesConfig,
+    /// Empty on a server, where a guest has nothing to print with.
+    pub(super) printed: Printed,
+}
+
+impl Guest {
+    fn new(limits: &PoliciesConfig) -> Self {
+        Self { memory_bytes: 0, limits: limits.clone(), printed: Printed::default() }
+    }
 }
 
 /// A component's memories together count, so that eight of them are not eight times the limit.
@@ -166,12 +186,17 @@ impl Sandbox {
     }
 
     /// Checks that a component is a policy of this contract, and makes it ready to be called.
-    pub(super) fn link(&self, component: &Component) -> Result<PolicyPre<Guest>, Failure> {
-        self.check_surface(component)?;
+    pub(super) fn link(&self, component: &Component, may_have: Imports) -> Result<PolicyPre<Guest>, Failure> {
+        self.check_surface(component, may_have)?;
         let mismatch = |error: wasmtime::Error| {
             Failure::refused(format!("its exports are not those of grantd:policy@{CONTRACT}: {}", root(&error)))
         };
-        let pre = self.linker.instantiate_pre(component).map_err(mismatch)?;
+        let filled = match may_have {
+            Imports::None => None,
+            Imports::Wasi => Some(wasi::linker(&self.engine, component).map_err(mismatch)?),
+        };
+        let linker = filled.as_ref().unwrap_or(&self.linker);
+        let pre = linker.instantiate_pre(component).map_err(mismatch)?;
         PolicyPre::new(pre).map_err(mismatch)
     }
 
@@ -201,7 +226,7 @@ impl Sandbox {
             policy.grantd_policy_evaluator().call_evaluate(store, &request)
         })?;
         let answer = Decision::from_wit(run.answer).map_err(|why| Failure::output("evaluate", why))?;
-        Ok(Run { answer, fuel: run.fuel, elapsed: run.elapsed, memory_bytes: run.memory_bytes })
+        Ok(Run { answer, fuel: run.fuel, elapsed: run.elapsed, memory_bytes: run.memory_bytes, printed: run.printed })
     }
 
     /// One call into a fresh instance, under every limit.
@@ -213,7 +238,7 @@ impl Sandbox {
     ) -> Result<Run<T>, Failure> {
         let watch = self.clock.stopwatch();
         let _ticking = self.ticker.run();
-        let mut store = Store::new(&self.engine, Guest { memory_bytes: 0, limits: self.limits.clone() });
+        let mut store = Store::new(&self.engine, Guest::new(&self.limits));
         store.limiter(|guest| guest);
         store.set_hostcall_fuel(self.limits.boundary_kib as usize * 1024);
         // One more tick: the first may come at once.
@@ -222,9 +247,14 @@ impl Sandbox {
             .set_fuel(self.limits.fuel)
             .and_then(|()| pre.instantiate(&mut store))
             .map_err(|error| self.stillborn(export, &error))?;
-        let answer = call(&policy, &mut store).map_err(|error| self.failure(export, &error))?;
+        let answer = call(&policy, &mut store);
+        let elapsed = watch.elapsed();
         let fuel = self.limits.fuel - store.get_fuel().unwrap_or_default();
-        Ok(Run { answer, fuel, elapsed: watch.elapsed(), memory_bytes: store.data().memory_bytes })
+        let Guest { memory_bytes, printed, .. } = store.into_data();
+        match answer {
+            Ok(answer) => Ok(Run { answer, fuel, elapsed, memory_bytes, printed: printed.into_text() }),
+            Err(error) => Err(Failure { printed: printed.into_text(), ..self.failure(export, &error) }),
+        }
     }
 
     /// What went wrong before a call, when the instance was made.
@@ -278,24 +308,16 @@ impl Sandbox {
     }
 
     /// No import but the contract's types, and the contract's export.
-    fn check_surface(&self, component: &Component) -> Result<(), Failure> {
-        let surface = component.component_type();
-        let is_types = |name: &str, item: &ComponentItem| {
-            let ComponentItem::ComponentInstance(instance) = item else { return false };
-            let mut exports = instance.exports(&self.engine);
-            name.starts_with(TYPES) && exports.all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
-        };
-        let imports: Vec<&str> = surface
-            .imports(&self.engine)
-            .filter(|(name, import)| !is_types(name, &import.ty))
-            .map(|(name, _)| name)
-            .collect();
-        if !imports.is_empty() {
+    fn check_surface(&self, component: &Component, may_have: Imports) -> Result<(), Failure> {
+        let imports = imports(&self.engine, component);
+        let is_allowed = |name: &String| may_have == Imports::Wasi && wasi::is_filled(name);
+        if !imports.iter().all(is_allowed) {
             return Err(Failure::refused(format!(
                 "it imports {}; a policy imports nothing: build it without WASI, or with its stubs",
                 imports.join(", ")
             )));
         }
+        let surface = component.component_type();
         let mut versions = surface.exports(&self.engine).filter_map(|(name, _)| name.strip_prefix(EXPORT));
         match versions.next() {
             Some(CONTRACT) => Ok(()),
@@ -305,6 +327,26 @@ impl Sandbox {
             None => Err(Failure::refused(format!("it does not export {EXPORT}{CONTRACT}: it is no policy"))),
         }
     }
+}
+
+impl Loaded {
+    /// What it imports beside the contract's types.
+    pub(super) fn imports(&self) -> Vec<String> {
+        let pre = self.pre.instance_pre();
+        imports(pre.engine(), pre.component())
+    }
+}
+
+/// What a component imports beside the contract's types, which hold no function.
+fn imports(engine: &Engine, component: &Component) -> Vec<String> {
+    let surface = component.component_type();
+    let is_types = |name: &str, item: &ComponentItem| {
+        let ComponentItem::ComponentInstance(instance) = item else { return false };
+        let mut exports = instance.exports(engine);
+        name.starts_with(TYPES) && exports.all(|(_, export)| matches!(export.ty, ComponentItem::Type(_)))
+    };
+    let imports = surface.imports(engine).filter(|(name, import)| !is_types(name, &import.ty));
+    imports.map(|(name, _)| name.to_owned()).collect()
 }
 
 /// The innermost cause, which says most.

@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::failure::Failure;
+use crate::model::digest::sha256_hex;
+use crate::store::Store;
 
 /// Bytes of a signature.
 pub const SIGNATURE_BYTES: usize = 64;
@@ -18,11 +20,18 @@ const KEY_BYTES: usize = 32;
 /// What stands before an Ed25519 key in its SubjectPublicKeyInfo (RFC 8410 4), the form of a PEM file.
 const SPKI_PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// The keys of those whose modules are run; none means that nobody has to sign.
+/// Whose modules are run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Trust {
-    keys: Vec<[u8; KEY_BYTES]>,
+pub enum Trust {
+    /// Anybody's: nobody has to sign.
+    #[default]
+    Everybody,
+    /// Those that one of these keys has signed. Without a key that is nobody's at all.
+    Signers(Vec<PublicKey>),
 }
+
+/// An Ed25519 key.
+type PublicKey = [u8; KEY_BYTES];
 
 impl Trust {
     /// Reads keys, each the base64 of its 32 bytes, or of its SubjectPublicKeyInfo: the line of a PEM file.
@@ -42,21 +51,18 @@ impl Trust {
             };
             let bytes = BASE64_STANDARD.decode(text.trim()).map_err(|_| unfit())?;
             let key = bytes.strip_prefix(&SPKI_PREFIX[..]).unwrap_or(&bytes);
-            <[u8; KEY_BYTES]>::try_from(key).map_err(|_| unfit())
+            PublicKey::try_from(key).map_err(|_| unfit())
         });
-        Ok(Self { keys: keys.collect::<Result<_, _>>()? })
-    }
-
-    /// No module is run at all.
-    pub(super) fn nobody() -> Self {
-        // No signature verifies under a key that is no point of the curve.
-        Self { keys: vec![[0xff; KEY_BYTES]] }
+        if texts.is_empty() {
+            return Ok(Self::Everybody);
+        }
+        keys.collect::<Result<_, _>>().map(Self::Signers)
     }
 
     /// Whether modules have to be signed.
     #[must_use]
     pub fn is_demanded(&self) -> bool {
-        !self.keys.is_empty()
+        matches!(self, Self::Signers(_))
     }
 
     /// Holds a module against the keys.
@@ -64,22 +70,42 @@ impl Trust {
     /// # Errors
     /// Why it is not run.
     pub fn check(&self, bytes: &[u8], signature: Option<&[u8]>) -> Result<(), Failure> {
-        if self.keys.is_empty() {
-            return Ok(());
-        }
+        let Self::Signers(keys) = self else { return Ok(()) };
         let Some(signature) = signature else {
             return Err(Failure::refused(
                 "it is not signed, and this server runs signed modules alone (policies.trusted_keys)".to_owned(),
             ));
         };
-        let signed = |key: &[u8; KEY_BYTES]| UnparsedPublicKey::new(&ED25519, key).verify(bytes, signature).is_ok();
-        if self.keys.iter().any(signed) {
+        let signed = |key: &PublicKey| UnparsedPublicKey::new(&ED25519, key).verify(bytes, signature).is_ok();
+        if keys.iter().any(signed) {
             return Ok(());
         }
         Err(Failure::refused(
             "its signature is of none of the keys that this server trusts (policies.trusted_keys)".to_owned(),
         ))
     }
+
+    /// Holds a stored module against the keys, with the `signature` that is stored for it: its bytes, which its digest
+    /// proves, are read for that.
+    ///
+    /// # Errors
+    /// Why it is not run.
+    pub(crate) fn check_stored(&self, store: &Store, digest: &str, signature: Option<&[u8]>) -> Result<(), Failure> {
+        if *self == Self::Everybody {
+            return Ok(());
+        }
+        self.check(&stored_bytes(store, digest)?, signature)
+    }
+}
+
+/// The bytes of a stored module, if they are those that its digest names.
+pub(super) fn stored_bytes(store: &Store, digest: &str) -> Result<Vec<u8>, Failure> {
+    let bytes = store.policy_module_wasm(digest).map_err(|error| Failure::unreadable(&error))?;
+    let bytes = bytes.ok_or_else(|| Failure::unavailable("the module is not in the database any more".to_owned()))?;
+    if sha256_hex(&bytes) != digest {
+        return Err(Failure::unavailable("its bytes were changed in the database: upload it again".to_owned()));
+    }
+    Ok(bytes)
 }
 
 /// A signature as it comes: its 64 bytes, or their base64.
@@ -120,7 +146,8 @@ mod tests {
             other[bit / 8] ^= 1 << (bit % 8);
             assert!(trust.check(b"module", Some(&other)).is_err(), "bit {bit}");
         }
-        assert!(Trust::nobody().check(b"module", Some(&signature)).is_err() && Trust::nobody().is_demanded());
+        let nobody = Trust::Signers(Vec::new());
+        assert!(nobody.check(b"module", Some(&signature)).is_err() && nobody.is_demanded());
         assert!(!Trust::default().is_demanded() && Trust::default().check(b"module", None).is_ok());
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::abi::{Manifest, Request};
 use super::failure::Failure;
-use super::sandbox::{Loaded, Run, Sandbox};
+use super::sandbox::{Imports, Loaded, Sandbox};
 use super::shelf::Shelf;
 use super::{Evaluation, modules};
 use crate::clock::Clock;
@@ -17,6 +17,7 @@ pub struct Workbench {
     sandbox: Sandbox,
     limits: PoliciesConfig,
     shelf: Option<Shelf>,
+    imports: Imports,
 }
 
 /// A module on the workbench.
@@ -31,6 +32,12 @@ pub struct Specimen {
 }
 
 impl Specimen {
+    /// What it imports that a server would refuse; nothing on a workbench that refuses it too.
+    #[must_use]
+    pub fn refused_imports(&self) -> Vec<String> {
+        self.loaded.imports()
+    }
+
     /// What it says of itself.
     #[must_use]
     pub fn manifest(&self) -> &Manifest {
@@ -44,7 +51,14 @@ impl Workbench {
     /// # Errors
     /// `Setup` when it cannot start.
     pub fn new(limits: &PoliciesConfig, clock: &Clock) -> Result<Self> {
-        Ok(Self { sandbox: Sandbox::new(limits, clock)?, limits: limits.clone(), shelf: None })
+        Ok(Self { sandbox: Sandbox::new(limits, clock)?, limits: limits.clone(), shelf: None, imports: Imports::None })
+    }
+
+    /// From now on modules may import WASI, which a server refuses: what they print is kept with each answer and failure,
+    /// they see no time, nothing random, no files, and nothing else of it works.
+    #[must_use]
+    pub fn with_wasi(self) -> Self {
+        Self { imports: Imports::Wasi, ..self }
     }
 
     /// From now on compiled modules are kept on a shelf, and found there.
@@ -76,13 +90,14 @@ impl Workbench {
     /// A module that was compiled before.
     fn find(&self, digest: &str) -> Option<Loaded> {
         let code = self.shelf.as_ref()?.take(&self.engine(), digest)?;
-        let pre = self.sandbox.link(&self.sandbox.revive(&code)?).ok()?;
+        let component = self.sandbox.revive(&code)?;
+        let pre = self.sandbox.link(&component, self.imports).ok()?;
         let manifest = self.sandbox.describe(&pre).ok()?;
         Some(Loaded { pre, manifest })
     }
 
     fn compile(&self, digest: &str, bytes: &[u8]) -> Result<(Loaded, Duration), Failure> {
-        let (code, loaded, took) = modules::examine(&self.sandbox, bytes)?;
+        let (code, loaded, took) = modules::examine(&self.sandbox, bytes, self.imports)?;
         if let Some(shelf) = &self.shelf {
             shelf.put(&self.engine(), digest, &code);
         }
@@ -107,7 +122,6 @@ impl Workbench {
     /// # Errors
     /// How the module failed.
     pub fn evaluate(&self, specimen: &Specimen, request: &Request, settings: &str) -> Result<Evaluation, Failure> {
-        let Run { answer, fuel, elapsed, memory_bytes } = self.sandbox.evaluate(&specimen.loaded, request, settings)?;
-        Ok(Evaluation { decision: answer, fuel, elapsed, memory_bytes })
+        Ok(self.sandbox.evaluate(&specimen.loaded, request, settings)?.into())
     }
 }

@@ -7,6 +7,7 @@ mod diff;
 mod eval;
 mod help;
 mod policies;
+mod printed;
 mod resources;
 mod secrets;
 mod seed;

@@ -10,11 +10,14 @@ use serde_json::{Map, Value};
 use super::Source;
 use crate::apply::document::{FETCHED, GENERATE};
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::digest::sha256_hex;
 use crate::policy::trust::read_signature;
 
 /// Longer files hold no secret: nothing of them is read.
 const SECRET_BYTES_MAX: u64 = 4096;
+/// What the name of a module's signature ends with, after all of the module's.
+pub const SIGNATURE_END: &str = ".sig";
 /// Largest policy module, as the admin API takes it.
 const MODULE_BYTES_MAX: u64 = 24 * 1024 * 1024;
 
@@ -139,9 +142,7 @@ fn fetch_module(source: &Source, written: &mut Value, pointer: &str) -> Result<O
 /// # Errors
 /// What is wrong with it.
 pub fn signature_beside(module: &Path) -> std::result::Result<Option<Vec<u8>>, String> {
-    let mut name = module.as_os_str().to_owned();
-    name.push(".sig");
-    let path = PathBuf::from(name);
+    let path = files::beside(module, SIGNATURE_END);
     match read(&path, SECRET_BYTES_MAX) {
         Ok(written) => read_signature(&written).map(Some).map_err(|what| format!("{}: {what}", path.display())),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -1,5 +1,6 @@
 //! What the author's commands begin with: a component on the workbench, and the case files beside it.
 
+use std::cell::RefCell;
 use std::fs;
 use std::path::{Component as Part, Path, PathBuf};
 
@@ -7,11 +8,14 @@ use clap::Args;
 use grantd::clock::Clock;
 use grantd::policy::abi::{Decision, Input, Request};
 use grantd::policy::cases::{self, Case, Subject};
-use grantd::policy::{Shelf, Specimen, Workbench};
+use grantd::policy::{Evaluation, Shelf, Specimen, Workbench};
 
 use super::module::read_file;
-use crate::cli::{Failure, Outcome, Settings};
+use crate::cli::output::printable;
+use crate::cli::{Failure, Outcome, Settings, note};
 
+/// What stands before a line that a component printed.
+pub(super) const PRINTED: &str = "|";
 /// Largest file that settings may name, in bytes.
 const TEXT_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -60,16 +64,69 @@ fn shelf() -> Option<PathBuf> {
 pub(super) struct OnBench {
     pub(super) bench: Workbench,
     pub(super) specimen: Specimen,
+    /// What it printed since that was taken.
+    printed: RefCell<String>,
 }
 
 impl OnBench {
     /// Puts a file on the workbench, under the limits of this machine's configuration.
     pub(super) fn open(settings: &Settings, module: &Path, compile: &CompileArgs) -> Outcome<Self> {
+        Self::put_on(compile.bench(settings)?, module)
+    }
+
+    /// The same for a component that may also print, which no server lets it: for its author to look at.
+    pub(super) fn open_to_listen(settings: &Settings, module: &Path, compile: &CompileArgs) -> Outcome<Self> {
+        let opened = Self::put_on(compile.bench(settings)?.with_wasi(), module)?;
+        let imports = opened.specimen.refused_imports();
+        if !imports.is_empty() {
+            note(&format!(
+                "warning: every server refuses {}: it imports {}; what it prints is shown here, and nothing else of that \
+                 works. Build it without WASI, or with its stubs, before it is handed in",
+                module.display(),
+                imports.join(", ")
+            ));
+        }
+        Ok(opened)
+    }
+
+    fn put_on(bench: Workbench, module: &Path) -> Outcome<Self> {
         let bytes = read_file(module)?;
-        let bench = compile.bench(settings)?;
-        let refused = |failure| Failure::failed(format!("{} would be refused: {failure}", module.display()));
+        let refused = |failure: grantd::policy::Failure| {
+            tell_printed(&failure.printed);
+            Failure::failed(format!("{} would be refused: {failure}", module.display()))
+        };
         let specimen = bench.examine(&bytes).map_err(refused)?;
-        Ok(Self { bench, specimen })
+        Ok(Self { bench, specimen, printed: RefCell::default() })
+    }
+
+    /// Asks whether settings fit, as an author's failure where it fails.
+    pub(super) fn fits(&self, settings: &str) -> Result<Result<(), String>, String> {
+        self.bench.validate_settings(&self.specimen, settings).map_err(|failure| self.heard(&failure))
+    }
+
+    /// Asks for a decision, with what it cost.
+    pub(super) fn ask(&self, request: &Request, settings: &str) -> Result<Evaluation, String> {
+        let evaluation = self.bench.evaluate(&self.specimen, request, settings);
+        let evaluation = evaluation.map_err(|failure| self.heard(&failure))?;
+        self.printed.borrow_mut().push_str(&evaluation.printed);
+        Ok(evaluation)
+    }
+
+    /// What it printed since this was asked last.
+    pub(super) fn take_printed(&self) -> String {
+        self.printed.take()
+    }
+
+    fn heard(&self, failure: &grantd::policy::Failure) -> String {
+        self.printed.borrow_mut().push_str(&failure.printed);
+        failure.at_length()
+    }
+}
+
+/// Tells a person what a component printed.
+pub(super) fn tell_printed(printed: &str) {
+    for line in printed.lines() {
+        note(&format!("{PRINTED} {}", printable(line)));
     }
 }
 
@@ -79,12 +136,11 @@ impl Subject for OnBench {
     }
 
     fn validate_settings(&self, settings: &str) -> Result<Result<(), String>, String> {
-        self.bench.validate_settings(&self.specimen, settings).map_err(|failure| failure.at_length())
+        self.fits(settings)
     }
 
     fn evaluate(&self, request: &Request, settings: &str) -> Result<Decision, String> {
-        let evaluation = self.bench.evaluate(&self.specimen, request, settings);
-        evaluation.map(|evaluation| evaluation.decision).map_err(|failure| failure.at_length())
+        self.ask(request, settings).map(|evaluation| evaluation.decision)
     }
 }
 

@@ -30,7 +30,7 @@ type Answer = (&'static str, String, String);
 impl CoverageArgs {
     pub(super) fn run(&self, settings: &Settings, form: Form) -> Outcome {
         let files = read_all(&self.module, &self.cases)?;
-        let subject = OnBench::open(settings, &self.module, &self.compile)?;
+        let subject = OnBench::open_to_listen(settings, &self.module, &self.compile)?;
         let cases: Vec<(String, &Case)> = files
             .iter()
             .flat_map(|file| file.cases.iter().map(|case| (format!("{}:{}", file.path.display(), case.line), case)))

@@ -221,8 +221,7 @@ fn walk(
 impl Report {
     fn add(&mut self, recorded: &Recorded, explained: &Explained, policy_id: &str, compared: weigh::Verdicts) {
         self.decisions += 1;
-        let detail = &explained.detail;
-        if let Some(step) = detail.steps.iter().find(|step| step.policy_id == policy_id) {
+        if let Some(step) = explained.steps.iter().find(|step| step.policy_id == policy_id) {
             let entry = self.modules.entry(step.module_digest.clone());
             entry.or_insert_with(|| (step.module.clone(), Counted::default())).1.add(&recorded.id);
         }
@@ -235,7 +234,7 @@ impl Report {
             return;
         };
         let limit = if at_most { "at most " } else { "" };
-        let given = detail.given.as_ref();
+        let given = explained.given.as_ref();
         let difference = Difference {
             kind,
             account: given.map(|given| given.account.user_name.clone()).unwrap_or_default(),

@@ -12,8 +12,9 @@ use grantd::policy::grounds::{Ground, grounds};
 use serde_json::{Map, Value, json};
 
 use super::attach::read_settings;
-use super::caseload::{CompileArgs, OnBench};
+use super::caseload::{CompileArgs, OnBench, tell_printed};
 use super::module::{inputs, milliseconds};
+use crate::cli::explain::NOTHING;
 use crate::cli::output::{Form, card, whole};
 use crate::cli::remote::{Remote, RemoteArgs};
 use crate::cli::{Failure, Outcome, Settings, note};
@@ -67,23 +68,24 @@ impl EvalArgs {
     pub(super) fn run(&self, settings: &Settings, remote: &RemoteArgs, form: Form) -> Outcome {
         let told = self.settings.as_deref().map(read_settings).transpose()?;
         let told = told.unwrap_or_else(|| Value::Object(Map::new()));
-        let subject = OnBench::open(settings, &self.file, &self.compile)?;
+        let subject = OnBench::open_to_listen(settings, &self.file, &self.compile)?;
         let request =
             if self.from_db { self.request_of_server(settings, remote, &subject)? } else { self.read(&subject)? };
-        let unfit = |what: String| Failure::failed(format!("{}: {what}", self.file.display()));
+        let unfit = |what: String| {
+            tell_printed(&subject.take_printed());
+            Failure::failed(format!("{}: {what}", self.file.display()))
+        };
         let text = told.to_string();
-        let refused = subject.bench.validate_settings(&subject.specimen, &text);
-        if let Err(why) = refused.map_err(|failure| unfit(failure.at_length()))? {
+        if let Err(why) = subject.fits(&text).map_err(unfit)? {
             return Err(unfit(format!("the module refuses these settings: {why}")));
         }
-        let ask = |request: &Request, settings: &str| subject.bench.evaluate(&subject.specimen, request, settings);
         // The first call of a process also pays for what every later one finds in place.
-        ask(&request, &text).map_err(|failure| unfit(failure.at_length()))?;
-        let evaluation = ask(&request, &text).map_err(|failure| unfit(failure.at_length()))?;
+        subject.ask(&request, &text).map_err(unfit)?;
+        let evaluation = subject.ask(&request, &text).map_err(unfit)?;
         let may_ask = |request: &Request, settings: &Value| {
             let text = settings.to_string();
-            let fits = subject.bench.validate_settings(&subject.specimen, &text).is_ok_and(|fits| fits.is_ok());
-            if fits { ask(request, &text).ok().map(|evaluation| evaluation.decision) } else { None }
+            let fits = subject.fits(&text).is_ok_and(|fits| fits.is_ok());
+            if fits { subject.ask(request, &text).ok().map(|evaluation| evaluation.decision) } else { None }
         };
         let found = grounds(&may_ask, &request, &told);
         self.print(form, &subject, &request, &evaluation, &found)
@@ -153,6 +155,7 @@ impl EvalArgs {
                     "decision": evaluation.decision,
                     "effect": answer,
                     "restsOn": rests.collect::<Vec<_>>(),
+                    "printed": evaluation.printed,
                     "compiledInMs": subject.specimen.compiled_in.map(milliseconds),
                     "fuel": evaluation.fuel,
                     "micros": micros,
@@ -173,11 +176,7 @@ impl EvalArgs {
         };
         let rests: Vec<String> =
             found.iter().map(|ground| format!("{} = {}; {}", ground.what, ground.value, ground.otherwise)).collect();
-        let rests = if rests.is_empty() {
-            "nothing that was looked at: taken away one by one, it all left the answer as it is".to_owned()
-        } else {
-            rests.join("\n")
-        };
+        let rests = if rests.is_empty() { NOTHING.to_owned() } else { rests.join("\n") };
         let compiled = subject.specimen.compiled_in.map(milliseconds);
         let compiled = compiled.map_or_else(|| "before".to_owned(), |ms| format!("now, in {ms} ms"));
         let looks_at = inputs(&json!({"inputs": manifest.inputs}));
@@ -189,6 +188,7 @@ impl EvalArgs {
             ("leaves", leaves),
             ("claims", claims),
             ("note", remark),
+            ("printed", evaluation.printed.trim_end().to_owned()),
             ("rests on", rests),
             ("compiled", compiled),
             ("cost", cost(evaluation, micros, subject.bench.limits())),

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use grantd::apply::file::signature_beside;
+use grantd::apply::file::{SIGNATURE_END, signature_beside};
 use grantd::clock::Clock;
+use grantd::files;
 use grantd::policy::Workbench;
 use grantd::policy::abi::Input;
+use grantd::policy::trust::read_signature;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Map, Value, json};
 
@@ -251,7 +253,20 @@ fn download(remote: &Remote, named: &str, to: Option<&Path>) -> Outcome {
     let written = File::create_new(path).and_then(|mut file| std::io::Write::write_all(&mut file, &bytes));
     written.map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
     note(&format!("{} bytes in {}", bytes.len(), path.display()));
+    if let Some((beside, signature)) = signature_of(&module, path)? {
+        std::fs::write(&beside, signature)
+            .map_err(|error| Failure::failed(format!("{}: {error}", beside.display())))?;
+        note(&format!("its signature in {}", beside.display()));
+    }
     Ok(())
+}
+
+/// The signature that a server has for a module, and where it goes when the module goes to `path`.
+pub(in crate::cli) fn signature_of(module: &Value, path: &Path) -> Outcome<Option<(PathBuf, Vec<u8>)>> {
+    let Some(written) = module["signature"].as_str() else { return Ok(None) };
+    let signature = read_signature(written.as_bytes())
+        .map_err(|what| Failure::failed(format!("the server's signature of {}: {what}", text(module, "name"))))?;
+    Ok(Some((files::beside(path, SIGNATURE_END), signature)))
 }
 
 fn delete(remote: &Remote, named: &[String], yes: bool) -> Outcome {

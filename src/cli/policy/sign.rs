@@ -7,6 +7,8 @@ use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
+use grantd::apply::file::SIGNATURE_END;
+use grantd::files;
 
 use super::module::read_file;
 use crate::cli::{Failure, Outcome, note, say};
@@ -41,9 +43,7 @@ impl SignArgs {
         })?;
         for file in &self.files {
             let signature = key.sign(&read_file(file)?);
-            let mut name = file.as_os_str().to_owned();
-            name.push(".sig");
-            let path = PathBuf::from(name);
+            let path = files::beside(file, SIGNATURE_END);
             fs::write(&path, signature.as_ref())
                 .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
             note(&format!("{} is signed: {}", file.display(), path.display()));

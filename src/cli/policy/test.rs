@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use grantd::policy::cases::{self, Case, Expect};
 
-use super::caseload::{CaseFile, CompileArgs, OnBench, project, read_all, read_text};
+use super::caseload::{CaseFile, CompileArgs, OnBench, PRINTED, project, read_all, read_text};
 use crate::cli::output::printable;
 use crate::cli::{Failure, Outcome, Settings, say};
 
@@ -44,6 +44,8 @@ struct Outcomes {
     name: String,
     mark: Mark,
     difference: Option<String>,
+    /// What the component printed meanwhile.
+    printed: String,
 }
 
 impl TestArgs {
@@ -54,7 +56,7 @@ impl TestArgs {
 
     pub(super) fn run(&self, settings: &Settings) -> Outcome {
         let files = read_all(&self.module, &self.cases)?;
-        let subject = OnBench::open(settings, &self.module, &self.compile)?;
+        let subject = OnBench::open_to_listen(settings, &self.module, &self.compile)?;
         let mut outcomes = Vec::new();
         for file in &files {
             outcomes.extend(self.run_file(file, &subject)?);
@@ -85,7 +87,8 @@ impl TestArgs {
                 (Some(_), _) => Mark::Failed,
             };
             let (path, name) = (file.path.display().to_string(), case.name.clone());
-            outcomes.push(Outcomes { file: path, line: case.line, name, mark, difference });
+            let printed = subject.take_printed();
+            outcomes.push(Outcomes { file: path, line: case.line, name, mark, difference, printed });
         }
         if !replaced.is_empty() {
             let unfit = |what: String| Failure::failed(format!("{}: {what}", file.path.display()));
@@ -101,7 +104,7 @@ impl TestArgs {
 /// Says how each case went.
 fn report(outcomes: &[Outcomes]) -> Outcome {
     let mut text = String::new();
-    for Outcomes { file, line, name, mark, difference } in outcomes {
+    for Outcomes { file, line, name, mark, difference, printed } in outcomes {
         let mark = match mark {
             Mark::Passed => "ok     ",
             Mark::Failed => "FAILED ",
@@ -110,6 +113,9 @@ fn report(outcomes: &[Outcomes]) -> Outcome {
         let _ = writeln!(text, "{mark} {file}:{line}  {}", printable(name));
         for part in difference.iter().flat_map(|difference| difference.lines()) {
             let _ = writeln!(text, "        {}", printable(part));
+        }
+        for line in printed.lines() {
+            let _ = writeln!(text, "      {PRINTED} {}", printable(line));
         }
     }
     let count = |mark: &Mark| outcomes.iter().filter(|outcome| outcome.mark == *mark).count();
@@ -129,13 +135,15 @@ fn junit(outcomes: &[Outcomes]) -> String {
          failures=\"{failed}\">\n",
         outcomes.len()
     );
-    for Outcomes { file, line, name, mark, difference } in outcomes {
+    for Outcomes { file, line, name, mark, difference, printed } in outcomes {
         let (file, name) = (xml(file), xml(name));
         let _ = write!(text, "  <testcase classname=\"{file}\" file=\"{file}\" line=\"{line}\" name=\"{name}\"");
-        let _ = match difference.as_ref().filter(|_| *mark == Mark::Failed) {
-            Some(difference) => writeln!(text, "><failure>{}</failure></testcase>", xml(difference)),
-            None => writeln!(text, "/>"),
-        };
+        let failure = difference.as_ref().filter(|_| *mark == Mark::Failed);
+        let failure = failure.map(|difference| format!("<failure>{}</failure>", xml(difference)));
+        let printed = Some(printed).filter(|printed| !printed.is_empty());
+        let printed = printed.map(|printed| format!("<system-err>{}</system-err>", xml(printed)));
+        let inside = [failure, printed].into_iter().flatten().collect::<String>();
+        let _ = if inside.is_empty() { writeln!(text, "/>") } else { writeln!(text, ">{inside}</testcase>") };
     }
     text + "</testsuite>\n"
 }

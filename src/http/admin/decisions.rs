@@ -12,7 +12,7 @@ use super::answer;
 use super::controller::ordered_list_response;
 use super::operations::ok;
 use super::query::Parameters;
-use crate::admin::{decisions, replay};
+use crate::admin::{decisions, grounds, replay};
 use crate::app::App;
 use crate::http::error::{admin_response, wrong_method};
 use crate::store::{Query, Questions};
@@ -30,6 +30,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         web::resource("/decisions/{id}/replay")
             .route(web::post().to(decision_replay))
             .default_service(wrong_method("POST")),
+    );
+    config.service(
+        web::resource("/decisions/{id}/grounds")
+            .route(web::get().to(decision_grounds))
+            .default_service(wrong_method("GET")),
     );
     config.service(
         web::resource("/decisions/{id}").route(web::get().to(decision_read)).default_service(wrong_method("GET")),
@@ -91,6 +96,11 @@ async fn decision_read(app: web::Data<App>, request: HttpRequest, id: web::Path<
         app.store.decision_by_id(&id)
     };
     answer(&request, operation, |decision| ok(&decision)).await
+}
+
+/// What the answers of its policies rest on.
+async fn decision_grounds(app: web::Data<App>, request: HttpRequest, id: web::Path<String>) -> HttpResponse {
+    answer(&request, move || grounds::explain(&app, &id), |explained| ok(&explained)).await
 }
 
 /// Evaluates its policies again from what was recorded.

@@ -21,8 +21,8 @@ const FIELDS_MAX: usize = 10_000;
 /// A form as it was sent.
 pub(super) struct Form {
     pub(super) pairs: Pairs,
-    /// The one file that it may carry.
-    file: Option<Vec<u8>>,
+    /// The files that it may carry, by their fields.
+    files: Vec<(String, Vec<u8>)>,
     /// It waited for its sender to sign in: it is to be looked at again before anything is done.
     was_kept: bool,
 }
@@ -44,22 +44,23 @@ impl Form {
                 *value = value.replace("\r\n", "\n");
             }
         }
-        Ok(Self { pairs, file: None, was_kept })
+        Ok(Self { pairs, files: Vec::new(), was_kept })
     }
 
-    /// A form that carries a file.
-    pub(super) fn with_file(pairs: Pairs, file: Option<Vec<u8>>) -> Self {
-        Self { pairs, file, was_kept: false }
+    /// A form that carries files.
+    pub(super) fn with_files(pairs: Pairs, files: Vec<(String, Vec<u8>)>) -> Self {
+        Self { pairs, files, was_kept: false }
     }
 
     /// A form that is sent by GET, as its address says.
     pub(super) fn of_query(pairs: Pairs) -> Self {
-        Self { pairs, file: None, was_kept: false }
+        Self { pairs, files: Vec::new(), was_kept: false }
     }
 
-    /// The file that it carries.
-    pub(super) fn file(&self) -> Option<&[u8]> {
-        self.file.as_deref()
+    /// The file that it carries in a field; none where no file was chosen.
+    pub(super) fn file(&self, field: &str) -> Option<&[u8]> {
+        let found = self.files.iter().find(|(name, bytes)| name == field && !bytes.is_empty());
+        found.map(|(_, bytes)| bytes.as_slice())
     }
 
     /// Whether it was made for this session, and is sent by its own page.

@@ -1,4 +1,4 @@
-//! Forms that carry a file: multipart bodies become the fields of a form, and one file.
+//! Forms that carry files: multipart bodies become the fields of a form, and its files.
 
 use actix_multipart::{Field, Multipart, MultipartError};
 use actix_web::HttpRequest;
@@ -26,22 +26,22 @@ pub(super) async fn form(request: &HttpRequest, body: Bytes) -> Result<Form> {
     let broken = |error: MultipartError| Error::Malformed(format!("the form is broken: {error}"));
     let mut parts = Multipart::new(request.headers(), stream::iter([Ok(body)]));
     let mut pairs = Pairs::default();
-    let mut file = None;
+    let mut files = Vec::new();
     while let Some(part) = parts.next().await {
         let mut part = part.map_err(broken)?;
         let name = part.name().unwrap_or_default().to_owned();
         let is_file = part.content_disposition().is_some_and(|disposition| disposition.get_filename().is_some());
         let bytes = read(&mut part).await.map_err(broken)?;
         if is_file {
-            file = Some(bytes);
+            files.push((name, bytes));
         } else {
             pairs.0.push((name, String::from_utf8_lossy(&bytes).into_owned()));
         }
-        if pairs.0.len() > PARTS_MAX {
+        if pairs.0.len() + files.len() > PARTS_MAX {
             return Err(Error::TooLarge(format!("this form has at most {PARTS_MAX} fields")));
         }
     }
-    Ok(Form::with_file(pairs, file))
+    Ok(Form::with_files(pairs, files))
 }
 
 async fn read(part: &mut Field) -> Result<Vec<u8>, MultipartError> {

@@ -287,6 +287,27 @@ fn decisions() -> Vec<Operation> {
             .answer(200, "It is like this.", &reference("Decision"), &shown)
             .errors(&["NotFound"])
             .admin(),
+        one(
+            "get",
+            "/api/v1/decisions/{id}/grounds",
+            "readDecisionGrounds",
+            "Say what the answers of a decision's policies rest on",
+        )
+        .described(
+            "Each policy is asked again, with its module and settings of then and one thing changed at a time. Nothing \
+                    is recorded.",
+        )
+        .answer(
+            200,
+            "Policy by policy.",
+            &reference("Grounds"),
+            &json!({"decision": ID, "steps": [{
+                "policyId": ID, "policy": "reading only", "unknown": null, "restsOn": [{"what": "settings.allow[0]",
+                    "value": "\"read\"", "otherwise": "without it: deny scope-not-allowed (not on the list)"}],
+            }]}),
+        )
+        .errors(&["NotFound"])
+        .admin(),
         one("post", "/api/v1/decisions/{id}/replay", "replayDecision", "Evaluate a decision's policies again")
             .answer(
                 200,

@@ -165,6 +165,19 @@ pub(super) fn schemas() -> Value {
             "decisions": list(free_object("A decision, with the digest of its explanation.")),
             "explanations": free_object("Explanations by their digests: many decisions share one."),
         })),
+        "Grounds": object("What answers rest on.", &["decision", "steps"], &json!({
+            "decision": text("The decision's id."),
+            "steps": list(object("One policy.", &["policyId", "policy", "restsOn", "unknown"], &json!({
+                "policyId": text("The policy's id."),
+                "policy": text("Its name then."),
+                "restsOn": list(object("One thing.", &["what", "value", "otherwise"], &json!({
+                    "what": text("Which setting or input."),
+                    "value": text("What it was, short."),
+                    "otherwise": text("What was changed, and what the answer would have been."),
+                }))),
+                "unknown": optional_text("Why this cannot be told, or not all of it."),
+            }))),
+        })),
         "PolicySettings": object("Settings as they were.", &["digest", "settings"], &json!({
             "digest": text("Their SHA-256, in hex."),
             "settings": free_object("What the module was told."),

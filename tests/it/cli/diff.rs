@@ -179,3 +179,30 @@ fn what_cannot_be_told_is_named() {
     }
     app.admin("GET", "/policy-settings/none", &Value::Null).expect(404);
 }
+
+#[test]
+fn a_claim_that_the_api_sets_itself_stands_in_the_way() {
+    let (app, shell) = scene();
+    let howto = app.howto();
+    app.set("ServiceAccount", &howto.account, "attributes", &json!({"team": "ops"}));
+    app.set("Api", &howto.api, "claims", &json!({"team": {"value": "ops"}}));
+    let from = shipped("claims-from-attributes/policy.wasm");
+    std::fs::copy(from, shell.dir.path().join("claims.wasm")).unwrap();
+    let tag = |name: &str| format!(r#"{{"claims": {{"{name}": {{"from": "account.attributes.team"}}}}}}"#);
+    let attach = ["policy", "attach", "claims.wasm", "--to", "server", "--name", "tag", "--settings"];
+    shell.run(&[&attach[..], &[tag("group").as_str()]].concat()).expect(0);
+    app.token_for(&howto, &[("scope", "write")]).expect(200);
+    // The same value as the API's, which a policy may not set either.
+    let candidate = tag("team");
+    let diff = ["policy", "diff", "claims.wasm", "--since", START, "--settings", &candidate];
+    let ran = shell.run(&diff);
+    assert_eq!(ran.code, 10, "{}", ran.err);
+    assert!(ran.out.contains("loses") && ran.out.contains("denied: claim-conflict"), "{}", ran.out);
+    shell.run(&["policy", "set", "tag", "--settings", &candidate]).expect(0);
+    let refused = app.token_for(&howto, &[("scope", "write")]).expect(400);
+    assert!(text(&refused, "error_description").contains("claim-conflict"), "{refused}");
+    shell.run(&["policy", "set", "tag", "--settings", &tag("group"), "--mode", "shadow"]).expect(0);
+    app.token_for(&howto, &[("scope", "write")]).expect(200);
+    let ran = shell.run(&diff);
+    assert!(ran.out.contains("0 gain, 2 lose, 0 change, 1 stay the same"), "{}", ran.out);
+}

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::authoring::{project, shipped};
 use super::{scene, text};
 use crate::app::texts;
+use crate::policy::modules::Twist;
 use crate::shell::Shell;
 
 #[test]
@@ -58,6 +59,10 @@ fn a_request_is_built_from_real_data() {
         (vec!["write"], "myrestapi")
     );
     assert_eq!(whole["effect"]["permit"]["claims"], json!({"team": "ops"}));
+    // It only reads.
+    let token = app.admin("POST", "/auth/api-tokens", &json!({"displayName": "r", "role": "reader"})).expect(201);
+    let shell = shell.with("GRANTD_TOKEN", text(&token, "signedToken"));
+    assert_eq!(shell.run(&[&from[..], &more].concat()).json()["effect"], whole["effect"]);
     let nobody = ["policy", "eval", "claims.wasm", "--from-db", "--account", "nobody", "--settings", settings];
     assert!(shell.run(&nobody).refused(1).contains("there is no ServiceAccount with this id or userName"));
     shell.run(&["policy", "eval", "claims.wasm", "--from-db"]).refused(2);
@@ -153,6 +158,24 @@ fn a_guest_that_gives_up_shows_where() {
     let told = ran.refused(1);
     assert!(told.contains("it burned its 20000 units of fuel (policies.fuel)"), "{told}");
     assert!(told.contains("wasm backtrace"), "{told}");
+}
+
+#[test]
+fn a_trap_names_the_functions_that_led_to_it() {
+    let shell = Shell::new();
+    let twist = Twist {
+        more: "(func $look_up_the_team (unreachable)) (func $decide (call $look_up_the_team))".to_owned(),
+        evaluate: "(call $decide) (unreachable)",
+        ..Twist::default()
+    };
+    std::fs::write(shell.dir.path().join("policy.wasm"), twist.component()).unwrap();
+    // Compiled now, and compiled before.
+    for _ in 0..2 {
+        let told = shell.run(&["policy", "eval", "policy.wasm"]).refused(1);
+        assert!(told.contains("it gave up (unreachable)"), "{told}");
+        let places = ["!look_up_the_team\n", "!decide\n"].map(|name| told.find(name));
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "innermost first: {told}");
+    }
 }
 
 #[test]

@@ -144,6 +144,9 @@ fn a_token_is_explained_step_by_step() {
     assert_eq!(row("scope-allowlist at server")[1..5], ["server", "permit", "read -write", "3600 s"]);
     assert_eq!(row("strict")[1..4], ["api", "deny (shadow)", "none"]);
     assert_eq!(row("issued"), ["issued", "read", "3600 s"]);
+    let grounds: Vec<&str> = lines(staircase).into_iter().skip_while(|line| !line.contains(" rests on ")).collect();
+    assert!(grounds[0].contains("scope-allowlist at server rests on"), "{told}");
+    assert!(told.contains("settings.allow[0] = \"r*\"; without it: deny scope-not-allowed"), "{told}");
     // By its jti, and by the token itself, on standard output.
     for named in [jti.as_str(), token] {
         let again = shell.run(&["explain", named]).expect(0);

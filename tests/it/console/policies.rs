@@ -2,6 +2,9 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use ed25519_dalek::{Signer, SigningKey};
 use serde_json::{Value, json};
 
 use super::{Page, Person, hidden_fields, is_ticked, typed};
@@ -16,12 +19,19 @@ fn wasm(name: &str) -> Vec<u8> {
 
 /// Sends the upload form as a browser does.
 fn send_file(person: &Person, bytes: &[u8]) -> Answer {
+    // The field that is left empty is sent too.
+    send_files(person, bytes, ("", b""))
+}
+
+/// The same with a signature, by the name of its file.
+fn send_files(person: &Person, bytes: &[u8], (signature_name, signature): (&str, &[u8])) -> Answer {
     let hidden = hidden_fields_of_upload(&person.get(UPLOAD).text);
     let mut body = Vec::new();
     for (name, value) in &hidden {
         body.extend_from_slice(part(name, "", value.as_bytes()).as_slice());
     }
     body.extend_from_slice(&part("module", "; filename=\"policy.wasm\"", bytes));
+    body.extend_from_slice(&part("signature", &format!("; filename=\"{signature_name}\""), signature));
     body.extend_from_slice(b"--edge--\r\n");
     person.send("POST", UPLOAD, &[("content-type", "multipart/form-data; boundary=edge")], &body)
 }
@@ -50,6 +60,28 @@ fn attached(person: &Person, module: &str, fields: &[(&str, &str)]) -> Page {
 
 fn token(app: &TestApp, howto: &HowTo) -> Value {
     app.token_for(howto, &[("scope", "write")]).json()
+}
+
+#[test]
+fn a_module_is_uploaded_with_its_signature() {
+    let key = SigningKey::from_bytes(&[3; 32]);
+    let app = TestApp::with(|config| {
+        config.policies.trusted_keys = vec![BASE64_STANDARD.encode(key.verifying_key().as_bytes())];
+    });
+    let person = Person::signed_in(&app);
+    let bytes = wasm("max-ttl");
+    assert!(person.get(UPLOAD).text.contains("This server runs signed modules alone."));
+    let refused = send_file(&person, &bytes);
+    assert!(refused.status == 400 && refused.text.contains("it is not signed"), "{} {}", refused.status, refused.text);
+    let refused = send_files(&person, &bytes, ("x.sig", b"nonsense"));
+    assert!(refused.text.contains("this is no Ed25519 signature"), "{}", refused.text);
+    let refused = send_files(&person, &bytes, ("x.sig", &[1; 64]));
+    assert!(refused.text.contains("of none of the keys"), "{}", refused.text);
+    let signature = key.sign(&bytes).to_bytes();
+    let page = person.follow(&send_files(&person, &bytes, ("policy.wasm.sig", &signature)));
+    assert!(page.text.contains("Uploaded max-ttl 1.0.0"), "{}", page.text);
+    let shown = app.admin("GET", "/policy-modules/max-ttl", &Value::Null).expect(200);
+    assert_eq!(shown["signature"], BASE64_STANDARD.encode(signature));
 }
 
 #[test]
@@ -196,6 +228,7 @@ fn a_decision_is_explained_step_by_step_and_replayed() {
     assert_eq!(page.matches(lost).count(), 2, "lost to the shadow as it would be, and to the policy as it is");
     let replayed = person.get(&format!("/console/decisions/{jti}/replay")).text;
     assert!(replayed.contains("Every answer is the same"));
+    assert!(replayed.contains("<code>settings.allow[0]</code>"), "{replayed}");
     // A refusal says why on its page, in the list, on the overview and at its policy.
     let refused = app.token_for(&howto, &[("scope", "write")]).expect(400);
     assert!(refused["error_description"].as_str().unwrap().contains("decision "));

@@ -135,3 +135,40 @@ fn a_decision_without_policies_has_nothing_to_replay() {
     assert_eq!((&replayed["same"], &replayed["steps"]), (&json!(true), &json!([])));
     app.admin("POST", "/decisions/0000000000000000000000/replay", &Value::Null).expect(404);
 }
+
+fn grounds(app: &TestApp, decision: &Value) -> Value {
+    let path = format!("/decisions/{}/grounds", decision["id"].as_str().unwrap());
+    app.admin("GET", &path, &Value::Null).expect(200)
+}
+
+#[test]
+fn what_the_answers_of_a_decision_rest_on_is_found_by_asking_again() {
+    let app = TestApp::start();
+    let howto = howto_with_both_scopes(&app);
+    let digest = upload(&app, SCOPE_ALLOWLIST)["digest"].as_str().unwrap().to_owned();
+    let server = json!({"type": "server"});
+    let policy = attach(&app, "p", "scope-allowlist", &server, &json!({"settings": {"allow": ["read", "fly"]}}));
+    upload(&app, &Twist { evaluate: "unreachable", ..Twist::default() }.component());
+    attach(&app, "t", "hostile", &server, &json!({"order": 2, "mode": "shadow"}));
+    assert_eq!(scopes(&app, &howto).unwrap(), ["read"]);
+    let decision = newest(&app);
+    let explained = grounds(&app, &decision);
+    let [first, second] = explained["steps"].as_array().unwrap().as_slice() else { panic!("{explained}") };
+    assert_eq!((&first["policy"], &first["unknown"]), (&json!("p"), &Value::Null));
+    let whats: Vec<&str> =
+        first["restsOn"].as_array().unwrap().iter().map(|ground| ground["what"].as_str().unwrap()).collect();
+    assert_eq!(whats, ["settings.allow[0]", "offered[0]"], "{explained}");
+    assert!(second["unknown"].as_str().unwrap().contains("it failed"), "{explained}");
+    // What has changed since does not matter, and nothing is recorded.
+    let path = format!("/resources/cid/Policy/{}", policy["id"].as_str().unwrap());
+    let change = json!({"Operations": [{"op": "replace", "path": "settings", "value": {"allow": ["*"]}}]});
+    app.admin("PATCH", &path, &change).expect(200);
+    assert_eq!((grounds(&app, &decision), newest(&app)["id"].clone()), (explained, decision["id"].clone()));
+    // Without its module nothing of it can be told; of the others it still can.
+    app.admin("DELETE", &path, &Value::Null).expect(204);
+    app.admin("DELETE", &format!("/policy-modules/{digest}"), &Value::Null).expect(204);
+    let explained = grounds(&app, &decision);
+    assert!(explained["steps"][0]["unknown"].as_str().unwrap().contains("was deleted since"), "{explained}");
+    assert_eq!(explained["steps"][0]["restsOn"], json!([]));
+    app.admin("GET", "/decisions/0000000000000000000000/grounds", &Value::Null).expect(404);
+}

@@ -34,9 +34,9 @@ fn ordeal(bench: &Workbench, bytes: &[u8]) -> Result<Decision, (Stage, Failure)>
         Ok(Ok(())) => {}
         Ok(Err(_)) => {
             let what = "settings refused".to_owned();
-            let failure =
-                Failure { kind: FailureKind::Refused, export: Some("validate-settings"), what, backtrace: None };
-            return Err((Stage::ValidateSettings, failure));
+            let export = Some("validate-settings");
+            let (kind, backtrace, printed) = (FailureKind::Refused, None, String::new());
+            return Err((Stage::ValidateSettings, Failure { kind, export, what, backtrace, printed }));
         }
         Err(failure) => return Err((Stage::ValidateSettings, failure)),
     }

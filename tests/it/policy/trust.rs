@@ -257,3 +257,55 @@ fn modules_are_signed_on_the_command_line() {
         shell.run(&["policy", "add", "allow.wasm"]).refused(1).contains("allow.wasm.sig: this is no Ed25519 signature")
     );
 }
+
+#[test]
+fn what_is_downloaded_brings_its_signature_along() {
+    let app = TestApp::with(policies(1));
+    let howto = howto_with_both_scopes(&app);
+    let signature = key(1).sign(SCOPE_ALLOWLIST).to_bytes();
+    signed_upload(&app, SCOPE_ALLOWLIST, &signature).expect(201);
+    attach(&app, "p", "scope-allowlist", &json!({"type": "server"}), &json!({"settings": {"allow": ["read"]}}));
+    assert_eq!(scopes(&app, &howto).unwrap(), ["read"]);
+    let shell = Shell::of(&app);
+    let document = shell.run(&["export", "--modules", "modules"]).expect(0);
+    shell.file("everything.toml", &document);
+    shell.run(&["policy", "module", "download", "scope-allowlist"]).expect(0);
+    assert_eq!(std::fs::read(shell.dir.path().join("scope-allowlist-1.0.0.wasm.sig")).unwrap(), signature);
+    // On a server that trusts the same key, and on one that trusts another.
+    let other = TestApp::with(policies(1));
+    let there = shell.with("GRANTD_SERVER", &other.url).with("GRANTD_TOKEN", &other.admin_token);
+    there.run(&["apply", "-f", "everything.toml"]).expect(0);
+    let modules = other.admin("GET", "/policy-modules", &Value::Null).expect(200);
+    assert_eq!(modules["Resources"][0]["signature"], BASE64_STANDARD.encode(signature));
+    let stranger = TestApp::with(policies(2));
+    let there = there.with("GRANTD_SERVER", &stranger.url).with("GRANTD_TOKEN", &stranger.admin_token);
+    assert!(there.run(&["apply", "-f", "everything.toml"]).refused(1).contains("of none of the keys"));
+}
+
+#[test]
+fn a_doctor_names_the_modules_that_are_not_run() {
+    let (app, _, policy) = unsigned();
+    let digest = policy["moduleDigest"].as_str().unwrap().to_owned();
+    let clock = app.clock.clone();
+    let config = |database, seed| {
+        let policies = PoliciesConfig { trusted_keys: trusted(seed), ..PoliciesConfig::default() };
+        Config { database, policies, ..Config::default() }
+    };
+    let found = |config: &Config| -> Vec<String> {
+        let report = grantd::doctor::examine(config, &clock);
+        let told = report.findings.into_iter().filter(|finding| finding.level != grantd::doctor::Level::Fine);
+        told.map(|finding| format!("{} -> {}", finding.what, finding.way_out)).collect()
+    };
+    let [told] = <[String; 1]>::try_from(found(&config(app.database(), 1))).unwrap();
+    assert!(told.contains(&format!("scope-allowlist@1.0.0 ({})", &digest[..12])), "{told}");
+    assert!(told.contains("it is not signed") && told.contains("-> have it signed (grantd policy sign)"), "{told}");
+    let app = TestApp::on(app.into_dir(), self::clock(), policies(1));
+    signed_upload(&app, SCOPE_ALLOWLIST, &key(1).sign(SCOPE_ALLOWLIST).to_bytes()).expect(200);
+    assert_eq!(found(&config(app.database(), 1)), Vec::<String>::new());
+    let [told] = <[String; 1]>::try_from(found(&config(app.database(), 2))).unwrap();
+    assert!(told.contains("of none of the keys"), "{told}");
+    // What is off is not asked.
+    let change = json!({"Operations": [{"op": "replace", "path": "mode", "value": "off"}]});
+    app.admin("PATCH", &format!("/resources/cid/Policy/{}", policy["id"].as_str().unwrap()), &change).expect(200);
+    assert_eq!(found(&config(app.database(), 2)), Vec::<String>::new());
+}

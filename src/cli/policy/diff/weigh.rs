@@ -3,10 +3,10 @@
 //! The policy's question is in the record, and so are the answers of those before and after it. A later one is asked again,
 //! with its own module and settings of then, only where it would have been asked something else.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use grantd::clock::Timestamp;
-use grantd::decision::{Detail, Given, Step, Verdict};
+use grantd::decision::{Given, Step, Verdict};
 use grantd::model::digest::sha256_hex;
 use grantd::policy::Specimen;
 use grantd::policy::abi::{Circumstances, Context, Decision, Input, Manifest, Request};
@@ -15,6 +15,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::caseload::OnBench;
+use crate::cli::names::API;
 use crate::cli::remote::{Remote, segment};
 use crate::cli::{Failure, Outcome};
 
@@ -29,6 +30,7 @@ pub(super) struct Recorded {
     at: String,
     request_id: String,
     pub(super) client_id: Option<String>,
+    api_id: Option<String>,
     outcome: String,
     error: Option<String>,
     #[serde(default)]
@@ -44,8 +46,10 @@ pub(super) struct Recorded {
 /// What the policies had to do with it; many decisions share one.
 #[derive(Deserialize)]
 pub(super) struct Explained {
-    #[serde(flatten)]
-    pub(super) detail: Detail,
+    #[serde(default)]
+    pub(super) given: Option<Given>,
+    #[serde(default)]
+    pub(super) steps: Vec<Step>,
     #[serde(default)]
     claims: Map<String, Value>,
 }
@@ -94,6 +98,8 @@ pub(super) struct Scales<'a> {
     modules: HashMap<String, Option<Specimen>>,
     settings_known: HashMap<String, Option<String>>,
     manifests: HashMap<String, Option<Manifest>>,
+    /// The claims that an API sets itself, by its id.
+    claims_of_apis: HashMap<String, BTreeSet<String>>,
     remembered: HashMap<String, Verdicts>,
 }
 
@@ -114,21 +120,21 @@ impl<'a> Scales<'a> {
             modules: HashMap::new(),
             settings_known: HashMap::new(),
             manifests: HashMap::new(),
+            claims_of_apis: HashMap::new(),
             remembered: HashMap::new(),
         }
     }
 
     /// What came out then, and what would have come out.
     pub(super) fn compare(&mut self, recorded: &Recorded, explained: &Explained) -> Outcome<Verdicts> {
-        let detail = &explained.detail;
-        let at = detail.steps.iter().position(|step| step.policy_id == self.policy_id);
-        let (Some(at), Some(given)) = (at, &detail.given) else {
+        let at = explained.steps.iter().position(|step| step.policy_id == self.policy_id);
+        let (Some(at), Some(given)) = (at, &explained.given) else {
             return Ok(Err("the record does not hold what the policy was asked".to_owned()));
         };
         if recorded.requested_left_out > 0 {
             return Ok(Err("more scopes were asked for than the record holds".to_owned()));
         }
-        let context = match self.context(recorded, &detail.steps, at)? {
+        let context = match self.context(recorded, &explained.steps, at)? {
             Ok(context) => context,
             Err(unknown) => return Ok(Err(unknown)),
         };
@@ -159,7 +165,7 @@ impl<'a> Scales<'a> {
         at: usize,
         context: Context,
     ) -> Outcome<Verdicts> {
-        let steps = &explained.detail.steps;
+        let steps = &explained.steps;
         let Some(step) = steps.get(at) else { return Ok(Err("the record has no such step".to_owned())) };
         let request = Request { context, ..step.request(given, &recorded.requested, Value::Null) };
         let asked = self.candidate.bench.evaluate(&self.candidate.specimen, &request, &self.settings);
@@ -167,6 +173,9 @@ impl<'a> Scales<'a> {
             Ok(evaluation) => end_of(&request, evaluation.decision),
             Err(failure) => End::Denied { code: failure.kind.as_str().to_owned(), reason: failure.to_string() },
         };
+        let earlier = claims_of(steps.get(..at).unwrap_or_default());
+        let taken = self.claims_of_api(recorded)?;
+        let now = conflict(&now, &earlier, &taken).unwrap_or(now);
         if step.mode != "enforce" {
             // Its answer was never applied: answer is held against answer.
             return Ok(Ok(Compared { then: said(step), now, at_most: false }));
@@ -176,10 +185,9 @@ impl<'a> Scales<'a> {
         if now == said(step) {
             return Ok(Ok(Compared { now: then.clone(), then, at_most: false }));
         }
-        let earlier = claims_of(steps.get(..at).unwrap_or_default());
         let now = match with_claims(now, &earlier) {
             End::Denied { code, reason } => End::Denied { code, reason },
-            token => match self.go_on(recorded, given, steps.get(at + 1..).unwrap_or_default(), token)? {
+            token => match self.go_on(recorded, given, steps.get(at + 1..).unwrap_or_default(), token, &taken)? {
                 Ok(end) => end,
                 Err(unknown) => return Ok(Err(unknown)),
             },
@@ -189,7 +197,14 @@ impl<'a> Scales<'a> {
     }
 
     /// What the policies after it make of what it left.
-    fn go_on(&mut self, recorded: &Recorded, given: &Given, later: &[Step], left: End) -> Outcome<Result<End, String>> {
+    fn go_on(
+        &mut self,
+        recorded: &Recorded,
+        given: &Given,
+        later: &[Step],
+        left: End,
+        taken: &BTreeSet<String>,
+    ) -> Outcome<Result<End, String>> {
         let mut end = left;
         for step in later.iter().filter(|step| step.mode == "enforce") {
             let End::Token { scopes, seconds, claims } = &end else { break };
@@ -203,7 +218,10 @@ impl<'a> Scales<'a> {
                     Err(unknown) => return Ok(Err(unknown)),
                 }
             };
-            end = with_claims(now, claims);
+            end = match conflict(&now, claims, taken) {
+                Some(denied) => denied,
+                None => with_claims(now, claims),
+            };
         }
         Ok(Ok(end))
     }
@@ -272,6 +290,19 @@ impl<'a> Scales<'a> {
         Ok(Ok(Context::restricted_to(&self.candidate.specimen.manifest().inputs, now, &known)))
     }
 
+    /// The claims that the API of a decision sets itself, as it is now: no policy may set them. None where it is gone.
+    fn claims_of_api(&mut self, recorded: &Recorded) -> Outcome<BTreeSet<String>> {
+        let Some(id) = &recorded.api_id else { return Ok(BTreeSet::new()) };
+        if let Some(known) = self.claims_of_apis.get(id) {
+            return Ok(known.clone());
+        }
+        let found = missing_is_none(self.remote.get(&format!("{}/{}", API.path, segment(id)), &[]))?;
+        let claims = found.as_ref().and_then(|api| api["claims"].as_object());
+        let names: BTreeSet<String> = claims.into_iter().flat_map(|claims| claims.keys().cloned()).collect();
+        self.claims_of_apis.insert(id.clone(), names.clone());
+        Ok(names)
+    }
+
     fn manifest(&mut self, digest: &str) -> Outcome<Option<&Manifest>> {
         if !self.manifests.contains_key(digest) {
             let found = missing_is_none(self.remote.get(&format!("/policy-modules/{}", segment(digest)), &[]))?;
@@ -314,12 +345,8 @@ fn finally(recorded: &Recorded, explained: &Explained) -> End {
         let seconds = recorded.lifetime_seconds.unwrap_or_default();
         return End::Token { scopes: recorded.issued.clone(), seconds, claims: explained.claims.clone() };
     }
-    let ended = explained
-        .detail
-        .steps
-        .iter()
-        .rev()
-        .find(|step| step.mode == "enforce" && step.effect.verdict != Verdict::Permit);
+    let ended =
+        explained.steps.iter().rev().find(|step| step.mode == "enforce" && step.effect.verdict != Verdict::Permit);
     ended.map_or_else(|| End::Denied { code: recorded.error.clone().unwrap_or_default(), reason: String::new() }, said)
 }
 
@@ -349,13 +376,20 @@ fn claims_of(steps: &[Step]) -> Map<String, Value> {
     steps.iter().filter(|step| step.mode == "enforce").flat_map(|step| step.effect.claims.clone()).collect()
 }
 
-/// With the claims that are set already; two that set one differently deny.
+/// The denial of an answer with a claim that is `taken` by the API, or was set earlier to something else.
+fn conflict(end: &End, earlier: &Map<String, Value>, taken: &BTreeSet<String>) -> Option<End> {
+    let End::Token { claims, .. } = end else { return None };
+    let stands = |(name, value): &(&String, &Value)| {
+        taken.contains(*name) || earlier.get(*name).is_some_and(|set| set != *value)
+    };
+    let (name, _) = claims.iter().find(stands)?;
+    let reason = format!("the claim {name} is set by the API, or by another policy to something else");
+    Some(End::Denied { code: "claim-conflict".to_owned(), reason })
+}
+
+/// With the claims that are set already.
 fn with_claims(end: End, earlier: &Map<String, Value>) -> End {
     let End::Token { scopes, seconds, claims } = end else { return end };
-    if let Some((name, _)) = claims.iter().find(|(name, value)| earlier.get(*name).is_some_and(|set| set != *value)) {
-        let reason = format!("the claim {name} is set by the API, or by another policy to something else");
-        return End::Denied { code: "claim-conflict".to_owned(), reason };
-    }
     let claims = earlier.clone().into_iter().chain(claims).collect();
     End::Token { scopes, seconds, claims }
 }

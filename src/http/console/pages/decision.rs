@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::decisions::{Names, PATH, at, outcome, path_of, word, words};
 use super::{accounts, apis, clients, policies};
-use crate::admin::{decisions, replay};
+use crate::admin::{decisions, grounds, replay};
 use crate::error::{Error, Result};
 use crate::http::console::answer::Reply;
 use crate::http::console::draft::{Draft, sentence};
@@ -17,6 +17,9 @@ use crate::http::console::parts::text::{Tone, badge};
 use crate::http::console::parts::{history, text, time};
 use crate::http::console::view::View;
 use crate::model::api_token::Role;
+
+/// Things that an answer rests on, as many as are shown.
+const GROUNDS_SHOWN_MAX: usize = 20;
 
 pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     Ok(page(view, &read(view)?, &html! {})?.into())
@@ -238,7 +241,10 @@ fn nested(stairs: Vec<Stair>) -> Markup {
 pub(crate) fn draw_replay(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     let record = read(view)?;
     let told = match replay::replay(view.app, view.parameter("id")) {
-        Ok(replayed) => comparison(&replayed),
+        Ok(replayed) => {
+            let grounds = grounds::explain(view.app, view.parameter("id"))?;
+            html! { (comparison(&replayed)) (rests_on(&grounds)) }
+        }
         Err(Error::NotFound(why)) => html! { p.notice.care { (Icon::Warning) span { (sentence(&why)) } } },
         Err(other) => return Err(other),
     };
@@ -265,6 +271,34 @@ fn comparison(replayed: &Value) -> Markup {
                             }
                         }
                     }
+                }
+            }
+        }
+    }
+}
+
+/// What each answer rests on, in words.
+fn rests_on(grounds: &Value) -> Markup {
+    let each = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value, name: &str| value[name].as_str().unwrap_or_default().to_owned();
+    html! {
+        @for step in each(&grounds["steps"]) {
+            section.card {
+                header { h2 { "What the answer of " bdi { (text(&step, "policy")) } " rests on" } }
+                ul.findings {
+                    @for ground in each(&step["restsOn"]).iter().take(GROUNDS_SHOWN_MAX) {
+                        li {
+                            (Icon::Check)
+                            div {
+                                p { code { (text(ground, "what")) } " is " bdi { code { (text(ground, "value")) } } }
+                                p.hint { bdi { (sentence(&text(ground, "otherwise"))) } }
+                            }
+                        }
+                    }
+                }
+                @if let Some(unknown) = step["unknown"].as_str() { p.quiet { bdi { (sentence(unknown)) } } }
+                @else if each(&step["restsOn"]).is_empty() {
+                    p.quiet { "Nothing that was looked at: taken away one by one, it all left the answer as it is." }
                 }
             }
         }

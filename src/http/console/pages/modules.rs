@@ -16,6 +16,7 @@ use crate::http::console::parts::{dialog, field, history, list, text, time};
 use crate::http::console::view::{View, reason_of};
 use crate::model::api_token::Role;
 use crate::model::policy::Policy;
+use crate::policy::trust::read_signature;
 use crate::store::ModuleRow;
 
 const PATH: &str = "/console/policies/modules";
@@ -99,16 +100,34 @@ pub(crate) fn draw_upload(view: &View<'_>, draft: &Draft<'_>) -> Result<Reply> {
             @if !found.is_empty() { p.problem id="f-module-problem" { (Icon::Warning) span { (found.join("; ")) } } }
             p.hint id="f-module-hint" { "A WebAssembly component of the world grantd:policy, at most " (limit) " KiB. It is looked over and compiled before it is kept." }
         }
+        (signature_field(view, draft))
         (field::reason(draft))
     };
     let form = field::upload_form(view, draft, UPLOAD, &fields, &dialog::buttons("Upload", PATH));
     Ok(page(view)?.dialog("Upload a module", dialog::dialog("Upload a module", PATH, &form)).into())
 }
 
+/// The signature comes beside the module.
+fn signature_field(view: &View<'_>, draft: &Draft<'_>) -> Markup {
+    let needed = view.app.policies().are_signed();
+    let found = draft.problems("signature");
+    html! {
+        div.field {
+            label for="f-signature" { "Signature" @if !needed { " (optional)" } }
+            input id="f-signature" type="file" name="signature" accept=".sig"
+                aria-describedby=(if found.is_empty() { "f-signature-hint" } else { "f-signature-problem f-signature-hint" });
+            @if !found.is_empty() { p.problem id="f-signature-problem" { (Icon::Warning) span { (found.join("; ")) } } }
+            p.hint id="f-signature-hint" { @if needed { "This server runs signed modules alone. " } code { "grantd policy sign" } " writes the signature beside the module: its name with " code { ".sig" } " at the end." }
+        }
+    }
+}
+
 pub(crate) fn upload(view: &View<'_>, form: &Form) -> Result<Reply> {
     let missing = || Error::Invalid(vec![Violation::new("/module", Value::Null, "choose the file of the module")]);
-    let bytes = form.file().filter(|bytes| !bytes.is_empty()).ok_or_else(missing)?;
-    let uploaded = modules::module_upload(view.app, bytes, None, &view.origin(reason_of(form)?));
+    let bytes = form.file("module").ok_or_else(missing)?;
+    let signature = form.file("signature").map(read_signature).transpose();
+    let signature = signature.map_err(|what| Error::Invalid(vec![Violation::new("/signature", Value::Null, what)]))?;
+    let uploaded = modules::module_upload(view.app, bytes, signature.as_deref(), &view.origin(reason_of(form)?));
     let uploaded = uploaded.map_err(|error| match error {
         Error::Invalid(violations) => {
             let told: Vec<String> = violations.iter().map(|violation| violation.message.clone()).collect();
