@@ -207,6 +207,9 @@ fn bench(args: &Args) -> Fallible<()> {
     }
     floor.server.pause()?;
     grantd.server.pause()?;
+    for subject in [&floor, &grantd] {
+        prime(&runtime, args, &cores, subject)?;
+    }
 
     for round in 1..=args.rounds {
         let run = measure(&runtime, args, &cores, &floor)?;
@@ -265,17 +268,32 @@ fn start_base(args: &Args, cores: &Cores, dir: &Path) -> Fallible<Subject> {
     Subject::start_grantd(cores, &Setup { policies: Policies::None, accounts, asking, ..setup(args) }, "plain", &plain)
 }
 
-/// One window of one server, which runs only for that long.
-fn measure(runtime: &Runtime, args: &Args, cores: &Cores, subject: &Subject) -> Fallible<Run> {
-    subject.server.resume()?;
-    let plan = Plan {
+fn plan(args: &Args, cores: &Cores, subject: &Subject) -> Plan {
+    Plan {
         address: subject.address,
         requests: Arc::clone(&subject.requests),
         connections: args.connections,
         sleepless: matches!(cores, Cores::Apart),
         warm_up: WARM_UP,
         window: Duration::from_secs(args.seconds),
-    };
+    }
+}
+
+/// Lets every client ask once, where there are several.
+fn prime(runtime: &Runtime, args: &Args, cores: &Cores, subject: &Subject) -> Fallible<()> {
+    if subject.requests.len() > 1 {
+        subject.server.resume()?;
+        let rate = runtime.block_on(load::prime(&plan(args, cores, subject)))?;
+        println!("{} clients ask {} for the first time: {rate:.0} /s", subject.requests.len(), subject.name);
+        subject.server.pause()?;
+    }
+    Ok(())
+}
+
+/// One window of one server, which runs only for that long.
+fn measure(runtime: &Runtime, args: &Args, cores: &Cores, subject: &Subject) -> Fallible<Run> {
+    subject.server.resume()?;
+    let plan = plan(args, cores, subject);
     let run = runtime
         .block_on(load::run(&plan, &subject.server))
         .map_err(|error| format!("no figure, a run of {} failed: {error}{}", subject.name, subject.log_tail()))?;

@@ -119,7 +119,7 @@ pub struct KeysConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// Clients kept in memory (about 2 KiB each).
+    /// Clients kept in memory, as they ask (about 1 KiB each).
     pub clients_cached: usize,
     /// SQLite's page cache, for each of its up to nine connections.
     pub page_cache_kib: u32,
@@ -219,8 +219,8 @@ impl Default for KeysConfig {
 impl Default for LimitsConfig {
     fn default() -> Self {
         Self {
-            clients_cached: 10_000,
-            page_cache_kib: 1024,
+            clients_cached: 100_000,
+            page_cache_kib: 4096,
             connections: 10_000,
             requests: 4_000,
             request_head_seconds: 10,

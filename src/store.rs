@@ -32,6 +32,7 @@ mod signing_key;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use quick_cache::sync::Cache;
 use serde_json::Value;
@@ -84,6 +85,10 @@ pub struct StoreLimits {
 
 /// API tokens whose lookup is kept in memory.
 const API_TOKENS_CACHED: usize = 256;
+/// APIs that are kept in memory to be shared between the clients that have grants at them.
+const APIS_CACHED: usize = 1024;
+/// Generations count from zero.
+const NO_GENERATION: i64 = -1;
 /// Policies that are kept in memory to be shared between the clients that they apply to.
 const POLICIES_CACHED: usize = 1024;
 
@@ -94,6 +99,9 @@ type Stamped<T> = (i64, Arc<T>);
 pub struct Store {
     engine: LocalEngine,
     clients: Cache<String, Stamped<ClientView>>,
+    apis: Cache<Id, Stamped<ApiView>>,
+    /// A generation in which there was no policy.
+    without_policies: AtomicI64,
     api_tokens: Cache<[u8; 32], Stamped<ApiToken>>,
     policies: Cache<Id, Arc<PolicyView>>,
 }
@@ -210,6 +218,8 @@ impl Store {
         Self {
             engine,
             clients: Cache::new(limits.clients_cached),
+            apis: Cache::new(APIS_CACHED),
+            without_policies: AtomicI64::new(NO_GENERATION),
             api_tokens: Cache::new(API_TOKENS_CACHED),
             policies: Cache::new(POLICIES_CACHED),
         }

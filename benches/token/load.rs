@@ -44,6 +44,11 @@ impl Requests {
         Arc::new(Self { list, next: AtomicUsize::new(0), again: false, wanted })
     }
 
+    /// How many different ones there are.
+    pub(crate) fn len(&self) -> usize {
+        self.list.len()
+    }
+
     fn next(&self) -> Fallible<&[u8]> {
         let at = self.next.fetch_add(1, Ordering::Relaxed);
         let at = if self.again { at % self.list.len() } else { at };
@@ -70,6 +75,8 @@ pub(crate) struct Run {
     pub(crate) p999_ms: f64,
     /// CPU seconds of the server's process in each second; 1 is one core full. `None` where `/proc` is missing.
     pub(crate) server_busy: Option<f64>,
+    /// The part of it that went into records.
+    pub(crate) recording: Option<f64>,
 }
 
 impl fmt::Display for Run {
@@ -96,9 +103,9 @@ pub(crate) async fn run(plan: &Plan, server: &Server) -> Fallible<Run> {
     let wakeful = plan.sleepless.then(|| tokio::spawn(stay_awake()));
 
     sleep_until(begin.into()).await;
-    let (began, cpu_began) = (Instant::now(), server.cpu_seconds());
+    let (began, cpu_began, recorded_began) = (Instant::now(), server.cpu_seconds(), server.recording_seconds());
     sleep_until(end.into()).await;
-    let (ended, cpu_ended) = (Instant::now(), server.cpu_seconds());
+    let (ended, cpu_ended, recorded_ended) = (Instant::now(), server.cpu_seconds(), server.recording_seconds());
     if let Some(task) = wakeful {
         task.abort();
     }
@@ -122,7 +129,31 @@ pub(crate) async fn run(plan: &Plan, server: &Server) -> Fallible<Run> {
         p99_ms: percentile_ms(&latencies, 0.99),
         p999_ms: percentile_ms(&latencies, 0.999),
         server_busy: busy(cpu_began, cpu_ended),
+        recording: busy(recorded_began, recorded_ended),
     })
+}
+
+/// Asks every request once, so that none of the rounds pays for a client's first time: answers a second.
+pub(crate) async fn prime(plan: &Plan) -> Fallible<f64> {
+    let (begin, count) = (Instant::now(), plan.requests.list.len());
+    let mut tasks = Vec::new();
+    for first in 0..plan.connections as usize {
+        let (requests, connections) = (Arc::clone(&plan.requests), plan.connections as usize);
+        let mut stream = TcpStream::connect(plan.address).await?;
+        stream.set_nodelay(true)?;
+        tasks.push(tokio::spawn(async move {
+            let mut buffer = vec![0; RESPONSE_BYTES_MAX];
+            for request in requests.list.iter().skip(first).step_by(connections) {
+                stream.write_all(request).await?;
+                receive(&mut stream, &mut buffer, requests.wanted).await?;
+            }
+            Fallible::Ok(())
+        }));
+    }
+    for task in tasks {
+        task.await??;
+    }
+    Ok(count as f64 / begin.elapsed().as_secs_f64())
 }
 
 /// A task that is always ready: the runtime looks for events without ever waiting for one.

@@ -10,6 +10,8 @@ use crate::Fallible;
 
 /// `/proc` counts CPU time in these, on every Linux this runs on.
 const TICKS_PER_SECOND: f64 = 100.0;
+/// The threads of grantd that write decisions down.
+const RECORDING: [&str; 2] = ["grantd-recorder", "grantd-writer"];
 /// What SIGTERM may take.
 const STOP_MAX: Duration = Duration::from_secs(20);
 
@@ -91,13 +93,23 @@ impl Server {
         kib.parse::<f64>().ok().map(|kib| kib / 1024.0)
     }
 
-    /// User and system time of all its threads so far, fields 14 and 15 of its stat line (proc_pid_stat(5)).
+    /// CPU time of all its threads so far.
     pub(crate) fn cpu_seconds(&self) -> Option<f64> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
-        // The name before the last ')' may hold anything; field 3 follows it.
-        let (_, fields) = stat.rsplit_once(')')?;
-        let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<f64>);
-        Some((ticks.next()?.ok()? + ticks.next()?.ok()?) / TICKS_PER_SECOND)
+        cpu_seconds(&format!("/proc/{}", self.child.id()))
+    }
+
+    /// CPU time of the threads that write decisions down, which under a load of tokens write nothing else.
+    pub(crate) fn recording_seconds(&self) -> Option<f64> {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let mut found = None;
+        for task in tasks {
+            let task = task.ok()?.path();
+            let name = std::fs::read_to_string(task.join("comm")).unwrap_or_default();
+            if RECORDING.contains(&name.trim_end()) {
+                found = Some(found.unwrap_or(0.0) + cpu_seconds(task.to_str()?)?);
+            }
+        }
+        found
     }
 
     fn signal(&self, signal: &str) -> Fallible<()> {
@@ -105,6 +117,15 @@ impl Server {
         let status = kill.map_err(|error| format!("the command kill: {error}"))?;
         if status.success() { Ok(()) } else { Err(format!("kill {signal} {}: {status}", self.child.id()).into()) }
     }
+}
+
+/// User and system time, fields 14 and 15 of the stat line (proc_pid_stat(5)) of a process or a thread.
+fn cpu_seconds(folder: &str) -> Option<f64> {
+    let stat = std::fs::read_to_string(format!("{folder}/stat")).ok()?;
+    // The name before the last ')' may hold anything; field 3 follows it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut ticks = fields.split_whitespace().skip(11).map(str::parse::<f64>);
+    Some((ticks.next()?.ok()? + ticks.next()?.ok()?) / TICKS_PER_SECOND)
 }
 
 impl Drop for Server {

@@ -46,6 +46,10 @@ fn cpu_us_per_token(run: &Run) -> Option<f64> {
     Some(run.server_busy? * 1e6 / run.tokens_per_second)
 }
 
+fn recording_percent(run: &Run) -> Option<f64> {
+    Some(run.recording? / run.server_busy? * 1e2)
+}
+
 /// Median, least and greatest of a few values.
 #[derive(Clone, Copy)]
 pub(crate) struct Spread {
@@ -89,6 +93,7 @@ impl fmt::Display for Report {
         self.row(f, "latency p99, ms", 2, |side| side.spread(|run| Some(run.p99_ms)))?;
         self.row(f, "latency p99.9, ms", 2, |side| side.spread(|run| Some(run.p999_ms)))?;
         self.row(f, "server CPU an answer, µs", 1, |side| side.spread(cpu_us_per_token))?;
+        self.row(f, "of it for records, %", 1, |side| side.spread(recording_percent))?;
         self.row(f, "server busy, % of a core", 0, |side| side.spread(|run| Some(run.server_busy? * 1e2)))?;
         self.row(f, "start to first token, ms", 1, |side| Spread::of(side.starts_ms.clone()))?;
         self.single(f, "memory after start, MiB", |side| side.idle_mib)?;
@@ -109,7 +114,7 @@ impl Report {
     ) -> fmt::Result {
         let cell = |side| {
             value(side).map_or_else(
-                || "unknown".to_owned(),
+                || "-".to_owned(),
                 |Spread { median, least, greatest }| {
                     format!("{median:.decimals$} ({least:.decimals$} to {greatest:.decimals$})")
                 },
@@ -138,6 +143,7 @@ impl Report {
                 "p99Ms": spread(side.spread(|run| Some(run.p99_ms))),
                 "p999Ms": spread(side.spread(|run| Some(run.p999_ms))),
                 "cpuUs": spread(side.spread(cpu_us_per_token)),
+                "recordingPercent": spread(side.spread(recording_percent)),
                 "busy": spread(side.spread(|run| run.server_busy)),
                 "startMs": spread(Spread::of(side.starts_ms.clone())),
                 "idleMib": side.idle_mib,

@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use super::engine::{EngineError, Row, Statement, params};
 use super::machine_to_machine::credential_from_row;
 use super::policy::{APPLYING, PolicyView};
 use super::{Store, plain_error};
 use crate::clock::Timestamp;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::api::{Api, SigningAlg};
 use crate::model::credential::Credential;
 use crate::model::id::Id;
@@ -31,12 +32,15 @@ const GRANTS: &str = "SELECT g.id, g.not_before_ms, g.expires_at_ms, s.scope, d.
     JOIN grant_scope AS s ON s.grant_id = g.id \
     JOIN api_scope AS d ON d.api_id = g.api_id AND d.identifier = s.scope \
     WHERE m.client_id = ?1 AND p.active = 1 ORDER BY g.id, d.position";
+/// The APIs of the grants. Many clients share one: it is read again only when something changed.
 const APIS: &str = "SELECT DISTINCT p.id, p.app_id, p.audience, p.display_name, p.active, p.signing_alg, \
     p.token_lifetime_seconds, p.claims, p.attributes, p.built_in, \
     (SELECT json_group_array(identifier ORDER BY position) FROM api_scope WHERE api_id = p.id) \
     FROM machine_to_machine AS m \
     JOIN access_grant AS g ON g.service_account_id = m.service_account_id \
     JOIN api AS p ON p.id = g.api_id WHERE m.client_id = ?1 AND p.active = 1";
+/// Whether there is any policy at all.
+const POLICY: &str = "SELECT 1 FROM policy LIMIT 1";
 const IMPORTED: &str = "SELECT EXISTS (SELECT 1 FROM credential WHERE hash_kind = 'argon2id')";
 
 /// A client with its account, its secrets and what is granted to it.
@@ -131,16 +135,56 @@ impl Store {
         {
             return Ok(Some(view));
         }
-        let statements =
-            [CLIENT, CREDENTIALS, GRANTS, APIS, APPLYING].map(|sql| Statement::new(sql, params![client_id]));
-        let (generation, answers) = self.engine.read_together(&statements).map_err(plain_error)?;
-        let Some(view) = self.client_from_rows(&answers).map_err(plain_error)? else {
+        let (generation, read) = self.client_read(client_id, generation)?;
+        let Some(view) = read else {
             // Not remembered: guesses at client ids must not push real clients out.
             return Ok(None);
         };
         let view = Arc::new(view);
         self.clients.insert(client_id.to_owned(), (generation, Arc::clone(&view)));
         Ok(Some(view))
+    }
+
+    /// The client, and the generation that it is of. What it shares with other clients is not read where it is known to
+    /// be of the same generation: `latest`, or whatever is committed meanwhile.
+    fn client_read(&self, client_id: &str, latest: i64) -> Result<(i64, Option<ClientView>)> {
+        let without_policies = self.without_policies.load(Ordering::Acquire) == latest;
+        let own = [CLIENT, CREDENTIALS, GRANTS];
+        let short: Vec<&str> = own.into_iter().chain((!without_policies).then_some(APPLYING)).collect();
+        let (generation, answers) = self.read_for(client_id, &short)?;
+        let [client, credentials, grants, rest @ ..] = answers.as_slice() else { return Err(miscounted()) };
+        if !without_policies || generation == latest {
+            let known = |id: &Id| self.apis.get(id).filter(|(read_in, _)| *read_in == generation).map(|(_, api)| api);
+            let policies = rest.first().map_or(&[][..], Vec::as_slice);
+            if let Some(grants) = grants_from_rows(grants, known).map_err(plain_error)? {
+                let view = self.client_from_rows(client, credentials, grants, policies).map_err(plain_error)?;
+                return Ok((generation, view));
+            }
+        }
+        let (generation, answers) = self.read_for(client_id, &[CLIENT, CREDENTIALS, GRANTS, APPLYING, APIS, POLICY])?;
+        let [client, credentials, grants, policies, apis, any_policy] = answers.as_slice() else {
+            return Err(miscounted());
+        };
+        let apis = apis_from_rows(apis).map_err(plain_error)?;
+        let grants = grants_from_rows(grants, |id| apis.get(id).cloned()).map_err(plain_error)?;
+        let grants = grants.ok_or_else(|| Error::Internal("a grant is at no API".to_owned()))?;
+        let view = self.client_from_rows(client, credentials, grants, policies).map_err(plain_error)?;
+        for (id, api) in apis {
+            self.apis.insert(id, (generation, api));
+        }
+        if any_policy.is_empty() {
+            self.without_policies.store(generation, Ordering::Release);
+        }
+        Ok((generation, view))
+    }
+
+    /// Statements about one client, of one moment.
+    fn read_for(&self, client_id: &str, statements: &[&'static str]) -> Result<(i64, Vec<Vec<Row>>)> {
+        let statements: Vec<Statement> = statements
+            .iter()
+            .map(|sql| Statement::new(sql, if *sql == POLICY { Vec::new() } else { params![client_id] }))
+            .collect();
+        self.engine.read_together(&statements).map_err(plain_error)
     }
 
     /// Whether there is a client with this `client_id`.
@@ -159,10 +203,13 @@ impl Store {
         row.map_or(Ok(false), |row| row.flag(0)).map_err(plain_error)
     }
 
-    fn client_from_rows(&self, answers: &[Vec<Row>]) -> Result<Option<ClientView>, EngineError> {
-        let [client, credentials, grants, apis, policies] = answers else {
-            return Err(EngineError::Sql("five statements have five answers".to_owned()));
-        };
+    fn client_from_rows(
+        &self,
+        client: &[Row],
+        credentials: &[Row],
+        grants: Vec<GrantView>,
+        policies: &[Row],
+    ) -> Result<Option<ClientView>, EngineError> {
         let Some(row) = client.first() else { return Ok(None) };
         let methods: Vec<String> = row.parsed(4)?;
         Ok(Some(ClientView {
@@ -178,27 +225,36 @@ impl Store {
             account_active: row.flag(9)?,
             account_attributes: row.object(10)?,
             credentials: credentials.iter().map(credential_from_row).collect::<Result<_, _>>()?,
-            grants: grants_from_rows(grants, apis)?,
+            grants,
             policies: self.policies_from_rows(policies)?,
             digest: row.digest(),
         }))
     }
 }
 
-fn grants_from_rows(rows: &[Row], apis: &[Row]) -> Result<Vec<GrantView>, EngineError> {
-    let mut by_id = HashMap::with_capacity(apis.len());
-    for row in apis {
+fn miscounted() -> Error {
+    Error::Internal("every statement has one answer".to_owned())
+}
+
+fn apis_from_rows(rows: &[Row]) -> Result<HashMap<Id, Arc<ApiView>>, EngineError> {
+    let api = |row: &Row| {
         let id = row.id(0)?;
         let view = ApiView { id: id.clone(), api: api_from_row(row)?, scopes: row.parsed(10)?, digest: row.digest() };
-        by_id.insert(id, Arc::new(view));
-    }
+        Ok((id, Arc::new(view)))
+    };
+    rows.iter().map(api).collect()
+}
+
+/// The grants of the rows, with the APIs that `known` has; `None` when it lacks one.
+fn grants_from_rows(
+    rows: &[Row],
+    known: impl Fn(&Id) -> Option<Arc<ApiView>>,
+) -> Result<Option<Vec<GrantView>>, EngineError> {
     let mut grants: Vec<GrantView> = Vec::new();
     for row in rows {
         let id = row.id(0)?;
         if grants.last().is_none_or(|last| last.id != id) {
-            let api_id = row.id(5)?;
-            let api = by_id.get(&api_id).cloned();
-            let api = api.ok_or_else(|| EngineError::Damaged(format!("grant {id} is at no API")))?;
+            let Some(api) = known(&row.id(5)?) else { return Ok(None) };
             let (not_before, expires_at) = (row.optional_time(1)?, row.optional_time(2)?);
             grants.push(GrantView { id, api, not_before, expires_at, scopes: Vec::new() });
         }
@@ -206,7 +262,7 @@ fn grants_from_rows(rows: &[Row], apis: &[Row]) -> Result<Vec<GrantView>, Engine
             grant.scopes.push((row.text(3)?, row.flag(4)?));
         }
     }
-    Ok(grants)
+    Ok(Some(grants))
 }
 
 pub(super) fn api_from_row(row: &Row) -> Result<Api, EngineError> {

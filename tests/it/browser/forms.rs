@@ -51,6 +51,7 @@ const CASES: &[Case<'_>] = &[
         "Service Account",
         "there is no ServiceAccount",
     ),
+    case("{client}/edit", &[("Service Name", LONG)], "Save", "Service Name", "at most 200 characters"),
     case("{client}/secrets/add", &[("Ends at (UTC)", "2020-01-01T00:00")], "Make a secret", "Ends at (UTC)", "future"),
     case(
         "/marketplace/api/add",
@@ -74,6 +75,21 @@ const CASES: &[Case<'_>] = &[
         "Save",
         "Identifier",
         "twice",
+    ),
+    case(
+        "{api}/scopes/edit?scope=orders:write",
+        &[("Identifier", "orders:read"), ("Display Name", "Kept")],
+        "Save",
+        "Identifier",
+        "twice",
+    ),
+    case("{api}/tokens/edit", &[("Claims", "{\"tier\": gold}")], "Save", "Claims", "not JSON"),
+    case(
+        "{grant}/edit",
+        &[("From when (UTC)", "2028-01-01T00:00"), ("Until when (UTC)", "2027-06-01T00:00")],
+        "Save",
+        "Until when (UTC)",
+        "later than",
     ),
     case(
         "/grants/add?api={api-id}",

@@ -97,6 +97,7 @@ impl Scene {
             .replace("{account}", &format!("/service-accounts/{}", self.name("account")))
             .replace("{client}", &format!("/marketplace/machine-to-machine/{}", self.name("client")))
             .replace("{api}", &format!("/marketplace/api/{}", self.name("api")))
+            .replace("{grant}", &format!("/grants/{}", self.name("grant")))
             .replace("{policy}", &format!("/policies/{}", self.name("policy")))
             .replace("{question}", self.name("question"))
             .replace("{api-id}", self.name("api"))
