@@ -51,7 +51,7 @@ const CASES: &[Case<'_>] = &[
         "Service Account",
         "there is no ServiceAccount",
     ),
-    case("{client}/edit", &[("Service Name", LONG)], "Save", "Service Name", "at most 200 characters"),
+    case("{client}/edit", &[("Service Name", " ")], "Save", "Service Name", "must not be empty"),
     case("{client}/secrets/add", &[("Ends at (UTC)", "2020-01-01T00:00")], "Make a secret", "Ends at (UTC)", "future"),
     case(
         "/marketplace/api/add",
