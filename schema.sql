@@ -1,4 +1,4 @@
--- The whole schema of a grantd database (user_version 7).
+-- The whole schema of a grantd database (user_version 9).
 --
 -- Rules (a test holds them): every table is STRICT; no clock and no randomness in SQL, both come in as
 -- parameters; every admin write carries one row of audit_commit, whose `guard` fails when the write's
@@ -6,12 +6,18 @@
 -- Times are Unix milliseconds (`_ms`). Ids are 22 URL-safe characters, ordered by time of making.
 
 -- One row. `value` counts the committed changes that a token or an admin answer may depend on, whoever
--- made them: the triggers at the end of this file move it. Caches are valid while it stands still.
+-- made them: the triggers at the end of this file move it. Caches are valid while it stands still. `api_tokens`
+-- counts those changes to API tokens alone: whoever writes much is not looked up anew each time. Beside them, how many there
+-- are of what there are most of: counting them would be a walk.
 CREATE TABLE generation (
-    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
-    value    INTEGER NOT NULL
+    only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
+    value      INTEGER NOT NULL,
+    api_tokens INTEGER NOT NULL,
+    accounts   INTEGER NOT NULL,
+    clients    INTEGER NOT NULL,
+    grants     INTEGER NOT NULL
 ) STRICT;
-INSERT INTO generation (only_row, value) VALUES (1, 0);
+INSERT INTO generation (only_row, value, api_tokens, accounts, clients, grants) VALUES (1, 0, 0, 0, 0, 0);
 
 -- What belongs to the database as a whole: the check value of its master key, the sample that `dev` made.
 CREATE TABLE setting (
@@ -21,7 +27,8 @@ CREATE TABLE setting (
 
 -- Who a token is about (`sub`).
 CREATE TABLE service_account (
-    id             TEXT PRIMARY KEY CHECK (length(id) = 22),
+    seq            INTEGER PRIMARY KEY,
+    id             TEXT NOT NULL UNIQUE CHECK (length(id) = 22),
     user_name      TEXT NOT NULL COLLATE NOCASE UNIQUE,
     display_name   TEXT NOT NULL,
     active         INTEGER NOT NULL CHECK (active IN (0, 1)),
@@ -30,11 +37,17 @@ CREATE TABLE service_account (
     created_at_ms  INTEGER NOT NULL,
     modified_at_ms INTEGER NOT NULL
 ) STRICT;
-CREATE INDEX service_account_active ON service_account (active, id);
+CREATE INDEX service_account_active ON service_account (active);
+CREATE INDEX service_account_active_name ON service_account (active, user_name);
+-- Every three characters that a name has in a row, folded: where a text stands in one, all of the text's are found here.
+-- The triggers at the end of this file keep it; it holds no copy of the names.
+CREATE VIRTUAL TABLE service_account_gram USING fts5 (user_name, display_name, content = 'service_account',
+    content_rowid = 'seq', tokenize = 'trigram', detail = 'none', columnsize = 0);
 
 -- An OAuth client: lets one service account authenticate.
 CREATE TABLE machine_to_machine (
-    id                   TEXT PRIMARY KEY CHECK (length(id) = 22),
+    seq                  INTEGER PRIMARY KEY,
+    id                   TEXT NOT NULL UNIQUE CHECK (length(id) = 22),
     client_id            TEXT NOT NULL UNIQUE,
     display_name         TEXT NOT NULL,
     service_account_id   TEXT NOT NULL REFERENCES service_account (id) ON DELETE RESTRICT,
@@ -46,6 +59,8 @@ CREATE TABLE machine_to_machine (
     modified_at_ms       INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX machine_to_machine_account ON machine_to_machine (service_account_id);
+CREATE VIRTUAL TABLE machine_to_machine_gram USING fts5 (client_id, display_name, content = 'machine_to_machine',
+    content_rowid = 'seq', tokenize = 'trigram', detail = 'none', columnsize = 0);
 
 -- One way to authenticate as a client. A secret keeps only a hash: a keyed one when it was generated
 -- (256 random bits need no slow hash), Argon2id when a person chose it. `public` is the JSON of the other kinds.
@@ -115,7 +130,7 @@ CREATE TABLE access_grant (
     CHECK (not_before_ms IS NULL OR expires_at_ms IS NULL OR not_before_ms < expires_at_ms)
 ) STRICT;
 CREATE INDEX access_grant_account ON access_grant (service_account_id, api_id);
-CREATE INDEX access_grant_api ON access_grant (api_id);
+CREATE INDEX access_grant_api ON access_grant (api_id, id);
 CREATE INDEX access_grant_expiry ON access_grant (expires_at_ms) WHERE expires_at_ms IS NOT NULL;
 
 -- The second key makes it impossible to grant a scope that the API does not define, or to drop one in use.
@@ -210,6 +225,8 @@ CREATE TABLE decision (
     rest               TEXT NOT NULL
 ) STRICT;
 CREATE INDEX decision_client ON decision (client_id);
+-- Denials are found among any number of tokens; a token pays nothing for it.
+CREATE INDEX decision_denied ON decision (outcome) WHERE outcome <> 'issued';
 
 -- What the policies of a request were given and said, known by its SHA-256: the same for as long as answers are
 -- reused, and kept once for all decisions that rest on it. `at_ms` is up to an hour behind the youngest of them.
@@ -339,12 +356,16 @@ CREATE TABLE console_session (
 CREATE INDEX console_session_api_token ON console_session (api_token_id);
 
 -- The triggers that move `generation`. `last_used_at_ms` is left out: it changes no answer.
-CREATE TRIGGER service_account_ins AFTER INSERT ON service_account BEGIN UPDATE generation SET value = value + 1; END;
+CREATE TRIGGER service_account_ins AFTER INSERT ON service_account
+    BEGIN UPDATE generation SET value = value + 1, accounts = accounts + 1; END;
 CREATE TRIGGER service_account_upd AFTER UPDATE ON service_account BEGIN UPDATE generation SET value = value + 1; END;
-CREATE TRIGGER service_account_del AFTER DELETE ON service_account BEGIN UPDATE generation SET value = value + 1; END;
-CREATE TRIGGER machine_to_machine_ins AFTER INSERT ON machine_to_machine BEGIN UPDATE generation SET value = value + 1; END;
+CREATE TRIGGER service_account_del AFTER DELETE ON service_account
+    BEGIN UPDATE generation SET value = value + 1, accounts = accounts - 1; END;
+CREATE TRIGGER machine_to_machine_ins AFTER INSERT ON machine_to_machine
+    BEGIN UPDATE generation SET value = value + 1, clients = clients + 1; END;
 CREATE TRIGGER machine_to_machine_upd AFTER UPDATE ON machine_to_machine BEGIN UPDATE generation SET value = value + 1; END;
-CREATE TRIGGER machine_to_machine_del AFTER DELETE ON machine_to_machine BEGIN UPDATE generation SET value = value + 1; END;
+CREATE TRIGGER machine_to_machine_del AFTER DELETE ON machine_to_machine
+    BEGIN UPDATE generation SET value = value + 1, clients = clients - 1; END;
 CREATE TRIGGER credential_ins AFTER INSERT ON credential BEGIN UPDATE generation SET value = value + 1; END;
 CREATE TRIGGER credential_upd AFTER UPDATE OF id, machine_to_machine_id, kind, hash_kind, hash, public, not_before_ms, expires_at_ms ON credential
     BEGIN UPDATE generation SET value = value + 1; END;
@@ -355,19 +376,23 @@ CREATE TRIGGER api_del AFTER DELETE ON api BEGIN UPDATE generation SET value = v
 CREATE TRIGGER api_scope_ins AFTER INSERT ON api_scope BEGIN UPDATE generation SET value = value + 1; END;
 CREATE TRIGGER api_scope_upd AFTER UPDATE ON api_scope BEGIN UPDATE generation SET value = value + 1; END;
 CREATE TRIGGER api_scope_del AFTER DELETE ON api_scope BEGIN UPDATE generation SET value = value + 1; END;
-CREATE TRIGGER access_grant_ins AFTER INSERT ON access_grant BEGIN UPDATE generation SET value = value + 1; END;
+CREATE TRIGGER access_grant_ins AFTER INSERT ON access_grant
+    BEGIN UPDATE generation SET value = value + 1, grants = grants + 1; END;
 CREATE TRIGGER access_grant_upd AFTER UPDATE ON access_grant BEGIN UPDATE generation SET value = value + 1; END;
-CREATE TRIGGER access_grant_del AFTER DELETE ON access_grant BEGIN UPDATE generation SET value = value + 1; END;
+CREATE TRIGGER access_grant_del AFTER DELETE ON access_grant
+    BEGIN UPDATE generation SET value = value + 1, grants = grants - 1; END;
 CREATE TRIGGER grant_scope_ins AFTER INSERT ON grant_scope BEGIN UPDATE generation SET value = value + 1; END;
 CREATE TRIGGER grant_scope_upd AFTER UPDATE ON grant_scope BEGIN UPDATE generation SET value = value + 1; END;
 CREATE TRIGGER grant_scope_del AFTER DELETE ON grant_scope BEGIN UPDATE generation SET value = value + 1; END;
 CREATE TRIGGER policy_ins AFTER INSERT ON policy BEGIN UPDATE generation SET value = value + 1; END;
 CREATE TRIGGER policy_upd AFTER UPDATE ON policy BEGIN UPDATE generation SET value = value + 1; END;
 CREATE TRIGGER policy_del AFTER DELETE ON policy BEGIN UPDATE generation SET value = value + 1; END;
-CREATE TRIGGER api_token_ins AFTER INSERT ON api_token BEGIN UPDATE generation SET value = value + 1; END;
+CREATE TRIGGER api_token_ins AFTER INSERT ON api_token
+    BEGIN UPDATE generation SET value = value + 1, api_tokens = api_tokens + 1; END;
 CREATE TRIGGER api_token_upd AFTER UPDATE OF id, role, active, hash, expires_at_ms ON api_token
-    BEGIN UPDATE generation SET value = value + 1; END;
-CREATE TRIGGER api_token_del AFTER DELETE ON api_token BEGIN UPDATE generation SET value = value + 1; END;
+    BEGIN UPDATE generation SET value = value + 1, api_tokens = api_tokens + 1; END;
+CREATE TRIGGER api_token_del AFTER DELETE ON api_token
+    BEGIN UPDATE generation SET value = value + 1, api_tokens = api_tokens + 1; END;
 
 -- What an apply made, and under which name: a later apply under that name may prune it, and nothing else.
 CREATE TABLE managed (
@@ -385,3 +410,31 @@ CREATE TRIGGER credential_unmanage AFTER DELETE ON credential BEGIN DELETE FROM 
 CREATE TRIGGER api_unmanage AFTER DELETE ON api BEGIN DELETE FROM managed WHERE id = OLD.id; END;
 CREATE TRIGGER access_grant_unmanage AFTER DELETE ON access_grant BEGIN DELETE FROM managed WHERE id = OLD.id; END;
 CREATE TRIGGER policy_unmanage AFTER DELETE ON policy BEGIN DELETE FROM managed WHERE id = OLD.id; END;
+
+-- The triggers that keep the three-character indexes.
+CREATE TRIGGER service_account_gram_ins AFTER INSERT ON service_account BEGIN
+    INSERT INTO service_account_gram (rowid, user_name, display_name) VALUES (NEW.seq, NEW.user_name, NEW.display_name);
+END;
+CREATE TRIGGER service_account_gram_upd AFTER UPDATE ON service_account
+    WHEN NEW.user_name IS NOT OLD.user_name OR NEW.display_name IS NOT OLD.display_name BEGIN
+    INSERT INTO service_account_gram (service_account_gram, rowid, user_name, display_name)
+        VALUES ('delete', OLD.seq, OLD.user_name, OLD.display_name);
+    INSERT INTO service_account_gram (rowid, user_name, display_name) VALUES (NEW.seq, NEW.user_name, NEW.display_name);
+END;
+CREATE TRIGGER service_account_gram_del AFTER DELETE ON service_account BEGIN
+    INSERT INTO service_account_gram (service_account_gram, rowid, user_name, display_name)
+        VALUES ('delete', OLD.seq, OLD.user_name, OLD.display_name);
+END;
+CREATE TRIGGER machine_to_machine_gram_ins AFTER INSERT ON machine_to_machine BEGIN
+    INSERT INTO machine_to_machine_gram (rowid, client_id, display_name) VALUES (NEW.seq, NEW.client_id, NEW.display_name);
+END;
+CREATE TRIGGER machine_to_machine_gram_upd AFTER UPDATE ON machine_to_machine
+    WHEN NEW.client_id IS NOT OLD.client_id OR NEW.display_name IS NOT OLD.display_name BEGIN
+    INSERT INTO machine_to_machine_gram (machine_to_machine_gram, rowid, client_id, display_name)
+        VALUES ('delete', OLD.seq, OLD.client_id, OLD.display_name);
+    INSERT INTO machine_to_machine_gram (rowid, client_id, display_name) VALUES (NEW.seq, NEW.client_id, NEW.display_name);
+END;
+CREATE TRIGGER machine_to_machine_gram_del AFTER DELETE ON machine_to_machine BEGIN
+    INSERT INTO machine_to_machine_gram (machine_to_machine_gram, rowid, client_id, display_name)
+        VALUES ('delete', OLD.seq, OLD.client_id, OLD.display_name);
+END;

@@ -221,7 +221,7 @@ async fn page(app: web::Data<App>, request: &HttpRequest, asked: search::Asked) 
     answer(request, operation, |page| {
         let shown = |record| shown(record, &projection, app.public_url());
         let resources: Vec<Map<String, Value>> = page.items.iter().map(shown).collect();
-        scim_json(StatusCode::OK, &list_of(&resources, page.total, start_index))
+        scim_json(StatusCode::OK, &list_of(&resources, page.total.count, start_index))
     })
     .await
 }

@@ -1,10 +1,11 @@
 //! How grants are kept.
 
-use super::Store;
 use super::audit::guarded_commit;
 use super::engine::{Batch, EngineError, Row, Statement, Value, params};
 use super::entity::{Dependent, Entity, json_array, meta_params, unchanged};
 use super::list::{Attribute, Kind};
+use super::reach::COUNTED_MAX;
+use super::{Store, Total, plain_error};
 use crate::error::{Error, Result, Violation};
 use crate::model::Record;
 use crate::model::api::Api;
@@ -16,7 +17,8 @@ impl Entity for Grant {
     const SELECT: &'static str = "SELECT t.id, t.created_at_ms, t.modified_at_ms, t.revision, t.service_account_id, \
         t.api_id, t.not_before_ms, t.expires_at_ms, t.reason, \
         (SELECT json_group_array(scope ORDER BY scope) FROM grant_scope WHERE grant_id = t.id) FROM access_grant AS t";
-    const COUNT: &'static str = "SELECT COUNT(*) FROM access_grant AS t";
+    const FROM: &'static str = " FROM access_grant AS t";
+    const TOTAL: Option<&'static str> = Some("SELECT grants FROM generation");
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM access_grant WHERE id = ?10 AND revision = ?11)");
     const UNCHANGED: &'static str = unchanged!("access_grant");
     const ATTRIBUTES: &'static [Attribute] = &[
@@ -140,4 +142,15 @@ fn insert_scopes(record: &Record<Grant>) -> Statement {
         "INSERT INTO grant_scope (grant_id, api_id, scope) SELECT ?1, ?2, value FROM json_each(?3)";
     let scopes = json_array(record.value.scopes.iter().map(String::as_str));
     Statement::new(INSERT_SCOPES, params![&record.id, record.value.api_id.as_str(), scopes])
+}
+
+impl Store {
+    /// How many grants hold a scope of an API, counted as far as a page goes.
+    pub(crate) fn grant_count_of_scope(&self, api_id: &Id, scope: &str) -> Result<Total> {
+        const COUNT: &str =
+            "SELECT COUNT(*) FROM (SELECT 1 FROM grant_scope WHERE api_id = ?1 AND scope = ?2 LIMIT ?3)";
+        let row = self.read_one(&Statement::new(COUNT, params![api_id, scope, COUNTED_MAX + 1]))?;
+        let count = row.map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)?;
+        Ok(Total { count: count.min(COUNTED_MAX), has_more: count > COUNTED_MAX })
+    }
 }

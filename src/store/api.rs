@@ -23,7 +23,7 @@ impl Entity for Api {
         (SELECT json_group_array(json_object('identifier', identifier, 'displayName', display_name, 'description', \
         description, 'sensitivity', sensitivity, 'default', json(iif(is_default, 'true', 'false'))) ORDER BY position) \
         FROM api_scope WHERE api_id = t.id) FROM api AS t";
-    const COUNT: &'static str = "SELECT COUNT(*) FROM api AS t";
+    const FROM: &'static str = " FROM api AS t";
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM api WHERE id = ?10 AND revision = ?11)");
     const UNCHANGED: &'static str = unchanged!("api");
     const ATTRIBUTES: &'static [Attribute] = &[

@@ -15,11 +15,13 @@ use crate::secret::Hash;
 const SELECT: &str = "SELECT t.id, t.display_name, t.role, t.active, t.last4, t.issued_at_ms, t.expires_at_ms, \
     t.last_used_at_ms FROM api_token AS t";
 pub(crate) static API_TOKENS: Listing = Listing {
-    count: "SELECT COUNT(*) FROM api_token AS t",
+    from: " FROM api_token AS t",
     select: SELECT,
     key: "t.id",
     attributes: ATTRIBUTES,
     has_meta: false,
+    total: None,
+    reach: None,
 };
 const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM api_token)";
 const INSERT: &str = "INSERT INTO api_token (id, display_name, role, active, hash, last4, issued_at_ms, expires_at_ms) \

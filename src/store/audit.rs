@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::engine::{Row, Statement, params};
-use super::entity::{Page, Query};
-use super::list::{self, Attribute, Kind, Listing};
+use super::entity::{Page, Query, Total};
+use super::list::{self, Attribute, Kind, Listing, Statements};
+use super::reach::{CANDIDATES_MAX, Reach, Way};
 use super::{Origin, Store, Write, plain_error};
 use crate::error::{Error, Result};
 use crate::model::id::Id;
@@ -103,11 +104,21 @@ impl EventRow {
 const SELECT_COMMIT: &str = "SELECT t.id, t.at_ms, t.actor_id, t.actor_name, t.actor_type, t.reason, t.correlation, \
     t.request_id, t.changes, t.seq, s.hash IS NOT NULL FROM audit_commit AS t LEFT JOIN audit_seal AS s ON s.seq = t.seq";
 pub(crate) static COMMITS: Listing = Listing {
-    count: "SELECT COUNT(*) FROM audit_commit AS t",
+    from: " FROM audit_commit AS t",
     select: SELECT_COMMIT,
-    key: "t.id",
+    key: "t.seq",
     attributes: COMMIT_ATTRIBUTES,
     has_meta: false,
+    // None is ever removed, and AUTOINCREMENT leaves none out.
+    total: Some("SELECT COALESCE((SELECT max(seq) FROM audit_commit), 0)"),
+    reach: Some(&Reach {
+        newest: "t.seq > (SELECT max(seq) FROM audit_commit) - ",
+        span: "SELECT (SELECT max(seq) FROM audit_commit) - (SELECT min(seq) FROM audit_commit)",
+        rows: 5000,
+        ordered: &[],
+        unique: &["id"],
+        sources: &[],
+    }),
 };
 static COMMIT_ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
@@ -131,16 +142,19 @@ static COMMIT_ATTRIBUTES: &[Attribute] = &[
 /// The history of one thing, newest first.
 const COMMITS_ABOUT: &str = " JOIN audit_subject AS a ON a.seq = t.seq WHERE a.resource_id = ?1 \
     ORDER BY a.seq DESC LIMIT ?2 OFFSET ?3";
-const COUNT_ABOUT: &str = "SELECT COUNT(*) FROM audit_subject WHERE resource_id = ?1";
+/// Up to ?2 of them; all where that is negative.
+const COUNT_ABOUT: &str = "SELECT COUNT(*) FROM (SELECT seq FROM audit_subject WHERE resource_id = ?1 LIMIT ?2)";
 
 const SELECT_EVENT: &str = "SELECT t.id, t.at_ms, t.type, t.display_name, t.severity, t.request_id, t.status, \
     t.actor_id, t.actor_name, t.actor_type, t.client_ip, t.user_agent FROM event_log AS t";
 pub(crate) static EVENTS: Listing = Listing {
-    count: "SELECT COUNT(*) FROM event_log AS t",
+    from: " FROM event_log AS t",
     select: SELECT_EVENT,
     key: "t.id",
     attributes: EVENT_ATTRIBUTES,
     has_meta: false,
+    total: None,
+    reach: None,
 };
 static EVENT_ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
@@ -295,8 +309,9 @@ impl Store {
         let skipped = i64::from(query.start_index.max(1)) - 1;
         let params = params![resource_id, i64::from(query.count), skipped];
         let page = Statement { sql: [SELECT_COMMIT, COMMITS_ABOUT].concat().into(), params };
-        let count = Statement::new(COUNT_ABOUT, params![resource_id]);
-        self.page_of(&count, &page, commit_from_row)
+        let counted_max = query.bounded.then(|| query.counted_max());
+        let count = Statement::new(COUNT_ABOUT, params![resource_id, counted_max.map_or(-1, |max| max + 1)]);
+        self.page_of(Statements { count, counted_max, page }, None, commit_from_row)
     }
 
     /// One event.
@@ -319,24 +334,48 @@ impl Store {
         query: &Query,
         item: impl Fn(&Row) -> Result<T, super::engine::EngineError>,
     ) -> Result<Page<T>> {
-        let (count, page) = list::statements(listing, query)?;
-        self.page_of(&count, &page, item)
+        let way = self.way_of(listing, query)?;
+        self.page_of(list::statements(listing, query, &way)?, way.limit(), item)
     }
 
-    /// As [`Store::page`], with statements that are there already.
+    /// How a list is read: in its order; or by what an index names, when it is asked to stay within bounds or when that
+    /// is little.
+    fn way_of(&self, listing: &Listing, query: &Query) -> Result<Way> {
+        let (Some(reach), Some(filter)) = (listing.reach, &query.filter) else { return Ok(Way::Along) };
+        if query.bounded {
+            return Ok(Way::bounded(reach, filter));
+        }
+        let Some(Way::Candidates { source, value, max }) = reach.candidates_by_text(filter) else {
+            return Ok(Way::Along);
+        };
+        let found = self.read_one(&source.probe(&value))?;
+        let found = found.map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)?;
+        Ok(if found > CANDIDATES_MAX { Way::Along } else { Way::Candidates { source, value, max } })
+    }
+
+    /// As [`Store::page`], with statements that are there already; `limit` says how many rows there are to look at, and
+    /// how many of them are.
     fn page_of<T>(
         &self,
-        count: &Statement,
-        page: &Statement,
+        statements: Statements,
+        limit: Option<(Statement, i64)>,
         item: impl Fn(&Row) -> Result<T, super::engine::EngineError>,
     ) -> Result<Page<T>> {
-        let (_, answers) = self.engine.read_together(&[count.clone(), page.clone()]).map_err(plain_error)?;
-        let [total, rows] = answers.as_slice() else {
-            return Err(Error::Internal("two statements have two answers".to_owned()));
+        let Statements { count, counted_max, page } = statements;
+        let (there_are, looked_at) = limit.unzip();
+        let asked: Vec<Statement> = [page, count].into_iter().chain(there_are).collect();
+        let (_, answers) = self.engine.read_together(&asked).map_err(plain_error)?;
+        let number = |index: usize| {
+            let row = answers.get(index).and_then(|rows| rows.first());
+            row.map_or(Ok(None), |row| row.optional_integer(0)).map_err(plain_error)
         };
-        let total = total.first().map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)?;
+        let counted = number(1)?.unwrap_or_default();
+        let most = counted_max.unwrap_or(i64::MAX);
+        let total = Total { count: counted.min(most), has_more: counted > most };
+        let there_are = number(2)?.unwrap_or_default();
+        let rows = answers.first().map(Vec::as_slice).unwrap_or_default();
         let items = rows.iter().map(|row| item(row).map_err(plain_error)).collect::<Result<_>>()?;
-        Ok(Page { total, items })
+        Ok(Page { total, looked_at: looked_at.filter(|rows| there_are > *rows), items })
     }
 }
 

@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::engine::{Batch, EngineError, Row, Statement, params};
-use super::entity::{Page, Query};
+use super::entity::{Page, Query, Total};
 use super::list::{Attribute, Kind, Listing};
+use super::reach::{By, Reach, Source};
 use super::{Store, plain_error};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -32,7 +33,7 @@ const SELECT: &str = "SELECT t.id, t.at_ms, t.outcome, t.error, t.client_id, t.s
     FROM decision AS t";
 
 pub(crate) static DECISIONS: Listing = Listing {
-    count: "SELECT COUNT(*) FROM decision AS t",
+    from: " FROM decision AS t",
     select: SELECT,
     key: "t.seq",
     attributes: &[
@@ -54,6 +55,28 @@ pub(crate) static DECISIONS: Listing = Listing {
         },
     ],
     has_meta: false,
+    total: None,
+    reach: Some(&Reach {
+        newest: "t.seq > (SELECT max(seq) FROM decision) - ",
+        span: "SELECT (SELECT max(seq) FROM decision) - (SELECT min(seq) FROM decision)",
+        rows: 10_000,
+        ordered: &["clientId"],
+        unique: &["id", "jti"],
+        sources: &[
+            Source {
+                attributes: &["clientId"],
+                by: By::Value(&[]),
+                select: "SELECT seq FROM decision WHERE client_id = ?1 ORDER BY seq DESC LIMIT ?2",
+                count: "SELECT COUNT(*) FROM (SELECT seq FROM decision WHERE client_id = ?1 LIMIT ?2)",
+            },
+            Source {
+                attributes: &["outcome"],
+                by: By::Value(&["refused", "failed"]),
+                select: "SELECT seq FROM decision WHERE outcome <> 'issued' AND outcome = ?1 ORDER BY seq DESC LIMIT ?2",
+                count: "SELECT COUNT(*) FROM (SELECT seq FROM decision WHERE outcome <> 'issued' AND outcome = ?1 LIMIT ?2)",
+            },
+        ],
+    }),
 };
 
 /// A decision on its way into the database: the record, and what lists find it by.
@@ -215,7 +238,7 @@ impl Store {
         };
         let total = total.first().map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)?;
         let items = rows.iter().map(|row| record_from_row(row).map_err(plain_error)).collect::<Result<_>>()?;
-        Ok(Page { total, items })
+        Ok(Page { total: Total { count: total, has_more: false }, looked_at: None, items })
     }
 
     /// Removes the oldest decisions that are older than `keep_after` or too many, a bounded number of them. Answers

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::engine::{Batch, EngineError, Row, Statement, params};
 use super::list::{Attribute, Listing};
+use super::reach::Reach;
 use super::{Change, Origin, Store, audit, plain_error};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -23,8 +24,14 @@ const NAMED_MAX: usize = 5;
 pub(crate) trait Entity: Resource {
     /// `SELECT id, created_at_ms, modified_at_ms, revision, … FROM … AS t`
     const SELECT: &'static str;
-    /// `SELECT COUNT(*) FROM … AS t`
-    const COUNT: &'static str;
+    /// ` FROM … AS t`
+    const FROM: &'static str;
+    /// The column that orders them by their age.
+    const KEY: &'static str = "t.id";
+    /// What says how many there are, where counting them would take its time.
+    const TOTAL: Option<&'static str> = None;
+    /// How lists of them are read, where there may be any number.
+    const REACH: Option<&'static Reach> = None;
     /// The audit insert whose guard is: the row with id ?10 has revision ?11.
     const GUARD: &'static str;
     /// The [`unchanged`] of its table.
@@ -89,19 +96,57 @@ pub struct Query {
     pub start_index: u32,
     /// Size of the page.
     pub count: u32,
+    /// For a person who waits: what would take a walk over everything is counted and looked through only so far, and the
+    /// page says so.
+    pub bounded: bool,
+}
+
+/// How many fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Total {
+    /// That many, as far as was counted.
+    pub count: i64,
+    /// Whether there are more.
+    pub has_more: bool,
+}
+
+impl Total {
+    /// Those of these that are not among the others, where both are known.
+    #[must_use]
+    pub fn without(self, others: Self) -> Option<Self> {
+        let is_known = !self.has_more && !others.has_more;
+        is_known.then(|| Self { count: self.count - others.count, has_more: false })
+    }
 }
 
 /// One page of a list.
 pub struct Page<T> {
     /// How many fit, on all pages.
-    pub total: i64,
+    pub total: Total,
+    /// Only so many rows were looked at, the newest: what is older and fits is not among these.
+    pub looked_at: Option<i64>,
     /// Those of this page.
     pub items: Vec<T>,
 }
 
+impl<T> Page<T> {
+    /// The same page of what turns of its items.
+    pub(crate) fn map<U>(self, turn: impl FnMut(T) -> U) -> Page<U> {
+        Page { total: self.total, looked_at: self.looked_at, items: self.items.into_iter().map(turn).collect() }
+    }
+}
+
 /// How resources of a type are listed.
 pub(crate) fn listing_of<E: Entity>() -> Listing {
-    Listing { count: E::COUNT, select: E::SELECT, key: "t.id", attributes: E::ATTRIBUTES, has_meta: true }
+    Listing {
+        from: E::FROM,
+        select: E::SELECT,
+        key: E::KEY,
+        attributes: E::ATTRIBUTES,
+        has_meta: true,
+        total: E::TOTAL,
+        reach: E::REACH,
+    }
 }
 
 /// Turns one row into a record: the first four columns are the same for every entity.

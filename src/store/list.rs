@@ -2,12 +2,13 @@
 //!
 //! Text is joined from constants alone; whatever a caller wrote goes in as a parameter.
 
+mod condition;
+
 use super::engine::{Statement, Value};
 use super::entity::Query;
-use crate::clock::Timestamp;
+use super::reach::{CANDIDATES_MAX, COUNTED_MAX, Reach, Way};
 use crate::error::{Error, Result, Violation};
-use crate::filter::{AttributePath, Filter, Literal, Op};
-use crate::model::fields::nearest;
+use condition::{Assembly, Scope};
 
 /// Something that lists can filter and sort by.
 pub(crate) struct Attribute {
@@ -47,13 +48,18 @@ pub(crate) static META: [Attribute; 4] = [
 /// What can be listed, over `t`.
 #[derive(Clone, Copy)]
 pub(crate) struct Listing {
-    pub(crate) count: &'static str,
+    /// ` FROM … AS t`
+    pub(crate) from: &'static str,
     pub(crate) select: &'static str,
     /// The column that tells rows apart, and orders those that are otherwise alike.
     pub(crate) key: &'static str,
     pub(crate) attributes: &'static [Attribute],
     /// Whether `t` also has the columns of [`META`].
     pub(crate) has_meta: bool,
+    /// What says how many rows there are, where counting them would take its time.
+    pub(crate) total: Option<&'static str>,
+    /// How its rows are reached, where it grows without bound.
+    pub(crate) reach: Option<&'static Reach>,
 }
 
 impl Listing {
@@ -64,320 +70,66 @@ impl Listing {
     }
 }
 
+/// What a page of a list is read by.
+pub(crate) struct Statements {
+    pub(crate) count: Statement,
+    /// How far it counts, if not to the end.
+    pub(crate) counted_max: Option<i64>,
+    pub(crate) page: Statement,
+}
+
+/// What counts the rows of a list, and how far if not to their end. `text` is its condition.
+fn count(listing: &Listing, query: &Query, way: &Way, text: &Assembly) -> (Statement, Option<i64>) {
+    const COUNT: &str = "SELECT COUNT(*)";
+    let Some(filter) = &query.filter else {
+        let sql = listing.total.map_or_else(|| [COUNT, listing.from].concat().into(), Into::into);
+        return (Statement { sql, params: Vec::new() }, None);
+    };
+    if !query.bounded {
+        return (
+            Statement { sql: [COUNT, listing.from, &text.sql].concat().into(), params: text.params.clone() },
+            None,
+        );
+    }
+    if let Some(count) = way.count_of(filter) {
+        return (count, Some(CANDIDATES_MAX));
+    }
+    let max = query.counted_max();
+    let mut within = Assembly {
+        sql: [COUNT, " FROM (SELECT 1", listing.from, &text.sql, " LIMIT "].concat(),
+        params: text.params.clone(),
+    };
+    within.param(Value::Integer(max + 1));
+    within.sql.push(')');
+    (Statement { sql: within.sql.into(), params: within.params }, Some(max))
+}
+
 /// The statement that counts and the one that reads a page.
-pub(crate) fn statements(listing: &Listing, query: &Query) -> Result<(Statement, Statement)> {
+pub(crate) fn statements(listing: &Listing, query: &Query, way: &Way) -> Result<Statements> {
     let mut text = Assembly { sql: String::new(), params: Vec::new() };
     let scope = Scope { attributes: listing.attributes, common: if listing.has_meta { &META } else { &[] } };
     if let Some(filter) = &query.filter {
         text.sql.push_str(" WHERE ");
+        text.on(way, listing.key);
         text.condition(filter, scope).map_err(|message| invalid("filter", message))?;
     }
-    let count = Statement { sql: [listing.count, &text.sql].concat().into(), params: text.params.clone() };
+    let (count, counted_max) = count(listing, query, way, &text);
     text.sql.insert_str(0, listing.select);
     text.order(listing.key, scope, query)?;
     text.sql.push_str(" LIMIT ");
     text.param(Value::Integer(query.count.into()));
     text.sql.push_str(" OFFSET ");
     text.param(Value::Integer(i64::from(query.start_index.max(1)) - 1));
-    Ok((count, Statement { sql: text.sql.into(), params: text.params }))
+    Ok(Statements { count, counted_max, page: Statement { sql: text.sql.into(), params: text.params } })
+}
+
+impl Query {
+    /// How far a bounded list counts: always beyond the end of its page.
+    pub(crate) fn counted_max(&self) -> i64 {
+        COUNTED_MAX.max(i64::from(self.start_index) + i64::from(self.count))
+    }
 }
 
 fn invalid(parameter: &str, message: String) -> Error {
     Error::Invalid(vec![Violation::new(format!("/{parameter}"), serde_json::Value::Null, message)])
-}
-
-/// The attributes that can be named here.
-#[derive(Clone, Copy)]
-struct Scope {
-    attributes: &'static [Attribute],
-    /// Those that every resource has: none inside a [`Kind::Many`].
-    common: &'static [Attribute],
-}
-
-struct Assembly {
-    sql: String,
-    params: Vec<Value>,
-}
-
-impl Assembly {
-    fn param(&mut self, value: Value) {
-        self.params.push(value);
-        self.sql.push('?');
-        self.sql.push_str(&self.params.len().to_string());
-    }
-
-    fn condition(&mut self, filter: &Filter, scope: Scope) -> Result<(), String> {
-        match filter {
-            Filter::And(all) => self.joined(all, " AND ", scope),
-            Filter::Or(any) => self.joined(any, " OR ", scope),
-            Filter::Not(inner) => {
-                // A comparison with what is absent is NULL, and its negation must hold.
-                self.sql.push_str("NOT COALESCE((");
-                self.condition(inner, scope)?;
-                self.sql.push_str("), 0)");
-                Ok(())
-            }
-            Filter::Within { path, filter } => {
-                let (attribute, rest) = find(path, scope)?;
-                let Kind::Many(inner) = attribute.kind else {
-                    return Err(format!("{path} has no members to filter by in brackets"));
-                };
-                if !rest.is_empty() {
-                    return Err(format!("{path}: put the member inside the brackets"));
-                }
-                self.exists(attribute, |text| text.condition(filter, Scope { attributes: inner, common: &[] }))
-            }
-            Filter::Present(path) => self.leaf(path, scope, |text, attribute, rest| text.present(attribute, rest)),
-            Filter::Compare { path, op, value } => {
-                self.leaf(path, scope, |text, attribute, rest| text.compare(attribute, rest, *op, value))
-            }
-            Filter::In { path, values } => {
-                self.leaf(path, scope, |text, attribute, rest| text.one_of(attribute, rest, values))
-            }
-        }
-    }
-
-    fn joined(&mut self, parts: &[Filter], with: &'static str, scope: Scope) -> Result<(), String> {
-        self.sql.push('(');
-        for (index, part) in parts.iter().enumerate() {
-            if index > 0 {
-                self.sql.push_str(with);
-            }
-            self.condition(part, scope)?;
-        }
-        self.sql.push(')');
-        Ok(())
-    }
-
-    /// Finds the attribute, steps into its rows where it has several, and writes the condition on it.
-    fn leaf(
-        &mut self,
-        path: &AttributePath,
-        scope: Scope,
-        write: impl FnOnce(&mut Self, &'static Attribute, &[String]) -> Result<(), String>,
-    ) -> Result<(), String> {
-        let (attribute, rest) = find(path, scope)?;
-        let Kind::Many(inner) = attribute.kind else { return write(self, attribute, rest) };
-        let name = rest.first().map_or("value", String::as_str);
-        let member = inner.iter().find(|member| member.name.eq_ignore_ascii_case(name)).ok_or_else(|| {
-            let names: Vec<&str> = inner.iter().map(|member| member.name).collect();
-            format!("name a member of {}: {}", attribute.name, names.join(", "))
-        })?;
-        self.exists(attribute, |text| write(text, member, &[]))
-    }
-
-    fn exists(
-        &mut self,
-        attribute: &Attribute,
-        inside: impl FnOnce(&mut Self) -> Result<(), String>,
-    ) -> Result<(), String> {
-        self.sql.push_str(attribute.expr);
-        self.sql.push_str(" AND (");
-        inside(self)?;
-        self.sql.push_str("))");
-        Ok(())
-    }
-
-    /// The SQL of an attribute's value.
-    fn operand(&mut self, attribute: &Attribute, rest: &[String]) -> Result<(), String> {
-        if !matches!(attribute.kind, Kind::Json) {
-            self.sql.push_str(attribute.expr);
-            return Ok(());
-        }
-        if rest.is_empty() {
-            return Err(format!("name a member of {}, like {}.team", attribute.name, attribute.name));
-        }
-        self.json("json_extract(", attribute, rest);
-        Ok(())
-    }
-
-    fn json(&mut self, function: &'static str, attribute: &Attribute, rest: &[String]) {
-        self.sql.push_str(function);
-        self.sql.push_str(attribute.expr);
-        self.sql.push_str(", ");
-        let path: Vec<String> = rest.iter().map(|name| format!(".\"{}\"", name.replace('"', ""))).collect();
-        self.param(Value::Text(format!("${}", path.concat())));
-        self.sql.push(')');
-    }
-
-    /// As [`Assembly::operand`], where a JSON value of another type than the literal's counts as absent: to
-    /// SQL every text is greater than every number, and true is 1.
-    fn operand_like(&mut self, attribute: &Attribute, rest: &[String], literal: &Literal) -> Result<(), String> {
-        let types = match literal {
-            Literal::String(_) => "'text'",
-            Literal::Number(_) => "'integer', 'real'",
-            Literal::Bool(_) => "'true', 'false'",
-            Literal::Null => return self.operand(attribute, rest),
-        };
-        if !matches!(attribute.kind, Kind::Json) || rest.is_empty() {
-            return self.operand(attribute, rest);
-        }
-        self.sql.push_str("CASE WHEN ");
-        self.json("json_type(", attribute, rest);
-        self.sql.push_str(" IN (");
-        self.sql.push_str(types);
-        self.sql.push_str(") THEN ");
-        self.operand(attribute, rest)?;
-        self.sql.push_str(" END");
-        Ok(())
-    }
-
-    fn present(&mut self, attribute: &Attribute, rest: &[String]) -> Result<(), String> {
-        self.sql.push('(');
-        self.operand(attribute, rest)?;
-        self.sql.push_str(" IS NOT NULL");
-        if matches!(attribute.kind, Kind::Text | Kind::Exact) {
-            self.sql.push_str(" AND ");
-            self.operand(attribute, rest)?;
-            self.sql.push_str(" <> ''");
-        }
-        self.sql.push(')');
-        Ok(())
-    }
-
-    fn compare(&mut self, attribute: &Attribute, rest: &[String], op: Op, literal: &Literal) -> Result<(), String> {
-        let value = parameter(attribute, op, literal)?;
-        let folds = matches!(attribute.kind, Kind::Text);
-        let operator = match op {
-            Op::Co | Op::Sw | Op::Ew => return self.part(attribute, rest, op, literal, value),
-            Op::Eq => " IS ",
-            Op::Ne => " IS NOT ",
-            Op::Gt => " > ",
-            Op::Ge => " >= ",
-            Op::Lt => " < ",
-            Op::Le => " <= ",
-        };
-        self.operand_like(attribute, rest, literal)?;
-        if folds {
-            self.sql.push_str(" COLLATE NOCASE");
-        }
-        self.sql.push_str(operator);
-        self.param(value);
-        Ok(())
-    }
-
-    /// `in [...]`: a list for each type among the values. A chain of OR would be deeper than SQLite takes.
-    fn one_of(&mut self, attribute: &Attribute, rest: &[String], values: &[Literal]) -> Result<(), String> {
-        let mut waiting: Vec<&Literal> = values.iter().collect();
-        self.sql.push('(');
-        while let Some(first) = waiting.first().copied() {
-            let is_alike = |value: &&Literal| std::mem::discriminant(*value) == std::mem::discriminant(first);
-            let (alike, others): (Vec<_>, Vec<_>) = waiting.into_iter().partition(is_alike);
-            self.operand_like(attribute, rest, first)?;
-            if matches!(attribute.kind, Kind::Text) {
-                self.sql.push_str(" COLLATE NOCASE");
-            }
-            for (index, value) in alike.into_iter().enumerate() {
-                self.sql.push_str(if index == 0 { " IN (" } else { ", " });
-                self.param(parameter(attribute, Op::Eq, value)?);
-            }
-            self.sql.push_str(if others.is_empty() { ")" } else { ") OR " });
-            waiting = others;
-        }
-        self.sql.push(')');
-        Ok(())
-    }
-
-    /// `co`, `sw` and `ew`.
-    fn part(
-        &mut self,
-        attribute: &Attribute,
-        rest: &[String],
-        op: Op,
-        literal: &Literal,
-        value: Value,
-    ) -> Result<(), String> {
-        let (open, close) = if matches!(attribute.kind, Kind::Text) { ("lower(", ")") } else { ("(", ")") };
-        let folded = |text: &mut Self, value: Value| {
-            text.sql.push_str(open);
-            text.param(value);
-            text.sql.push_str(close);
-        };
-        // co: instr(x, v) > 0; sw: instr(x, v) = 1; ew: substr(x, -length(v)) = v
-        self.sql.push_str(if op == Op::Ew { "substr(" } else { "instr(" });
-        self.sql.push_str(open);
-        self.operand_like(attribute, rest, literal)?;
-        self.sql.push_str(close);
-        match op {
-            Op::Ew => {
-                self.sql.push_str(", -length(");
-                self.param(value.clone());
-                self.sql.push_str(")) = ");
-                folded(self, value);
-            }
-            _ => {
-                self.sql.push_str(", ");
-                folded(self, value);
-                self.sql.push_str(if op == Op::Sw { ") = 1" } else { ") > 0" });
-            }
-        }
-        Ok(())
-    }
-
-    fn order(&mut self, key: &'static str, scope: Scope, query: &Query) -> Result<()> {
-        let direction = if query.descending { " DESC" } else { " ASC" };
-        self.sql.push_str(" ORDER BY ");
-        if let Some(sort_by) = &query.sort_by {
-            let path = AttributePath::parse(sort_by).map_err(|error| invalid("sortBy", error.to_string()))?;
-            let (attribute, rest) = find(&path, scope).map_err(|message| invalid("sortBy", message))?;
-            if matches!(attribute.kind, Kind::Many(_)) {
-                return Err(invalid(
-                    "sortBy",
-                    format!("{} has several values: sort by another attribute", attribute.name),
-                ));
-            }
-            self.operand(attribute, rest).map_err(|message| invalid("sortBy", message))?;
-            if matches!(attribute.kind, Kind::Text) {
-                self.sql.push_str(" COLLATE NOCASE");
-            }
-            self.sql.push_str(direction);
-            self.sql.push_str(", ");
-        }
-        self.sql.push_str(key);
-        self.sql.push_str(direction);
-        Ok(())
-    }
-}
-
-/// The attribute that a path names, and what of the path is left inside it.
-fn find(path: &AttributePath, scope: Scope) -> Result<(&'static Attribute, &[String]), String> {
-    let names = path.names();
-    let all = || scope.attributes.iter().chain(scope.common);
-    for attribute in all() {
-        let parts: Vec<&str> = attribute.name.split('.').collect();
-        let (Some(head), Some(rest)) = (names.get(..parts.len()), names.get(parts.len()..)) else { continue };
-        let same = head.iter().zip(&parts).all(|(name, part)| name.eq_ignore_ascii_case(part));
-        let may_go_on = rest.is_empty() || matches!(attribute.kind, Kind::Json | Kind::Many(_));
-        if same && may_go_on {
-            return Ok((attribute, rest));
-        }
-    }
-    let spelled = names.join(".");
-    let hint = nearest(&spelled, all().map(|attribute| attribute.name));
-    let hint = hint.map_or_else(String::new, |near| format!("; did you mean {near}?"));
-    Err(format!("there is no attribute {spelled} to filter or sort by{hint}"))
-}
-
-/// The literal as the column holds it.
-fn parameter(attribute: &Attribute, op: Op, literal: &Literal) -> Result<Value, String> {
-    let name = attribute.name;
-    let part = matches!(op, Op::Co | Op::Sw | Op::Ew);
-    let order = matches!(op, Op::Gt | Op::Ge | Op::Lt | Op::Le);
-    let number = |number: &serde_json::Number| {
-        number.as_i64().map(Value::Integer).or_else(|| number.as_f64().map(Value::Real)).unwrap_or(Value::Null)
-    };
-    match (&attribute.kind, literal) {
-        (_, Literal::Null) if !part && !order => Ok(Value::Null),
-        (Kind::Text | Kind::Exact | Kind::Json, Literal::String(text)) => Ok(Value::Text(text.clone())),
-        (Kind::Flag, Literal::Bool(flag)) if !part && !order => Ok((*flag).into()),
-        (Kind::Json, Literal::Bool(flag)) if !part && !order => Ok((*flag).into()),
-        (Kind::Integer | Kind::Json, Literal::Number(n)) if !part => Ok(number(n)),
-        (Kind::Time, Literal::String(text)) if !part => Timestamp::parse(text)
-            .map(Value::from)
-            .ok_or_else(|| format!("{name} is compared with a date-time like \"2027-01-31T12:00:00Z\"")),
-        (Kind::Flag, _) => Err(format!("{name} is compared by eq or ne with true or false")),
-        (Kind::Time, _) => Err(format!("{name} is compared by eq, ne, gt, ge, lt or le with a date-time in quotes")),
-        (Kind::Integer, _) => Err(format!("{name} is compared by eq, ne, gt, ge, lt or le with a number")),
-        _ => Err(format!("{name} is compared with a text in quotes")),
-    }
 }

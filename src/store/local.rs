@@ -283,16 +283,24 @@ fn check(path: &Path, connection: &mut Connection) -> Result<()> {
         }
     }
     for (makes, step) in schema::steps_from(version) {
-        let migrate = |connection: &mut Connection| {
-            let transaction = connection.transaction()?;
-            transaction.execute_batch(step)?;
-            transaction.pragma_update(None, "user_version", makes)?;
-            transaction.commit()
-        };
-        migrate(connection).map_err(|error| setup(engine_error(error)))?;
+        migrate(connection, makes, step).map_err(setup)?;
         tracing::info!(version = makes, "database migrated");
     }
     Ok(())
+}
+
+/// One step. A table that is made anew is gone for a moment: references are looked over before the commit instead.
+fn migrate(connection: &mut Connection, makes: i32, step: &str) -> Result<(), EngineError> {
+    connection.execute_batch("PRAGMA foreign_keys = OFF").map_err(engine_error)?;
+    let transaction = connection.transaction().map_err(engine_error)?;
+    transaction.execute_batch(step).map_err(engine_error)?;
+    let dangling = transaction.prepare("PRAGMA foreign_key_check").and_then(|mut check| check.exists([]));
+    if dangling.map_err(engine_error)? {
+        return Err(EngineError::Damaged("something in it refers to what is not there".to_owned()));
+    }
+    transaction.pragma_update(None, "user_version", makes).map_err(engine_error)?;
+    transaction.commit().map_err(engine_error)?;
+    connection.execute_batch("PRAGMA foreign_keys = ON").map_err(engine_error)
 }
 
 fn setup_error(path: &Path, error: &EngineError) -> Error {

@@ -6,6 +6,7 @@ use super::audit::{guarded_commit, write_of};
 use super::engine::{Batch, EngineError, Row, Statement, Value, params};
 use super::entity::{Dependent, Entity, meta_params, unchanged};
 use super::list::{Attribute, Kind};
+use super::reach::{By, Reach, Source};
 use super::{Change, Origin, Store, plain_error};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result, Violation};
@@ -34,6 +35,20 @@ const GUARD_CREDENTIAL_END: &str = guarded_commit!(
 const TOUCH_CREDENTIAL: &str = "UPDATE credential SET last_used_at_ms = ?2 WHERE id = ?1 \
     AND (last_used_at_ms IS NULL OR last_used_at_ms < ?2)";
 
+static REACH: Reach = Reach {
+    newest: "t.seq > (SELECT max(seq) FROM machine_to_machine) - ",
+    span: "SELECT (SELECT max(seq) FROM machine_to_machine) - (SELECT min(seq) FROM machine_to_machine)",
+    rows: 2000,
+    ordered: &["serviceAccountId"],
+    unique: &["id", "clientId"],
+    sources: &[Source {
+        attributes: &["clientId", "displayName"],
+        by: By::Grams,
+        select: "SELECT rowid FROM machine_to_machine_gram WHERE machine_to_machine_gram MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
+        count: "SELECT COUNT(*) FROM (SELECT rowid FROM machine_to_machine_gram WHERE machine_to_machine_gram MATCH ?1 LIMIT ?2)",
+    }],
+};
+
 impl Entity for MachineToMachine {
     /// The last column carries the credentials as JSON, hashes in hexadecimal, so that a page is one statement.
     const SELECT: &'static str = "SELECT t.id, t.created_at_ms, t.modified_at_ms, t.revision, t.client_id, \
@@ -41,7 +56,10 @@ impl Entity for MachineToMachine {
         (SELECT json_group_array(json_array(id, hash_kind, hex(hash), last4, not_before_ms, expires_at_ms, \
         last_used_at_ms, created_at_ms) ORDER BY id) FROM credential \
         WHERE machine_to_machine_id = t.id AND kind = 'secret') FROM machine_to_machine AS t";
-    const COUNT: &'static str = "SELECT COUNT(*) FROM machine_to_machine AS t";
+    const FROM: &'static str = " FROM machine_to_machine AS t";
+    const TOTAL: Option<&'static str> = Some("SELECT clients FROM generation");
+    const KEY: &'static str = "t.seq";
+    const REACH: Option<&'static Reach> = Some(&REACH);
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM machine_to_machine WHERE id = ?10 AND revision = ?11)");
     const UNCHANGED: &'static str = unchanged!("machine_to_machine");
     const ATTRIBUTES: &'static [Attribute] = &[

@@ -73,7 +73,7 @@ impl Entity for Policy {
         (SELECT version FROM policy_module WHERE digest = t.module_digest), \
         (SELECT settings FROM policy_settings WHERE digest = t.settings_digest), t.attached_to, \
         COALESCE(t.api_id, t.machine_to_machine_id, t.service_account_id), t.position, t.mode, t.active FROM policy AS t";
-    const COUNT: &'static str = "SELECT COUNT(*) FROM policy AS t";
+    const FROM: &'static str = " FROM policy AS t";
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM policy WHERE id = ?10 AND revision = ?11)");
     const UNCHANGED: &'static str = unchanged!("policy");
     const DELETING_WIDENS: bool = true;

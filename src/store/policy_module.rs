@@ -23,11 +23,13 @@ const SELECT: &str = "SELECT t.digest, t.name, t.version, t.manifest, length(t.w
     (SELECT COUNT(*) FROM policy WHERE module_digest = t.digest), \
     (SELECT signature FROM policy_signature WHERE digest = t.digest) FROM policy_module AS t";
 pub(crate) static MODULES: Listing = Listing {
-    count: "SELECT COUNT(*) FROM policy_module AS t",
+    from: " FROM policy_module AS t",
     select: SELECT,
     key: "t.digest",
     attributes: ATTRIBUTES,
     has_meta: false,
+    total: None,
+    reach: None,
 };
 static ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "id", expr: "t.digest", kind: Kind::Exact },

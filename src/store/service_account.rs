@@ -5,6 +5,7 @@ use super::audit::guarded_commit;
 use super::engine::{Batch, EngineError, Row, Statement, params};
 use super::entity::{Dependent, Entity, as_dependents, meta_params, unchanged};
 use super::list::{Attribute, Kind};
+use super::reach::{By, Reach, Source};
 use crate::error::Result;
 use crate::model::Record;
 use crate::model::grant::Grant;
@@ -12,10 +13,27 @@ use crate::model::id::Id;
 use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::service_account::ServiceAccount;
 
+static REACH: Reach = Reach {
+    newest: "t.seq > (SELECT max(seq) FROM service_account) - ",
+    span: "SELECT (SELECT max(seq) FROM service_account) - (SELECT min(seq) FROM service_account)",
+    rows: 2000,
+    ordered: &["active"],
+    unique: &["id", "userName"],
+    sources: &[Source {
+        attributes: &["userName", "displayName"],
+        by: By::Grams,
+        select: "SELECT rowid FROM service_account_gram WHERE service_account_gram MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
+        count: "SELECT COUNT(*) FROM (SELECT rowid FROM service_account_gram WHERE service_account_gram MATCH ?1 LIMIT ?2)",
+    }],
+};
+
 impl Entity for ServiceAccount {
     const SELECT: &'static str = "SELECT t.id, t.created_at_ms, t.modified_at_ms, t.revision, t.user_name, \
         t.display_name, t.active, t.attributes FROM service_account AS t";
-    const COUNT: &'static str = "SELECT COUNT(*) FROM service_account AS t";
+    const FROM: &'static str = " FROM service_account AS t";
+    const TOTAL: Option<&'static str> = Some("SELECT accounts FROM generation");
+    const KEY: &'static str = "t.seq";
+    const REACH: Option<&'static Reach> = Some(&REACH);
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM service_account WHERE id = ?10 AND revision = ?11)");
     const UNCHANGED: &'static str = unchanged!("service_account");
     const ATTRIBUTES: &'static [Attribute] = &[

@@ -10,6 +10,7 @@ mod lists;
 mod pages;
 mod patch;
 mod resources;
+mod search;
 mod secrets;
 
 use serde_json::{Value, json};

@@ -72,7 +72,8 @@ fn a_backup_made_under_load_starts_on_another_machine() {
     // Some thousand pages, so that the copy takes many steps.
     let database = rusqlite::Connection::open(app.database()).unwrap();
     let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) \
-        INSERT INTO service_account SELECT printf('%022d', i), 'filler-' || i, 'Filler', 0, '{}', 1, 0, 0 FROM n";
+        INSERT INTO service_account (id, user_name, display_name, active, attributes, revision, created_at_ms, modified_at_ms) \
+        SELECT printf('%022d', i), 'filler-' || i, 'Filler', 0, '{}', 1, 0, 0 FROM n";
     database.execute(fill, []).unwrap();
     let other = tempfile::tempdir().unwrap();
     let file = other.path().join("grantd.db");

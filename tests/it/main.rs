@@ -18,6 +18,7 @@ mod crowd;
 mod decisions;
 mod dev;
 mod doctor;
+mod growth;
 mod http2;
 mod hygiene;
 mod introspection;

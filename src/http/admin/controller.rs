@@ -93,7 +93,7 @@ async fn delete<E: Entity>(
 async fn list<E: Entity>(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     let read = move |query: &Query| {
         let page = admin::list::<E>(&app, query)?;
-        Ok((page.total, page.items.iter().map(|record| record.to_json(app.public_url())).collect()))
+        Ok((page.total.count, page.items.iter().map(|record| record.to_json(app.public_url())).collect()))
     };
     list_response(&request, read).await
 }

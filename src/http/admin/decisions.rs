@@ -45,7 +45,7 @@ async fn decision_list(app: web::Data<App>, request: HttpRequest) -> HttpRespons
     let read = move |query: &Query| {
         app.decisions.settle();
         let page = app.store.decision_list(query)?;
-        Ok((page.total, page.items))
+        Ok((page.total.count, page.items))
     };
     ordered_list_response(&request, true, read).await
 }

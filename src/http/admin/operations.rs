@@ -122,7 +122,7 @@ async fn secret_delete(
 async fn api_token_list(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     let read = move |query: &Query| {
         let page = app.store.api_token_list(query)?;
-        Ok((page.total, objects(page.items.iter().map(ApiToken::to_json))))
+        Ok((page.total.count, objects(page.items.iter().map(ApiToken::to_json))))
     };
     list_response(&request, read).await
 }
@@ -181,7 +181,7 @@ fn key_response(keys: &[KeyRow]) -> HttpResponse {
 async fn commit_list(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     let read = move |query: &Query| {
         let page = app.store.commit_list(query)?;
-        Ok((page.total, objects(page.items.into_iter().map(CommitRow::into_json))))
+        Ok((page.total.count, objects(page.items.into_iter().map(CommitRow::into_json))))
     };
     list_response(&request, read).await
 }
@@ -197,7 +197,7 @@ async fn audit_verify(app: web::Data<App>, request: HttpRequest) -> HttpResponse
 async fn event_list(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     let read = move |query: &Query| {
         let page = app.store.event_list(query)?;
-        Ok((page.total, objects(page.items.into_iter().map(EventRow::into_json))))
+        Ok((page.total.count, objects(page.items.into_iter().map(EventRow::into_json))))
     };
     list_response(&request, read).await
 }

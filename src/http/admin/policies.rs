@@ -120,7 +120,7 @@ async fn policy_request(app: web::Data<App>, request: HttpRequest, write: Write)
 async fn module_list(app: web::Data<App>, request: HttpRequest) -> HttpResponse {
     let read = move |query: &Query| {
         let page = app.store.policy_module_list(query)?;
-        Ok((page.total, page.items.iter().map(ModuleRow::to_json).collect()))
+        Ok((page.total.count, page.items.iter().map(ModuleRow::to_json).collect()))
     };
     list_response(&request, read).await
 }

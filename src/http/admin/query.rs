@@ -63,7 +63,8 @@ impl Parameters {
                 format!("a page has at most {COUNT_MAX} items: turn pages with startIndex"),
             ));
         }
-        Ok(Query { filter, sort_by, descending, start_index: self.number("startIndex", 1)?.max(1), count })
+        let start_index = self.number("startIndex", 1)?.max(1);
+        Ok(Query { filter, sort_by, descending, start_index, count, bounded: false })
     }
 
     /// Which members to show.

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, OpenFlags, StatementStatus, ffi};
+use tracing::Level;
 
 use super::super::engine::{EngineError, Row, Statement, Value};
 use crate::files;
@@ -50,11 +51,21 @@ fn configure(connection: &Connection, page_cache_kib: u32) -> Result<(), EngineE
 pub(super) fn rows(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, EngineError> {
     let mut prepared = connection.prepare_cached(&statement.sql).map_err(engine_error)?;
     let columns = prepared.column_count();
+    let is_traced = tracing::enabled!(Level::TRACE);
+    if is_traced {
+        prepared.reset_status(StatementStatus::VmStep);
+    }
     let mut found = prepared.query(rusqlite::params_from_iter(&statement.params)).map_err(engine_error)?;
     let mut all = Vec::new();
     while let Some(row) = found.next().map_err(engine_error)? {
         let values = (0..columns).map(|column| row.get_ref(column).map_err(engine_error).and_then(value));
         all.push(Row(values.collect::<Result<_, _>>()?));
+    }
+    drop(found);
+    if is_traced {
+        // Instructions of SQLite's machine: what a statement costs, and the same on every computer.
+        let (steps, path) = (prepared.get_status(StatementStatus::VmStep), connection.path().unwrap_or_default());
+        tracing::trace!(steps, rows = all.len(), path, sql = &*statement.sql, "read");
     }
     Ok(all)
 }

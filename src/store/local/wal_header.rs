@@ -7,7 +7,6 @@
 //! and the file lives for as long as a connection is open.
 
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -25,8 +24,12 @@ pub(super) struct WalHeader {
 }
 
 impl WalHeader {
-    /// `None` where there is no such file. The database is open by now.
+    /// `None` where there is no such file, or where SQLite may keep that header elsewhere; then the generation is read each
+    /// time. The database is open by now.
     pub(super) fn open(database: &Path) -> Option<Self> {
+        if !cfg!(any(target_os = "linux", target_os = "macos", target_os = "freebsd")) {
+            return None;
+        }
         let file = File::open(files::beside(database, "-shm")).ok()?;
         Some(Self { file, seen: Mutex::default() })
     }
@@ -34,7 +37,7 @@ impl WalHeader {
     /// The generation, from `read` only when something was committed since.
     pub(super) fn generation<E>(&self, read: impl FnOnce() -> Result<i64, E>) -> Result<i64, E> {
         let mut header: Header = [0; HEADER_BYTES];
-        if self.file.read_exact_at(&mut header, 0).is_err() {
+        if read_start(&self.file, &mut header).is_err() {
             return read();
         }
         let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -49,4 +52,14 @@ impl WalHeader {
         *seen() = Some((header, generation));
         Ok(generation)
     }
+}
+
+#[cfg(unix)]
+fn read_start(file: &File, header: &mut Header) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, header, 0)
+}
+
+#[cfg(not(unix))]
+fn read_start(_: &File, _: &mut Header) -> std::io::Result<()> {
+    Err(std::io::ErrorKind::Unsupported.into())
 }

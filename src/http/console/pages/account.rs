@@ -72,8 +72,8 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
 }
 
 fn profile(view: &View<'_>, account: &Record<ServiceAccount>) -> Result<Page> {
-    let has_integration = owned::<MachineToMachine>(view, account, 0)?.total > 0;
-    let has_grant = owned::<Grant>(view, account, 0)?.total > 0;
+    let has_integration = owned::<MachineToMachine>(view, account, 0)?.total.count > 0;
+    let has_grant = owned::<Grant>(view, account, 0)?.total.count > 0;
     let value = &account.value;
     let body = html! {
         div.stack {
@@ -208,13 +208,13 @@ pub(crate) fn draw_delete(view: &View<'_>, draft: &Draft<'_>) -> Result<Reply> {
     let names = integrations.items.iter().map(|client| client.value.display_name.as_str());
     let fields = html! {
         p { "This deletes " strong dir="auto" { (account.value.display_name) } " for good. Whoever uses it gets no token from then on." }
-        @if integrations.total + grants.total > 0 {
+        @if integrations.total.count + grants.total.count > 0 {
             p { "With it go:" }
             ul.breaks {
-                @if integrations.total > 0 {
-                    li { (text::counted(integrations.total, "integration", "integrations")) ": " (text::named(names, integrations.total)) }
+                @if integrations.total.count > 0 {
+                    li { (text::counted_total(integrations.total, "integration", "integrations")) ": " (text::named(names, integrations.total.count)) }
                 }
-                @if grants.total > 0 { li { (text::counted(grants.total, "grant", "grants")) } }
+                @if grants.total.count > 0 { li { (text::counted_total(grants.total, "grant", "grants")) } }
             }
         }
         (field::reason(draft))

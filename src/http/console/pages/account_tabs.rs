@@ -48,7 +48,7 @@ pub(crate) fn draw_integrations(view: &View<'_>, _: &Draft<'_>) -> Result<Reply>
 pub(crate) fn draw_access(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     let account = read(view)?;
     let grants = owned::<Grant>(view, &account, SHOWN_MAX)?.items;
-    let has_integration = owned::<MachineToMachine>(view, &account, 0)?.total > 0;
+    let has_integration = owned::<MachineToMachine>(view, &account, 0)?.total.count > 0;
     let held = access::held_by_account(view, &account, &grants)?;
     let body = html! {
         @if held.is_empty() { (no_access(view, &account)) }
@@ -119,8 +119,12 @@ fn api_card(view: &View<'_>, held: &Held) -> Markup {
 
 pub(crate) fn draw_decisions(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     let account = read(view)?;
-    let own = list::equals("serviceAccountId", account.id.as_str())?;
-    let body = decisions::tab(view, vec![own], "It did not ask for a token yet.")?;
+    let mut own = vec![list::equals("serviceAccountId", account.id.as_str())?];
+    // Decisions are found by their client: with one, all of the account's are.
+    if let [client] = owned::<MachineToMachine>(view, &account, 2)?.items.as_slice() {
+        own.push(list::equals("clientId", client.value.client_id.as_str())?);
+    }
+    let body = decisions::tab(view, own, "It did not ask for a token yet.")?;
     Ok(frame(view, &account, "/decisions").body(body).into())
 }
 

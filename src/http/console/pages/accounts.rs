@@ -18,6 +18,7 @@ use crate::http::console::view::{View, reason_of};
 use crate::model::Record;
 use crate::model::api_token::Role;
 use crate::model::service_account::ServiceAccount;
+use crate::store::Total;
 
 pub(crate) const PATH: &str = "/console/service-accounts";
 const ADD: &str = "/console/service-accounts/add";
@@ -50,33 +51,30 @@ fn page(view: &View<'_>) -> Result<Page> {
         Ok(narrowed)
     };
     let found = admin::list::<ServiceAccount>(view.app, &looked.query(narrowed(active)?))?;
-    // Counting those that fit a search looks at everybody: the list counted some of them already.
-    let count = |active| -> Result<i64> {
-        Ok(admin::list::<ServiceAccount>(view.app, &list::first(0, narrowed(Some(active))?))?.total)
-    };
-    let (actives, inactives) = match active {
-        Some(true) => (found.total, count(false)?),
-        Some(false) => (count(true)?, found.total),
-        None if found.total == 0 => (0, 0),
-        None => {
-            let actives = count(true)?;
-            (actives, found.total - actives)
+    let count = |wanted: Option<bool>| -> Result<Total> {
+        if wanted == active {
+            return Ok(found.total);
         }
+        Ok(admin::list::<ServiceAccount>(view.app, &list::first(0, narrowed(wanted)?))?.total)
     };
+    let (all, inactives) = (count(None)?, count(Some(false))?);
+    // How many the most of them are is not counted, where it follows from the others.
+    let actives = all.without(inactives).map_or_else(|| count(Some(true)), Ok)?;
+    let inactives = all.without(actives).unwrap_or(inactives);
     let body = html! {
-        @if actives + inactives == 0 && looked.search.is_empty() { (nothing_yet(view)) }
+        @if all.count == 0 && looked.search.is_empty() { (nothing_yet(view)) }
         @else {
             div.tools {
                 (list::search(view, "Search by name", looked.search))
                 (list::facets(view, "status", "Status", &[
-                    Facet { value: "", label: "All", count: Some(actives + inactives) },
+                    Facet { value: "", label: "All", count: Some(all) },
                     Facet { value: "active", label: "Active", count: Some(actives) },
                     Facet { value: "inactive", label: "Inactive", count: Some(inactives) },
                 ]))
             }
             div #list {
                 @if found.items.is_empty() { (no_match(view)) } @else { (table(view, &looked, &found.items)) }
-                (list::pager(view, looked.page, found.total))
+                (list::pager(view, looked.page, &found))
             }
         }
     };

@@ -7,8 +7,7 @@ use super::policies;
 use crate::admin::decisions as records;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::filter::Op;
-use crate::http::console::parts::list::{compare, newest};
+use crate::http::console::parts::list::{equals, newest};
 use crate::http::console::parts::text;
 use crate::http::console::view::View;
 
@@ -94,8 +93,13 @@ pub(crate) fn share(part: i64, whole: i64) -> String {
 }
 
 pub(crate) fn denials(view: &View<'_>) -> Result<Markup> {
-    let denied = vec![compare("outcome", Op::Ne, "issued")?];
-    let found = records::list(view.app, &newest(LINES, denied))?.items;
+    // By outcome: among a million tokens the denials are found by an index, one value of it at a time.
+    let mut found = Vec::new();
+    for outcome in ["refused", "failed"] {
+        found.extend(records::list(view.app, &newest(LINES, vec![equals("outcome", outcome)?]))?.items);
+    }
+    found.sort_by(|one, other| word(other, "at").cmp(word(one, "at")));
+    found.truncate(LINES as usize);
     let names = Names::of(view, &found)?;
     Ok(html! {
         section.card aria-labelledby="denials" {

@@ -193,7 +193,7 @@ pub(crate) fn draw_delete(view: &View<'_>, draft: &Draft<'_>) -> Result<Reply> {
     let grants = admin::list::<Grant>(view.app, &list::first(0, vec![own]))?.total;
     let fields = html! {
         p { "Nobody gets a token for " strong dir="auto" { (api.value.display_name) } " from then on. Tokens that were issued stay valid until they end." }
-        @if grants > 0 { p { "With it go " (text::counted(grants, "grant", "grants")) "." } }
+        @if grants.count > 0 { p { "With it go " (text::counted_total(grants, "grant", "grants")) "." } }
         (field::reason(draft))
     };
     let buttons = dialog::dangerous_buttons("Delete", &path);

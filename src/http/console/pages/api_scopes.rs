@@ -12,11 +12,9 @@ use crate::http::console::answer::Reply;
 use crate::http::console::asked::{Pairs, escape};
 use crate::http::console::draft::{Draft, Form};
 use crate::http::console::editing::Editing;
-use crate::http::console::parts::list::{compare, equals, first};
 use crate::http::console::parts::{dialog, field, scopes, text};
 use crate::http::console::view::{View, reason_of};
 use crate::model::api::Api;
-use crate::model::grant::Grant;
 
 pub(crate) fn draw_add(view: &View<'_>, draft: &Draft<'_>) -> Result<Reply> {
     let api = read(view)?;
@@ -95,12 +93,11 @@ pub(crate) fn draw_remove(view: &View<'_>, draft: &Draft<'_>) -> Result<Reply> {
     let scope = named(view);
     must_exist(&api.value, scope)?;
     let path = path_of(api.id.as_str());
-    let holds = vec![equals("apiId", api.id.as_str())?, compare("scopes", crate::filter::Op::Eq, scope)?];
-    let grants = admin::list::<Grant>(view.app, &first(0, holds))?.total;
+    let grants = view.app.store.grant_count_of_scope(&api.id, scope)?;
     let fields = html! {
         p { "No token carries " code { (scope) } " from then on." }
-        @if grants > 0 {
-            p.problem { (text::counted(grants, "grant holds it", "grants hold it")) ": take it out of them first." }
+        @if grants.count > 0 {
+            p.problem { (text::counted_total(grants, "grant holds it", "grants hold it")) ": take it out of them first." }
         }
         (field::reason(draft))
     };

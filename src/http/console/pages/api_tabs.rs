@@ -37,7 +37,7 @@ pub(crate) fn draw_access(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
         }
     };
     let body = html! {
-        @if grants.total == 0 {
+        @if grants.total.count == 0 {
             (text::empty(Icon::Grant, "Nobody has access yet", &html! { "A grant gives a service account some of this API's scopes." }, &action))
         } @else {
             div.tools { (action) }
@@ -50,7 +50,7 @@ pub(crate) fn draw_access(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
                     }
                 }
             }
-            (list::pager(view, looked.page, grants.total))
+            (list::pager(view, looked.page, &grants))
         }
     };
     Ok(frame(view, &api, "/access").body(body).into())

@@ -53,7 +53,7 @@ fn page(view: &View<'_>) -> Result<Page> {
                         tbody { @for token in &found.items { (row(view, token)) } }
                     }
                 }
-                (list::pager(view, looked.page, found.total))
+                (list::pager(view, looked.page, &found))
             }
         }
     };

@@ -29,7 +29,8 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
         filters.push(list::contains(&["displayName", "appId"], looked.search)?);
     }
     let found = admin::list::<Api>(view.app, &looked.query(filters))?;
-    let has_own = found.items.iter().any(|api| !api.value.built_in) || found.total > 1 || !looked.search.is_empty();
+    let has_own =
+        found.items.iter().any(|api| !api.value.built_in) || found.total.count > 1 || !looked.search.is_empty();
     let body = html! {
         @if !has_own { (nothing_yet(view)) br; }
         @else { div.tools { (list::search(view, "Search by name or API ID", looked.search)) } }
@@ -37,7 +38,7 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
             @if found.items.is_empty() {
                 (text::empty(Icon::Search, "Nothing fits", &html! { "No API fits what you look for." }, &html! { a.button href=(PATH) { "Show all" } }))
             } @else { (table(&found.items)) }
-            (list::pager(view, looked.page, found.total))
+            (list::pager(view, looked.page, &found))
         }
     };
     let lead = html! { p { "What tokens are for. Each API names its scopes and says how its tokens are signed." } };

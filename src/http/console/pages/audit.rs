@@ -27,8 +27,7 @@ const MEMBERS_MAX: usize = 120;
 pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     let looked = list::looked(view, &["created"], "-created");
     let by = view.asked.query.value("by").unwrap_or_default();
-    let found = find(view, &looked, by)?;
-    let commits: Vec<Value> = found.items.into_iter().map(CommitRow::into_json).collect();
+    let found = find(view, &looked, by)?.map(CommitRow::into_json);
     let body = html! {
         div.tools {
             (list::search(view, "Search by reason, name or id", looked.search))
@@ -40,10 +39,10 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
             ]))
         }
         div #list {
-            @if commits.is_empty() {
+            @if found.items.is_empty() {
                 (text::empty(Icon::Audit, "Nothing fits", &html! { "No change fits what you look for." }, &html! { a.button href=(PATH) { "Show all" } }))
-            } @else { div.card { (history::lines(view, &commits)?) } }
-            (list::pager(view, looked.page, found.total))
+            } @else { div.card { (history::lines(view, &found.items)?) } }
+            (list::pager(view, looked.page, &found))
         }
     };
     let lead = html! { p { "Every change, who made it and why. The trail is sealed into a chain that shows if one was altered." } };

@@ -40,14 +40,14 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     let found = admin::list::<MachineToMachine>(view.app, &looked.query(filters))?;
     let accounts = access::by_id(view, found.items.iter().map(|client| client.value.service_account_id.clone()))?;
     let body = html! {
-        @if found.total == 0 && looked.search.is_empty() { (nothing_yet(view)) }
+        @if found.total.count == 0 && looked.search.is_empty() { (nothing_yet(view)) }
         @else {
             div.tools { (list::search(view, "Search by name or Client ID", looked.search)) }
             div #list {
                 @if found.items.is_empty() {
                     (text::empty(Icon::Search, "Nothing fits", &html! { "No integration fits what you look for." }, &html! { a.button href=(PATH) { "Show all" } }))
                 } @else { (table(view, &found.items, Some(&accounts))) }
-                (list::pager(view, looked.page, found.total))
+                (list::pager(view, looked.page, &found))
             }
         }
     };

@@ -60,7 +60,7 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     let is_narrowed = !filters.is_empty();
     let found = decisions::list(view.app, &looked.query(filters))?;
     let body = html! {
-        @if found.total == 0 && !is_narrowed {
+        @if found.total.count == 0 && !is_narrowed {
             (text::empty(Icon::Decision, "No token was asked for yet", &html! { "Every token request leaves a record here that says why it ended as it did." }, &html! {}))
         } @else {
             (tools(view, &looked, api.as_ref()))
@@ -68,7 +68,7 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
                 @if found.items.is_empty() {
                     (text::empty(Icon::Search, "Nothing fits", &html! { "No decision fits what you look for." }, &html! { a.button href=(PATH) { "Show all" } }))
                 } @else { (table(view, &found.items)?) }
-                (list::pager(view, looked.page, found.total))
+                (list::pager(view, looked.page, &found))
             }
         }
     };
@@ -81,9 +81,15 @@ fn of_client(view: &View<'_>, text: &str) -> Result<Filter> {
     let named = vec![list::contains(&["displayName", "clientId"], text)?];
     let clients = admin::list::<MachineToMachine>(view.app, &list::first(NAMESAKES_MAX, named))?.items;
     let mut ids: Vec<String> = clients.into_iter().map(|client| client.value.client_id).collect();
-    // What a stranger claimed to be is no client's id, and is found as it was claimed.
-    ids.push(text.to_owned());
-    list::one_of("clientId", ids.into_iter())
+    if ids.is_empty() {
+        // What a stranger claimed to be is no client's id, and is found as it was claimed.
+        ids.push(text.to_owned());
+    }
+    // All that one did is found by its index.
+    match ids.as_slice() {
+        [id] => list::equals("clientId", id.as_str()),
+        _ => list::one_of("clientId", ids.into_iter()),
+    }
 }
 
 fn tools(view: &View<'_>, looked: &Looked<'_>, api: Option<&Record<Api>>) -> Markup {
@@ -114,10 +120,13 @@ pub(crate) fn tab(view: &View<'_>, filters: Vec<Filter>, nothing: &str) -> Resul
     let looked = list::looked(view, &["created"], "-created");
     let found = decisions::list(view.app, &looked.query(filters))?;
     Ok(html! {
-        @if found.items.is_empty() { (text::empty(Icon::Decision, "No decisions", &html! { (nothing) }, &html! {})) }
+        @if found.items.is_empty() {
+            (text::empty(Icon::Decision, "No decisions", &html! { (nothing) }, &html! {}))
+            (list::looked_through(&found))
+        }
         @else {
             (table(view, &found.items)?)
-            (list::pager(view, looked.page, found.total))
+            (list::pager(view, looked.page, &found))
         }
     })
 }

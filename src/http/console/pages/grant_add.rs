@@ -55,17 +55,17 @@ fn choose_api(view: &View<'_>, account: Option<&Record<ServiceAccount>>) -> Resu
             @if let Some(account) = account { " should " bdi { (account.value.display_name) } " use" }
             "?"
         }
-        @if found.total == 0 && looked.search.is_empty() {
+        @if found.total.count == 0 && looked.search.is_empty() {
             (text::empty(Icon::Api, "No APIs yet", &html! { "Add the API first: it says which scopes there are to grant." }, &add))
         } @else {
-            @if found.total > i64::from(list::ROWS) || !looked.search.is_empty() {
+            @if found.total.count > i64::from(list::ROWS) || !looked.search.is_empty() {
                 div.tools { (list::search(view, "Search by name or API ID", looked.search)) }
             }
             div #list {
                 ul.cards {
                     @for api in &found.items { li { (api_card(account, api)) } }
                 }
-                (list::pager(view, looked.page, found.total))
+                (list::pager(view, looked.page, &found))
             }
         }
     })

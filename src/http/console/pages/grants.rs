@@ -55,7 +55,7 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     let cells = cells(view, &rows.items, &columns.items)?;
     let is_searched = !looked.search.is_empty() || !api_search.is_empty();
     let body = html! {
-        @if rows.total == 0 && !is_searched { (nothing_yet(view)) }
+        @if rows.total.count == 0 && !is_searched { (nothing_yet(view)) }
         @else {
             form.tools method="get" action=(PATH) data-live {
                 div.search {
@@ -73,8 +73,8 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
                 @if rows.items.is_empty() || columns.items.is_empty() {
                     (text::empty(Icon::Search, "Nothing fits", &html! { "No account and API fit what you look for." }, &html! { a.button href=(PATH) { "Show all" } }))
                 } @else { (matrix(view, &rows.items, &columns.items, &cells)) }
-                (turn_apis(view, api_page, columns.total))
-                (list::pager(view, looked.page, rows.total))
+                (turn_apis(view, api_page, columns.total.count))
+                (list::pager(view, looked.page, &rows))
             }
         }
     };

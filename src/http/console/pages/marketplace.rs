@@ -22,9 +22,9 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     let body = html! {
         div.cards {
             (card(view, Icon::Machine, "Machine to Machine", "Let a machine (e.g., a micro service) access other services.",
-                &text::counted(clients, "integration", "integrations"), clients::PATH, clients::ADD))
+                &text::counted_total(clients, "integration", "integrations"), clients::PATH, clients::ADD))
             (card(view, Icon::Api, "API", "Protect a REST API: name its scopes, and say how its tokens are signed.",
-                &text::counted(apis, "API", "APIs"), apis::PATH, apis::ADD))
+                &text::counted_total(apis, "API", "APIs"), apis::PATH, apis::ADD))
         }
     };
     let lead = html! { p { "What asks for tokens, and what they are for." } };

@@ -36,10 +36,10 @@ fn page(view: &View<'_>) -> Result<Page> {
     let looked = list::looked(view, &["created"], "-created");
     let found = modules::module_list(view.app, &looked.query(Vec::new()))?;
     let body = html! {
-        @if found.total == 0 { (nothing_yet(view)) }
+        @if found.total.count == 0 { (nothing_yet(view)) }
         @else {
             (table(view, &found.items))
-            (list::pager(view, looked.page, found.total))
+            (list::pager(view, looked.page, &found))
         }
     };
     Ok(policies::frame(view, "/modules").body(body))
@@ -177,7 +177,7 @@ fn module_page(view: &View<'_>, module: &ModuleRow) -> Result<Page> {
         }
     };
     let actions = html! {
-        @if view.may(Role::Editor) && used.total == 0 {
+        @if view.may(Role::Editor) && used.total.count == 0 {
             a.button href=(format!("{}/delete", path_of(&module.digest))) { (Icon::Trash) "Delete" }
         }
     };

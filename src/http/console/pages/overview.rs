@@ -20,7 +20,7 @@ use crate::model::api_token::Role;
 use crate::model::grant::Grant;
 use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::service_account::ServiceAccount;
-use crate::store::{CommitRow, Entity, Query};
+use crate::store::{CommitRow, Entity, Query, Total};
 
 /// How far ahead something that ends is told of.
 const SOON_SECONDS: i64 = 14 * 86_400;
@@ -29,13 +29,13 @@ const LINES: u32 = 6;
 
 /// How many there are of each.
 struct Counts {
-    accounts: i64,
-    clients: i64,
-    apis: i64,
-    grants: i64,
+    accounts: Total,
+    clients: Total,
+    apis: Total,
+    grants: Total,
 }
 
-fn count<E: Entity>(view: &View<'_>) -> Result<i64> {
+fn count<E: Entity>(view: &View<'_>) -> Result<Total> {
     Ok(admin::list::<E>(view.app, &first(0, Vec::new()))?.total)
 }
 
@@ -49,7 +49,7 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     };
     let body = html! {
         div.stack {
-            @if counts.grants == 0 || counts.clients == 0 { (begin(view, &counts)) }
+            @if counts.grants.count == 0 || counts.clients.count == 0 { (begin(view, &counts)) }
             @else { (activity::chart(view)?) }
             (tiles(&counts))
             div.halves {
@@ -72,27 +72,37 @@ fn tiles(counts: &Counts) -> Markup {
     }
 }
 
-fn tile(icon: Icon, name: &str, number: i64, path: &str) -> Markup {
-    html! { li { a.card.tile-link href=(path) { span { (icon) (name) } strong { (text::thousands(number)) } } } }
+fn tile(icon: Icon, name: &str, number: Total, path: &str) -> Markup {
+    html! { li { a.card.tile-link href=(path) { span { (icon) (name) } strong { (text::total(number)) } } } }
 }
 
 /// The way from nothing to a token.
 fn begin(view: &View<'_>, counts: &Counts) -> Markup {
     let steps = [
         (
-            counts.accounts > 0,
+            counts.accounts.count > 0,
             "Create a service account",
             "Who a token is about: one for each service or job.",
             format!("{}/add", accounts::PATH),
         ),
         (
-            counts.clients > 0,
+            counts.clients.count > 0,
             "Add a machine-to-machine integration",
             "A Client ID and a Client Secret, with which the account authenticates.",
             clients::ADD.to_owned(),
         ),
-        (counts.apis > 0, "Add an API", "What your service should access, with its scopes.", apis::ADD.to_owned()),
-        (counts.grants > 0, "Grant access", "Which scopes the account may have at the API.", grants::ADD.to_owned()),
+        (
+            counts.apis.count > 0,
+            "Add an API",
+            "What your service should access, with its scopes.",
+            apis::ADD.to_owned(),
+        ),
+        (
+            counts.grants.count > 0,
+            "Grant access",
+            "Which scopes the account may have at the API.",
+            grants::ADD.to_owned(),
+        ),
     ];
     let next = steps.iter().position(|(is_done, ..)| !is_done);
     html! {

@@ -44,7 +44,7 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
     let is_narrowed = !filters.is_empty();
     let found = admin::list::<Policy>(view.app, &looked.query(filters))?;
     let body = html! {
-        @if found.total == 0 && !is_narrowed { (nothing_yet(view)) }
+        @if found.total.count == 0 && !is_narrowed { (nothing_yet(view)) }
         @else {
             div.tools {
                 (list::search(view, "Search by name", looked.search))
@@ -59,7 +59,7 @@ pub(crate) fn draw(view: &View<'_>, _: &Draft<'_>) -> Result<Reply> {
                 @if found.items.is_empty() {
                     (text::empty(Icon::Search, "Nothing fits", &html! { "No policy fits what you look for." }, &html! { a.button href=(PATH) { "Show all" } }))
                 } @else { (table(view, &found.items)?) }
-                (list::pager(view, looked.page, found.total))
+                (list::pager(view, looked.page, &found))
             }
         }
     };

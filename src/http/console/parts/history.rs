@@ -26,14 +26,13 @@ pub(crate) fn tab(view: &View<'_>, id: &str) -> Result<Markup> {
     let page = view.asked.query.value("page").and_then(|text| text.parse().ok()).unwrap_or(1_u32).max(1);
     let start_index = (page - 1).saturating_mul(COMMITS).saturating_add(1);
     let query = crate::store::Query { start_index, ..newest(COMMITS, Vec::new()) };
-    let found = operations::history(view.app, id, &query)?;
-    let commits: Vec<Value> = found.items.into_iter().map(crate::store::CommitRow::into_json).collect();
+    let found = operations::history(view.app, id, &query)?.map(crate::store::CommitRow::into_json);
     Ok(html! {
-        @if commits.is_empty() {
+        @if found.items.is_empty() {
             (text::empty(Icon::Audit, "No history", &html! { "Nothing is recorded of this." }, &html! {}))
         } @else {
-            div.card { (lines(view, &commits)?) }
-            (list::pager(view, page, found.total))
+            div.card { (lines(view, &found.items)?) }
+            (list::pager(view, page, &found))
         }
     })
 }

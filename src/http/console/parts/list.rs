@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 
 use super::icon::Icon;
-use super::text::thousands;
+use super::text::{self, thousands};
 use crate::error::Result;
 use crate::filter::{AttributePath, Filter, Literal, Op};
 use crate::http::console::view::View;
-use crate::store::Query;
+use crate::store::{Page, Query, Total};
 
 /// The column that every list can be sorted by.
 const CREATED: &str = "created";
@@ -50,13 +50,14 @@ impl Looked<'_> {
             descending: self.descending,
             start_index: (self.page - 1).saturating_mul(ROWS).saturating_add(1),
             count: ROWS,
+            bounded: true,
         }
     }
 }
 
 /// A list of the first `count`, by age.
 pub(crate) fn first(count: u32, filters: Vec<Filter>) -> Query {
-    Query { filter: all_of(filters), sort_by: None, descending: false, start_index: 1, count }
+    Query { filter: all_of(filters), count, start_index: 1, bounded: true, ..Query::default() }
 }
 
 /// The same from the newest on.
@@ -117,7 +118,7 @@ pub(crate) struct Facet<'a> {
     /// What the address says; empty for all.
     pub(crate) value: &'a str,
     pub(crate) label: &'a str,
-    pub(crate) count: Option<i64>,
+    pub(crate) count: Option<Total>,
 }
 
 /// Choices that a list is narrowed by, as links.
@@ -128,7 +129,7 @@ pub(crate) fn facets(view: &View<'_>, name: &str, label: &str, facets: &[Facet<'
             @for facet in facets {
                 @let query = view.asked.query.to_query(&[name, "page"], &[(name, facet.value)]);
                 a href=(address(view, &query)) aria-current=[(facet.value == chosen).then_some("true")] {
-                    (facet.label) @if let Some(count) = facet.count { span.count { (thousands(count)) } }
+                    (facet.label) @if let Some(count) = facet.count { span.count { (text::total(count)) } }
                 }
             }
         }
@@ -153,7 +154,8 @@ fn address(view: &View<'_>, query: &str) -> String {
 }
 
 /// How many there are, and the way to the other pages.
-pub(crate) fn pager(view: &View<'_>, page: u32, total: i64) -> Markup {
+pub(crate) fn pager<T>(view: &View<'_>, page: u32, found: &Page<T>) -> Markup {
+    let Total { count: total, has_more } = found.total;
     let first = i64::from(page - 1) * i64::from(ROWS) + 1;
     let last = (first + i64::from(ROWS) - 1).min(total);
     let turn = |to: u32| {
@@ -165,15 +167,25 @@ pub(crate) fn pager(view: &View<'_>, page: u32, total: i64) -> Markup {
             p.sr[total == 0] role="status" {
                 @if total == 0 { "None" }
                 @else if first > total { "This page is past the end of " (thousands(total)) }
-                @else if total <= i64::from(ROWS) { "Total of " (thousands(total)) ", no more" }
-                @else { (thousands(first)) "–" (thousands(last)) " of " (thousands(total)) }
+                @else if total <= i64::from(ROWS) && !has_more { "Total of " (thousands(total)) ", no more" }
+                @else { (thousands(first)) "–" (thousands(last)) " of " @if has_more { "more than " } (thousands(total)) }
             }
+            (looked_through(found))
             @if page > 1 || last < total {
                 nav aria-label="Pages" {
                     @if page > 1 { a.button rel="prev" href=(turn(page - 1)) { (Icon::Previous) "Previous" } }
                     @if last < total { a.button rel="next" href=(turn(page + 1)) { "Next" (Icon::Next) } }
                 }
             }
+        }
+    }
+}
+
+/// How far a list was looked through, where that was not to its end.
+pub(crate) fn looked_through<T>(found: &Page<T>) -> Markup {
+    html! {
+        @if let Some(rows) = found.looked_at {
+            p.quiet { "Only the newest " (thousands(rows)) " that come into question were looked through: the admin API looks through all." }
         }
     }
 }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::icon::Icon;
+use crate::store::Total;
 
 /// What a badge says beside its word.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -92,6 +93,17 @@ pub(crate) fn named<'a>(names: impl Iterator<Item = &'a str>, total: i64) -> Mar
 /// `1 account`, `2 accounts`.
 pub(crate) fn counted(number: i64, one: &str, many: &str) -> String {
     format!("{} {}", thousands(number), if number == 1 { one } else { many })
+}
+
+/// As [`counted`], of what was perhaps not counted to its end.
+pub(crate) fn counted_total(total: Total, one: &str, many: &str) -> String {
+    let more = if total.has_more { "more than " } else { "" };
+    format!("{more}{}", counted(total.count, one, many))
+}
+
+/// `50,000`, and `1,000+` of what was not counted to its end.
+pub(crate) fn total(total: Total) -> String {
+    format!("{}{}", thousands(total.count), if total.has_more { "+" } else { "" })
 }
 
 /// `50,000`.
