@@ -42,7 +42,10 @@ pub(crate) fn authority_of(url: &str) -> String {
 pub(crate) fn is_local(url: &str) -> bool {
     let authority = authority_of(url);
     let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split_once(']').map_or("", |(address, _)| address),
+        Some(rest) => match rest.split_once(']') {
+            Some((address, port)) if port.is_empty() || port.starts_with(':') => address,
+            _ => "",
+        },
         None => authority.split_once(':').map_or(authority.as_str(), |(host, _)| host),
     };
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

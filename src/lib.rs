@@ -2,7 +2,7 @@
 //!
 //! # Code tour
 //! A token request, in reading order, from the socket to the signature:
-//! 1. [`run`] in `http.rs`: the listener, the limits, the table of routes.
+//! 1. [`run`] in `http.rs`: the listener, the limits, the table of routes; `http/secure.rs`: TLS and HTTP/2.
 //! 2. `http/oauth.rs` and `http/form.rs`: a form and a header become one [`token::request::TokenRequest`].
 //! 3. [`token::issue`]: the numbered pipeline. `token/client_auth.rs` finds out who asks, `token/resolve.rs` what
 //!    is granted, [`policy`] what is left of it, `token/claims.rs` what the token says.

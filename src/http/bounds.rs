@@ -49,6 +49,8 @@ pub(super) fn builder() -> Builder {
 pub(super) struct Room {
     taken: Cell<usize>,
     places: usize,
+    /// That it is too small was told, and it has not emptied since.
+    is_told: Cell<bool>,
 }
 
 /// A place in a [`Room`], left when dropped.
@@ -57,23 +59,31 @@ pub(super) struct Place(Rc<Room>);
 
 impl Room {
     pub(super) fn new(places: usize) -> Rc<Self> {
-        Rc::new(Self { taken: Cell::new(0), places })
+        Rc::new(Self { taken: Cell::new(0), places, is_told: Cell::new(false) })
     }
 
     /// A place, unless there is none for a connection that has `own` already.
     pub(super) fn enter(self: &Rc<Self>, own: usize) -> Option<Place> {
         let taken = self.taken.get();
         let is_free = taken < self.places && (taken < self.places.div_ceil(2) || own < FAIR_SHARE);
-        is_free.then(|| {
-            self.taken.set(taken + 1);
-            Place(Rc::clone(self))
-        })
+        if !is_free {
+            if !self.is_told.replace(true) {
+                tracing::warn!(taken, "limits.requests: so many are under way on this worker that more are refused");
+            }
+            return None;
+        }
+        self.taken.set(taken + 1);
+        Some(Place(Rc::clone(self)))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.taken.set(self.0.taken.get() - 1);
+        let taken = self.0.taken.get() - 1;
+        self.0.taken.set(taken);
+        if taken == 0 {
+            self.0.is_told.set(false);
+        }
     }
 }
 
