@@ -41,6 +41,13 @@ impl Timestamp {
         (0..=TIMESTAMP_MAX_MS).contains(&ms).then_some(Self(ms))
     }
 
+    /// As the date of an HTTP header (RFC 9110 5.6.7); `None` is for no time that there is.
+    #[must_use]
+    pub fn to_http(self) -> Option<String> {
+        let time = jiff::Timestamp::from_millisecond(self.0).ok()?;
+        jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
+    }
+
     /// Unix milliseconds.
     #[must_use]
     pub fn ms(self) -> i64 {
@@ -271,8 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn dates_of_http_are_read() {
-        assert_eq!(Timestamp::parse_http("Fri, 15 Jan 2027 10:00:00 GMT"), Timestamp::parse("2027-01-15T10:00:00Z"));
+    fn dates_of_http_are_read_and_written() {
+        for (text, time) in [
+            ("Fri, 15 Jan 2027 10:00:00 GMT", "2027-01-15T10:00:00Z"),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", "1994-11-06T08:49:37Z"),
+        ] {
+            let time = Timestamp::parse(time).unwrap();
+            assert_eq!((Timestamp::parse_http(text), time.to_http().as_deref()), (Some(time), Some(text)));
+        }
         assert_eq!(Timestamp::parse_http("yesterday"), None);
     }
 

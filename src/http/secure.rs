@@ -13,14 +13,14 @@ use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive, Request, Response};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_factory, map_config};
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, Server};
-use actix_web::http::header::{HeaderValue, HttpDate, TryIntoHeaderValue};
+use actix_web::http::header::HeaderValue;
 use actix_web::rt::net::TcpStream;
 use futures_util::future::LocalBoxFuture;
 use rustls::ServerConfig;
@@ -136,8 +136,7 @@ struct Worker<A> {
 impl<A> Worker<A> {
     /// What `Date` says now (RFC 9110 6.6.1): like HTTP/1.1's, the machine's time.
     fn date(&self) -> Option<HeaderValue> {
-        let since_1970 = Duration::from_millis(u64::try_from(self.clock.now().ms()).ok()?);
-        HttpDate::from(SystemTime::UNIX_EPOCH + since_1970).try_into_value().ok()
+        HeaderValue::try_from(self.clock.now().to_http()?).ok()
     }
 }
 
