@@ -389,7 +389,7 @@ CREATE TRIGGER policy_upd AFTER UPDATE ON policy BEGIN UPDATE generation SET val
 CREATE TRIGGER policy_del AFTER DELETE ON policy BEGIN UPDATE generation SET value = value + 1; END;
 CREATE TRIGGER api_token_ins AFTER INSERT ON api_token
     BEGIN UPDATE generation SET value = value + 1, api_tokens = api_tokens + 1; END;
-CREATE TRIGGER api_token_upd AFTER UPDATE OF id, role, active, hash, expires_at_ms ON api_token
+CREATE TRIGGER api_token_upd AFTER UPDATE OF id, display_name, role, active, hash, expires_at_ms ON api_token
     BEGIN UPDATE generation SET value = value + 1, api_tokens = api_tokens + 1; END;
 CREATE TRIGGER api_token_del AFTER DELETE ON api_token
     BEGIN UPDATE generation SET value = value + 1, api_tokens = api_tokens + 1; END;

@@ -97,7 +97,7 @@ impl Plain {
         Ok(Self { connection, written: 0 })
     }
 
-    /// What an account is to grantd: itself and its audit commit, in one transaction.
+    /// What an account is to grantd: itself, its audit commit and its event, in one transaction.
     fn per_second(&mut self, window: Duration) -> Fallible<f64> {
         let clock = Clock::system();
         let begin = Instant::now();
@@ -117,6 +117,13 @@ impl Plain {
                  VALUES (?1, ?2, ?3, 'bench', 'apiToken', ?4, ?5, 1)",
             )?
             .execute(params![id(), now.ms(), account, id(), changes.to_string()])?;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO event_log (id, at_ms, type, display_name, severity, request_id, status, actor_id, actor_name, \
+                     actor_type, client_ip) VALUES (?1, ?2, 'ServiceAccount.Created', ?3, 'info', ?4, 'success', ?5, 'bench', \
+                     'apiToken', '127.0.0.1')",
+                )?
+                .execute(params![id(), now.ms(), format!("Created ServiceAccount {name}"), id(), account])?;
             transaction
                 .prepare_cached(
                     "INSERT INTO service_account (id, user_name, display_name, active, attributes, revision, \

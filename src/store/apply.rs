@@ -195,7 +195,7 @@ impl Draft {
 impl Store {
     /// The state that a plan is made on: it moves with every committed change.
     pub(crate) fn generation(&self) -> Result<i64> {
-        self.engine.generation().map_err(plain_error)
+        self.engine.generation().map(|generation| generation.value).map_err(plain_error)
     }
 
     /// Every resource whose `column`, in a condition over `t` with ?1, is one of `names`.

@@ -129,7 +129,7 @@ impl Store {
     /// # Errors
     /// `Unavailable` or `Internal` from the database.
     pub fn client_by_client_id(&self, client_id: &str) -> Result<Option<Arc<ClientView>>> {
-        let generation = self.engine.generation().map_err(plain_error)?;
+        let generation = self.engine.generation().map_err(plain_error)?.value;
         if let Some((read_in, view)) = self.clients.get(client_id)
             && read_in == generation
         {
@@ -184,7 +184,8 @@ impl Store {
             .iter()
             .map(|sql| Statement::new(sql, if *sql == POLICY { Vec::new() } else { params![client_id] }))
             .collect();
-        self.engine.read_together(&statements).map_err(plain_error)
+        let (generation, answers) = self.engine.read_together(&statements).map_err(plain_error)?;
+        Ok((generation.value, answers))
     }
 
     /// Whether there is a client with this `client_id`.

@@ -100,6 +100,15 @@ impl Statement {
 /// Statements that commit together or not at all.
 pub type Batch = Vec<Statement>;
 
+/// How far what is committed has come: an answer that was read under the same number still holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generation {
+    /// Counts every change that an answer may depend on.
+    pub value: i64,
+    /// Counts the changes to API tokens among them.
+    pub api_tokens: i64,
+}
+
 /// One row of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row(pub Vec<Value>);

@@ -15,12 +15,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::engine::{Batch, EngineError, Row, Statement};
+use super::engine::{Batch, EngineError, Generation, Row, Statement};
 use super::schema::{self, Found};
 use crate::error::{Error, Result};
 use crate::files;
 use sqlite::{connect, connect_reader, engine_error, one_integer, read_generation, rows};
-use wal_header::WalHeader;
+use wal_header::{Teller, WalHeader};
 use writer::{Counters, Job, write_until_closed};
 
 /// Statistics of a database that was small make SQLite walk over its tables when it has grown: 100 ms for a token at 2,000
@@ -42,7 +42,7 @@ pub(super) struct LocalEngine {
     counters: Arc<Counters>,
     page_cache_kib: u32,
     /// After the readers: it must outlive every connection. `None` beside another's engine.
-    header: Option<WalHeader>,
+    header: Option<Arc<WalHeader>>,
     _lock: Option<File>,
 }
 
@@ -93,9 +93,11 @@ impl LocalEngine {
         let (sender, receiver) = mpsc::sync_channel(WRITES_WAITING_MAX);
         let counters = Arc::new(Counters::default());
         let theirs = Arc::clone(&counters);
+        let header = WalHeader::open(&file).map(Arc::new);
+        let teller = header.clone().map(Teller::new);
         let writer = std::thread::Builder::new()
             .name("grantd-writer".to_owned())
-            .spawn(move || write_until_closed(&mut connection, &receiver, &theirs))
+            .spawn(move || write_until_closed(&mut connection, &receiver, &theirs, teller))
             .map_err(|error| Error::Setup(format!("the writer thread cannot start: {error}")))?;
         let engine = Self {
             path: path.to_owned(),
@@ -104,7 +106,7 @@ impl LocalEngine {
             readers: Mutex::default(),
             counters,
             page_cache_kib,
-            header: WalHeader::open(&file),
+            header,
             _lock: lock,
         };
         Ok((engine, opened))
@@ -147,7 +149,7 @@ impl LocalEngine {
     ///
     /// # Errors
     /// What SQLite says.
-    pub(super) fn read_together(&self, statements: &[Statement]) -> Result<(i64, Vec<Vec<Row>>), EngineError> {
+    pub(super) fn read_together(&self, statements: &[Statement]) -> Result<(Generation, Vec<Vec<Row>>), EngineError> {
         self.with_reader(|reader| {
             let snapshot = reader.unchecked_transaction().map_err(engine_error)?;
             let generation = read_generation(reader)?;
@@ -162,7 +164,7 @@ impl LocalEngine {
     ///
     /// # Errors
     /// What SQLite says.
-    pub(super) fn generation(&self) -> Result<i64, EngineError> {
+    pub(super) fn generation(&self) -> Result<Generation, EngineError> {
         let read = || self.with_reader(read_generation);
         self.header.as_ref().map_or_else(read, |header| header.generation(read))
     }

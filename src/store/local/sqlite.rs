@@ -8,7 +8,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, StatementStatus, ffi};
 use tracing::Level;
 
-use super::super::engine::{EngineError, Row, Statement, Value};
+use super::super::engine::{EngineError, Generation, Row, Statement, Value};
 use crate::files;
 
 /// How long another process's lock on the database is waited for.
@@ -82,8 +82,16 @@ fn value(from: ValueRef<'_>) -> Result<Value, EngineError> {
     })
 }
 
-pub(super) fn read_generation(connection: &Connection) -> Result<i64, EngineError> {
-    one_integer(connection, "SELECT value FROM generation")
+pub(super) fn read_generation(connection: &Connection) -> Result<Generation, EngineError> {
+    let mut prepared = connection.prepare_cached("SELECT value, api_tokens FROM generation").map_err(engine_error)?;
+    let generation = |row: &rusqlite::Row<'_>| Ok(Generation { value: row.get(0)?, api_tokens: row.get(1)? });
+    prepared.query_row([], generation).map_err(engine_error)
+}
+
+/// Runs a statement that is run again and again, and returns no rows.
+pub(super) fn run(connection: &Connection, sql: &'static str) -> Result<(), EngineError> {
+    let mut prepared = connection.prepare_cached(sql).map_err(engine_error)?;
+    prepared.execute([]).map(drop).map_err(engine_error)
 }
 
 pub(in crate::store) fn one_integer(connection: &Connection, sql: &'static str) -> Result<i64, EngineError> {

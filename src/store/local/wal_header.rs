@@ -8,8 +8,12 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use rusqlite::Connection;
+
+use super::super::engine::Generation;
+use super::sqlite::one_integer;
 use crate::files;
 
 const HEADER_BYTES: usize = 48;
@@ -20,7 +24,7 @@ pub(super) struct WalHeader {
     /// Open for as long as the engine has connections: closing it would drop this process's own locks on it
     /// (`fcntl(2)`: they end with any descriptor of the file).
     file: File,
-    seen: Mutex<Option<(Header, i64)>>,
+    seen: Mutex<Option<(Header, Generation)>>,
 }
 
 impl WalHeader {
@@ -35,13 +39,10 @@ impl WalHeader {
     }
 
     /// The generation, from `read` only when something was committed since.
-    pub(super) fn generation<E>(&self, read: impl FnOnce() -> Result<i64, E>) -> Result<i64, E> {
-        let mut header: Header = [0; HEADER_BYTES];
-        if read_start(&self.file, &mut header).is_err() {
-            return read();
-        }
-        let seen = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, generation)) = *seen()
+    pub(super) fn generation<E>(&self, read: impl FnOnce() -> Result<Generation, E>) -> Result<Generation, E> {
+        let Some(header) = self.read() else { return read() };
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, generation)) = seen
             && known == header
         {
             return Ok(generation);
@@ -49,8 +50,44 @@ impl WalHeader {
         // Read after the header: a commit in between, or one whose header was half written, makes the next call look
         // again.
         let generation = read()?;
-        *seen() = Some((header, generation));
+        self.note(header, generation);
         Ok(generation)
+    }
+
+    fn read(&self) -> Option<Header> {
+        let mut header: Header = [0; HEADER_BYTES];
+        read_start(&self.file, &mut header).ok().map(|()| header)
+    }
+
+    fn note(&self, header: Header, generation: Generation) {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some((header, generation));
+    }
+}
+
+/// Tells readers the generation that a commit made, so that they need not read it.
+pub(super) struct Teller {
+    header: Arc<WalHeader>,
+    /// Moves when another connection than the writer's commits.
+    data_version: Option<i64>,
+}
+
+impl Teller {
+    pub(super) fn new(header: Arc<WalHeader>) -> Self {
+        Self { header, data_version: None }
+    }
+
+    /// `connection` has just committed, and left `generation`. The header that is read now is the one of that commit unless
+    /// another process has committed since; then nothing is told, and readers read.
+    pub(super) fn committed(&mut self, connection: &Connection, generation: Generation) {
+        let header = self.header.read();
+        let version = one_integer(connection, "PRAGMA data_version").ok();
+        if let Some(header) = header
+            && version.is_some()
+            && version == self.data_version
+        {
+            self.header.note(header, generation);
+        }
+        self.data_version = version;
     }
 }
 

@@ -7,8 +7,9 @@ use std::sync::mpsc;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::super::engine::{Batch, EngineError};
-use super::sqlite::engine_error;
+use super::super::engine::{Batch, EngineError, Generation};
+use super::sqlite::{engine_error, read_generation, run};
+use super::wal_header::Teller;
 
 /// Batches that one commit may hold.
 const GROUP_MAX: usize = 256;
@@ -40,7 +41,12 @@ impl Counters {
 }
 
 /// Works until every sender is gone.
-pub(super) fn write_until_closed(connection: &mut Connection, jobs: &mpsc::Receiver<Job>, counters: &Counters) {
+pub(super) fn write_until_closed(
+    connection: &mut Connection,
+    jobs: &mpsc::Receiver<Job>,
+    counters: &Counters,
+    mut teller: Option<Teller>,
+) {
     let mut waiting: VecDeque<Job> = VecDeque::with_capacity(GROUP_MAX);
     while let Ok(first) = jobs.recv() {
         waiting.push_back(first);
@@ -49,7 +55,11 @@ pub(super) fn write_until_closed(connection: &mut Connection, jobs: &mpsc::Recei
         {
             waiting.push_back(next);
         }
-        let answers = write_group(connection, &waiting);
+        let (answers, generation) = write_group(connection, &waiting);
+        // Before the answers: whoever gets one sees what it wrote.
+        if let (Some(teller), Some(generation)) = (&mut teller, generation) {
+            teller.committed(connection, generation);
+        }
         counters.note(&answers);
         for (job, answer) in waiting.drain(..).zip(answers) {
             // A caller that no longer waits has nothing to be told.
@@ -62,12 +72,15 @@ pub(super) fn write_until_closed(connection: &mut Connection, jobs: &mpsc::Recei
     }
 }
 
-/// One answer for each job. A batch that fails by its own fault leaves the others untouched; a group that
+/// One answer for each job, and the generation that was committed. A batch that fails by its own fault leaves the others untouched; a group that
 /// fails as a whole (disk full, I/O) fails for all.
-fn write_group(connection: &mut Connection, jobs: &VecDeque<Job>) -> Vec<Result<(), EngineError>> {
+fn write_group(
+    connection: &mut Connection,
+    jobs: &VecDeque<Job>,
+) -> (Vec<Result<(), EngineError>>, Option<Generation>) {
     let for_all = |error: EngineError| jobs.iter().map(|_| Err(error.clone())).collect::<Vec<_>>();
-    let whole = |connection: &Connection| -> Result<Vec<_>, EngineError> {
-        connection.execute_batch("BEGIN IMMEDIATE").map_err(engine_error)?;
+    let whole = |connection: &Connection| -> Result<_, EngineError> {
+        run(connection, "BEGIN IMMEDIATE")?;
         let mut answers = Vec::with_capacity(jobs.len());
         for job in jobs {
             answers.push(write_batch(connection, &job.batch));
@@ -77,8 +90,9 @@ fn write_group(connection: &mut Connection, jobs: &VecDeque<Job>) -> Vec<Result<
                 return Err(cause.unwrap_or_else(|| EngineError::Io("the transaction was lost".to_owned())));
             }
         }
-        connection.execute_batch("COMMIT").map_err(engine_error)?;
-        Ok(answers)
+        let generation = read_generation(connection)?;
+        run(connection, "COMMIT")?;
+        Ok((answers, Some(generation)))
     };
     whole(connection).unwrap_or_else(|error| {
         if !connection.is_autocommit()
@@ -86,12 +100,12 @@ fn write_group(connection: &mut Connection, jobs: &VecDeque<Job>) -> Vec<Result<
         {
             tracing::error!(%error, "rolling back failed");
         }
-        for_all(error)
+        (for_all(error), None)
     })
 }
 
 fn write_batch(connection: &Connection, batch: &Batch) -> Result<(), EngineError> {
-    connection.execute_batch("SAVEPOINT batch").map_err(engine_error)?;
+    run(connection, "SAVEPOINT batch")?;
     let outcome = batch.iter().try_for_each(|statement| {
         let mut prepared = connection.prepare_cached(&statement.sql).map_err(engine_error)?;
         prepared.execute(rusqlite::params_from_iter(&statement.params)).map_err(engine_error)?;
@@ -101,8 +115,8 @@ fn write_batch(connection: &Connection, batch: &Batch) -> Result<(), EngineError
         return outcome;
     }
     if outcome.is_err() {
-        connection.execute_batch("ROLLBACK TO batch").map_err(engine_error)?;
+        run(connection, "ROLLBACK TO batch")?;
     }
-    connection.execute_batch("RELEASE batch").map_err(engine_error)?;
+    run(connection, "RELEASE batch")?;
     outcome
 }

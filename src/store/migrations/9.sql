@@ -110,7 +110,7 @@ DROP TRIGGER api_token_upd;
 DROP TRIGGER api_token_del;
 CREATE TRIGGER api_token_ins AFTER INSERT ON api_token
     BEGIN UPDATE generation SET value = value + 1, api_tokens = api_tokens + 1; END;
-CREATE TRIGGER api_token_upd AFTER UPDATE OF id, role, active, hash, expires_at_ms ON api_token
+CREATE TRIGGER api_token_upd AFTER UPDATE OF id, display_name, role, active, hash, expires_at_ms ON api_token
     BEGIN UPDATE generation SET value = value + 1, api_tokens = api_tokens + 1; END;
 CREATE TRIGGER api_token_del AFTER DELETE ON api_token
     BEGIN UPDATE generation SET value = value + 1, api_tokens = api_tokens + 1; END;

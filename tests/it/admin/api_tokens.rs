@@ -151,3 +151,32 @@ fn the_last_use_is_told() {
     });
     assert_eq!(token["lastUsedAt"], "2027-01-15T11:00:00.000Z");
 }
+
+#[test]
+fn a_token_that_another_process_ends_is_refused_at_once() {
+    let app = TestApp::start();
+    let made = app.admin("POST", "/auth/api-tokens", &json!({"displayName": "busy", "role": "editor"})).expect(201);
+    let bearer = text(&made, "signedToken");
+    let write = |number: u32| {
+        let body = json!({"userName": format!("account-{number}")});
+        app.admin_as(bearer, "POST", "/resources/cid/ServiceAccount", &body).status
+    };
+    // By hand, beside the server: its writer knows nothing of it.
+    let beside = rusqlite::Connection::open(app.database()).unwrap();
+    let set_active = |active: bool| {
+        let changed =
+            beside.execute("UPDATE api_token SET active = ?1 WHERE id = ?2", (active, text(&made, "id"))).unwrap();
+        assert_eq!(changed, 1);
+    };
+    for number in 0..3 {
+        assert_eq!(write(number), 201);
+    }
+    set_active(false);
+    assert_eq!(write(3), 401);
+    set_active(true);
+    assert_eq!((write(4), write(5)), (201, 201));
+    // A write of the server's own comes between.
+    set_active(false);
+    app.create("ServiceAccount", &json!({"userName": "another"}));
+    assert_eq!(write(6), 401);
+}
