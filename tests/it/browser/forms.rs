@@ -51,7 +51,6 @@ const CASES: &[Case<'_>] = &[
         "Service Account",
         "there is no ServiceAccount",
     ),
-    case("{client}/edit", &[("Service Name", " ")], "Save", "Service Name", "must not be empty"),
     case("{client}/secrets/add", &[("Ends at (UTC)", "2020-01-01T00:00")], "Make a secret", "Ends at (UTC)", "future"),
     case(
         "/marketplace/api/add",
