@@ -48,6 +48,19 @@ impl Timestamp {
         jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&time).ok()
     }
 
+    /// From the time of a file.
+    #[must_use]
+    pub fn of_file(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    }
+
+    /// As the time of a file.
+    #[must_use]
+    pub fn for_file(self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_millis(self.0.unsigned_abs())
+    }
+
     /// Unix milliseconds.
     #[must_use]
     pub fn ms(self) -> i64 {
@@ -164,8 +177,7 @@ impl Clock {
     }
 
     fn machine_now() -> Timestamp {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_ms(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+        Timestamp::of_file(SystemTime::now())
     }
 
     /// For tests: a time that only [`Clock::set`] moves, and random bytes that follow from `seed`.

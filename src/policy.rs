@@ -15,6 +15,7 @@ pub mod grounds;
 mod modules;
 mod sandbox;
 mod shelf;
+mod ticker;
 pub mod trust;
 mod verdicts;
 mod wasi;

@@ -6,7 +6,6 @@
 
 #[cfg(feature = "compiler")]
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use wasmtime::component::types::ComponentItem;
@@ -16,6 +15,7 @@ use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConf
 use super::abi::bindings::{self, PolicyPre};
 use super::abi::{Decision, Manifest, Request};
 use super::failure::{Failure, FailureKind};
+use super::ticker::{TICK, Ticker};
 use super::wasi::{self, Printed};
 use crate::clock::Clock;
 use crate::config::PoliciesConfig;
@@ -27,8 +27,6 @@ const EXPORT: &str = "grantd:policy/evaluator@";
 const TYPES: &str = "grantd:policy/types@";
 /// The contract that this server speaks.
 pub const CONTRACT: &str = "1.0.0";
-/// How often the epoch moves while anything runs.
-const TICK: Duration = Duration::from_millis(10);
 /// Guard pages behind every memory: bounds that are checked by the code need no gigabytes.
 const GUARD_BYTES: u64 = 64 * 1024;
 /// A slot's first pages are zeroed by hand instead of being given back: cheaper than a system call.
@@ -408,73 +406,4 @@ fn pool(limits: &PoliciesConfig) -> PoolingAllocationConfig {
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES);
     pool
-}
-
-/// Moves the epoch while anything runs, and sleeps otherwise.
-struct Ticker {
-    shared: Arc<(Mutex<Running>, Condvar)>,
-    thread: Option<std::thread::JoinHandle<()>>,
-}
-
-#[derive(Default)]
-struct Running {
-    calls: usize,
-    stop: bool,
-}
-
-/// Ends its call's part in the ticking.
-struct Ticking<'a>(&'a Ticker);
-
-impl Ticker {
-    fn start(engine: Engine) -> Result<Self> {
-        let shared = Arc::new((Mutex::new(Running::default()), Condvar::new()));
-        let theirs = Arc::clone(&shared);
-        let tick = move || {
-            let (running, changed) = &*theirs;
-            let mut guard = running.lock().unwrap_or_else(PoisonError::into_inner);
-            while !guard.stop {
-                if guard.calls == 0 {
-                    guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
-                    continue;
-                }
-                drop(guard);
-                std::thread::sleep(TICK);
-                engine.increment_epoch();
-                guard = running.lock().unwrap_or_else(PoisonError::into_inner);
-            }
-        };
-        let thread = std::thread::Builder::new()
-            .name("grantd-epoch".to_owned())
-            .spawn(tick)
-            .map_err(|error| Error::Setup(format!("the policy engine's clock cannot start: {error}")))?;
-        Ok(Self { shared, thread: Some(thread) })
-    }
-
-    fn run(&self) -> Ticking<'_> {
-        let (running, changed) = &*self.shared;
-        let mut guard = running.lock().unwrap_or_else(PoisonError::into_inner);
-        guard.calls += 1;
-        if guard.calls == 1 {
-            changed.notify_one();
-        }
-        Ticking(self)
-    }
-}
-
-impl Drop for Ticking<'_> {
-    fn drop(&mut self) {
-        self.0.shared.0.lock().unwrap_or_else(PoisonError::into_inner).calls -= 1;
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
-        self.shared.1.notify_one();
-        if let Some(thread) = self.thread.take()
-            && thread.join().is_err()
-        {
-            tracing::error!("the policy engine's clock ended in a panic");
-        }
-    }
 }

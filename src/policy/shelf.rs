@@ -8,9 +8,8 @@
 use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::files;
 use crate::model::digest::sha256_hex;
 use crate::secret::{Hash, LocalKey, hashes_equal};
@@ -20,7 +19,7 @@ const KEPT_MAX: usize = 64;
 /// What they may take together: some three of the largest, which are in Python.
 const KEPT_BYTES_MAX: u64 = 512 * 1024 * 1024;
 /// How old what another process did not finish writing must be before it is taken for left behind.
-const UNFINISHED_FOR: Duration = Duration::from_secs(3600);
+const UNFINISHED_FOR_SECONDS: i64 = 3600;
 /// The file of the key.
 const KEY: &str = "key";
 /// Bytes of the key.
@@ -73,7 +72,7 @@ impl Shelf {
         };
         tracing::debug!(digest, path = %path.display(), "a module is not compiled again");
         // It counts as used now; where that cannot be noted, it goes the sooner.
-        let _ = File::open(&path).and_then(|file| file.set_modified(self.now()));
+        let _ = File::open(&path).and_then(|file| file.set_modified(self.clock.now().for_file()));
         Some(code.to_vec())
     }
 
@@ -94,14 +93,15 @@ impl Shelf {
     }
 
     fn make_room(&self) -> std::io::Result<()> {
-        let mut kept: Vec<(SystemTime, u64, PathBuf)> = Vec::new();
+        let mut kept: Vec<(Timestamp, u64, PathBuf)> = Vec::new();
         for entry in fs::read_dir(&self.directory)? {
             let entry = entry?;
             let (name, meta) = (entry.file_name(), entry.metadata()?);
-            let (name, used) = (name.to_string_lossy(), meta.modified()?);
+            let (name, used) = (name.to_string_lossy(), Timestamp::of_file(meta.modified()?));
             if name.ends_with(COMPILED) {
                 kept.push((used, meta.len(), entry.path()));
-            } else if name.ends_with(files::UNFINISHED) && used + UNFINISHED_FOR < self.now() {
+            } else if name.ends_with(files::UNFINISHED) && used.plus_seconds(UNFINISHED_FOR_SECONDS) < self.clock.now()
+            {
                 fs::remove_file(entry.path())?;
             }
         }
@@ -122,10 +122,6 @@ impl Shelf {
 
     fn seal(&self, engine: &str, digest: &str, code: &[u8]) -> Hash {
         self.key.mac(&[engine.as_bytes(), digest.as_bytes(), code])
-    }
-
-    fn now(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(self.clock.now().ms().unsigned_abs())
     }
 }
 
@@ -195,7 +191,6 @@ mod tests {
     use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
     use super::*;
-    use crate::clock::Timestamp;
 
     fn clock() -> Clock {
         Clock::manual(Timestamp::from_ms(1_000_000), 1)
@@ -298,11 +293,13 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let clock = clock();
         let shelf = Shelf::open(home.path(), &clock).unwrap();
-        let at = |second: u64| UNIX_EPOCH + Duration::from_secs(second);
-        let touch = |path: &Path, second| File::open(path).unwrap().set_modified(at(second)).unwrap();
+        let touch = |path: &Path, second: i64| {
+            let time = Timestamp::from_ms(second * 1000).for_file();
+            File::open(path).unwrap().set_modified(time).unwrap();
+        };
         for index in 0..KEPT_MAX {
             shelf.put("one", &index.to_string(), b"code");
-            touch(&shelf.path("one", &index.to_string()), index as u64);
+            touch(&shelf.path("one", &index.to_string()), i64::try_from(index).unwrap());
         }
         let (old, new) = (home.path().join("old.part"), home.path().join("new.part"));
         for (path, second) in [(&old, 1), (&new, 10_000)] {
