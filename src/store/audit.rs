@@ -335,7 +335,9 @@ impl Store {
         item: impl Fn(&Row) -> Result<T, super::engine::EngineError>,
     ) -> Result<Page<T>> {
         let way = self.way_of(listing, query)?;
-        self.page_of(list::statements(listing, query, &way)?, way.limit(), item)
+        // Who only counts is told no more.
+        let limit = if query.count == 0 { None } else { way.limit() };
+        self.page_of(list::statements(listing, query, &way)?, limit, item)
     }
 
     /// How a list is read: in its order; or by what an index names, when it is asked to stay within bounds or when that
