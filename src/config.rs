@@ -119,7 +119,7 @@ pub struct KeysConfig {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// Clients kept in memory, as they ask (about 1 KiB each).
+    /// Clients kept in memory, as they ask (about 2 KiB each).
     pub clients_cached: usize,
     /// SQLite's page cache, for each of its up to nine connections.
     pub page_cache_kib: u32,
