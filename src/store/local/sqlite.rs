@@ -16,6 +16,11 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept by each connection.
 const STATEMENTS_KEPT: usize = 64;
 
+/// What undoes one statement of a transaction is kept in memory: kept in files, each of which is made and removed, it took
+/// a fifth of a write. Pages that change with every write are copied from the log into the file once in 16 MiB, not in 4.
+const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; \
+    PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY;";
+
 pub(super) fn connect(path: &Path, page_cache_kib: u32) -> Result<Connection, EngineError> {
     // Made here, so that it is born with the owner's rights alone; SQLite copies them to its side files.
     let mut options = File::options();
@@ -26,9 +31,7 @@ pub(super) fn connect(path: &Path, page_cache_kib: u32) -> Result<Connection, En
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(engine_error)?;
     configure(&connection, page_cache_kib)?;
-    connection
-        .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864;")
-        .map_err(engine_error)?;
+    connection.execute_batch(WRITER).map_err(engine_error)?;
     Ok(connection)
 }
 

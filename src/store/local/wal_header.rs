@@ -10,10 +10,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rusqlite::Connection;
-
 use super::super::engine::Generation;
-use super::sqlite::one_integer;
 use crate::files;
 
 const HEADER_BYTES: usize = 48;
@@ -67,28 +64,35 @@ impl WalHeader {
 /// Tells readers the generation that a commit made, so that they need not read it.
 pub(super) struct Teller {
     header: Arc<WalHeader>,
-    /// Moves when another connection than the writer's commits.
-    data_version: Option<i64>,
+    /// How many transactions there were when the one that is open began.
+    before: Option<u32>,
 }
 
 impl Teller {
     pub(super) fn new(header: Arc<WalHeader>) -> Self {
-        Self { header, data_version: None }
+        Self { header, before: None }
     }
 
-    /// `connection` has just committed, and left `generation`. The header that is read now is the one of that commit unless
+    /// The write lock is held now: the header stands still until the commit.
+    pub(super) fn begun(&mut self) {
+        self.before = self.header.read().map(|header| transactions(&header));
+    }
+
+    /// What was begun is committed, and left `generation`. The header that is read now is the one of that commit unless
     /// another process has committed since; then nothing is told, and readers read.
-    pub(super) fn committed(&mut self, connection: &Connection, generation: Generation) {
-        let header = self.header.read();
-        let version = one_integer(connection, "PRAGMA data_version").ok();
-        if let Some(header) = header
-            && version.is_some()
-            && version == self.data_version
+    pub(super) fn committed(&mut self, generation: Generation) {
+        if let (Some(before), Some(header)) = (self.before.take(), self.header.read())
+            && transactions(&header) == before.wrapping_add(1)
         {
             self.header.note(header, generation);
         }
-        self.data_version = version;
     }
+}
+
+/// `iChange` of the header, in the byte order of this machine.
+fn transactions(header: &Header) -> u32 {
+    let [_, _, _, _, _, _, _, _, a, b, c, d, ..] = *header;
+    u32::from_ne_bytes([a, b, c, d])
 }
 
 #[cfg(unix)]
