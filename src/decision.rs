@@ -16,10 +16,11 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::model::caller::RequestId;
 use crate::model::id::Id;
 use crate::model::machine_to_machine::AuthMethod;
 use crate::policy::Decided;
-use crate::policy::abi::{self, Circumstances};
+use crate::policy::abi;
 use crate::store::ClientView;
 use crate::token::request::{TokenRequest, printable};
 use crate::token::resolve::Resolved;
@@ -59,11 +60,9 @@ pub struct Decision {
     /// When.
     pub at: Timestamp,
     /// The request's `X-Request-Id`.
-    pub request_id: String,
-    /// The `client_id`: an authenticated client's, or what a stranger claimed, bounded and printable.
-    pub client_id: Option<String>,
-    /// The `sub`, once the client is authenticated.
-    pub service_account_id: Option<Id>,
+    pub request_id: RequestId,
+    /// Who asked.
+    pub by: Asker,
     /// The API, once it is resolved.
     pub api_id: Option<Id>,
     /// How it ended.
@@ -74,10 +73,10 @@ pub struct Decision {
     pub reason: Option<String>,
     /// What the caller asked for; empty when it named no scope.
     pub requested: Vec<String>,
-    /// What the grants offered of it.
-    pub granted: Vec<String>,
-    /// What the token says.
-    pub issued: Vec<String>,
+    /// What the grants offered of it; `None`: just that.
+    pub granted: Option<Vec<String>>,
+    /// What the token says; `None`: all that was granted.
+    pub issued: Option<Vec<String>>,
     /// The token's lifetime.
     pub lifetime_seconds: Option<i64>,
     /// How the client authenticated.
@@ -86,6 +85,15 @@ pub struct Decision {
     pub offered_ttl_seconds: Option<i64>,
     /// What the policies had to do with it; none when no policy was asked.
     pub explanation: Option<Arc<Explanation>>,
+}
+
+/// Who asked for a token.
+#[derive(Clone, Debug)]
+pub enum Asker {
+    /// Nobody that was authenticated. What it claimed as its `client_id`, bounded and printable.
+    Stranger(Option<String>),
+    /// An authenticated client, with its account as it was then.
+    Client(Arc<ClientView>),
 }
 
 /// The part of a recorded decision that says what its policies had to do with it.
@@ -184,20 +192,19 @@ pub struct Effect {
 
 impl Decision {
     /// The record of a request that has just come in. It is a refusal until it is something else.
-    pub(crate) fn begin(id: Id, at: Timestamp, circumstances: &Circumstances) -> Self {
+    pub(crate) fn begin(id: Id, at: Timestamp, request_id: RequestId) -> Self {
         Self {
             id,
             at,
-            request_id: circumstances.request_id.clone(),
-            client_id: None,
-            service_account_id: None,
+            request_id,
+            by: Asker::Stranger(None),
             api_id: None,
             outcome: Outcome::Refused,
             error: None,
             reason: None,
             requested: Vec::new(),
-            granted: Vec::new(),
-            issued: Vec::new(),
+            granted: Some(Vec::new()),
+            issued: Some(Vec::new()),
             lifetime_seconds: None,
             auth_method: None,
             offered_ttl_seconds: None,
@@ -207,29 +214,40 @@ impl Decision {
 
     /// What a stranger says of itself, as far as it is safe to keep.
     pub(crate) fn asked(&mut self, request: &TokenRequest) {
-        self.client_id = request.unverified_clients.first().map(|client| printable(&client.client_id));
+        self.by = Asker::Stranger(request.unverified_clients.first().map(|client| printable(&client.client_id)));
         self.requested.clone_from(&request.scopes);
     }
 
     /// It is known who asks.
-    pub(crate) fn authenticated(&mut self, client: &ClientView, method: AuthMethod) {
-        self.client_id = Some(client.client_id.clone());
-        self.service_account_id = Some(client.account_id.clone());
+    pub(crate) fn authenticated(&mut self, client: Arc<ClientView>, method: AuthMethod) {
+        self.by = Asker::Client(client);
         self.auth_method = Some(method);
     }
 
     /// It is known what the grants offer.
     pub(crate) fn resolved(&mut self, resolved: &Resolved) {
         self.api_id = Some(resolved.api.id.clone());
-        self.granted.clone_from(&resolved.offered);
+        self.granted = (resolved.offered != self.requested).then(|| resolved.offered.clone());
         self.offered_ttl_seconds = Some(resolved.lifetime_seconds);
     }
 
     /// A token was signed. Its `jti` is the decision's id.
     pub(crate) fn issued(&mut self, decided: Decided) {
         self.outcome = Outcome::Issued;
-        self.issued = decided.scopes;
+        self.issued = (decided.scopes != *self.granted()).then_some(decided.scopes);
         self.lifetime_seconds = Some(decided.lifetime_seconds);
+    }
+
+    /// What the grants offered.
+    fn granted(&self) -> &[String] {
+        self.granted.as_ref().unwrap_or(&self.requested)
+    }
+
+    /// Says what was granted and issued in full, whatever becomes of what was requested.
+    pub(crate) fn spell_out(&mut self) {
+        let granted = self.granted().to_vec();
+        self.issued.get_or_insert_with(|| granted.clone());
+        self.granted = Some(granted);
     }
 
     /// How it ended.
@@ -253,9 +271,14 @@ impl Decision {
         });
     }
 
+    /// Whether nobody was authenticated.
+    pub(crate) fn is_of_stranger(&self) -> bool {
+        matches!(self.by, Asker::Stranger(_))
+    }
+
     /// The error as its caller sees it: once it is known who asks, it names the decision that explains it.
     pub(crate) fn named_in(&self, error: Error) -> Error {
-        if self.service_account_id.is_none() {
+        if self.is_of_stranger() {
             return error;
         }
         match error {
@@ -272,8 +295,8 @@ impl Decision {
         let rest = Rest {
             reason: self.reason.as_deref(),
             requested: &self.requested,
-            granted: &self.granted,
-            issued: &self.issued,
+            granted: self.granted.as_deref(),
+            issued: self.issued.as_deref(),
             lifetime_seconds: self.lifetime_seconds,
             auth_method: self.auth_method.map(AuthMethod::as_str),
             offered_ttl_seconds: self.offered_ttl_seconds,
@@ -283,16 +306,33 @@ impl Decision {
         // Texts and numbers always have a JSON form.
         serde_json::to_string(&rest).unwrap_or_default()
     }
+
+    /// Puts back what [`Decision::rest_text`] left out.
+    pub(crate) fn complete(rest: &mut Map<String, Value>) {
+        rest.entry("reason").or_insert(Value::Null);
+        for (name, same_as) in [("granted", "requested"), ("issued", "granted")] {
+            if !rest.contains_key(name) {
+                let same = rest.get(same_as).cloned().unwrap_or_default();
+                rest.insert(name.to_owned(), same);
+            }
+        }
+    }
 }
 
-/// The members of a decision that no list filters by, as they are written.
+/// The members of a decision that no list filters by, as they are written. There is one for every token: what says
+/// nothing new is left out.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Rest<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     requested: &'a [String],
-    granted: &'a [String],
-    issued: &'a [String],
+    /// Where it is not just what was requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted: Option<&'a [String]>,
+    /// Where it is not just what was granted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    issued: Option<&'a [String]>,
     lifetime_seconds: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_method: Option<&'static str>,

@@ -3,6 +3,9 @@
 //! It stands above `token` and `admin`, since both clients and bearers of the admin API may ask. Whoever may not
 //! know of a token gets the same answer as for text that is no token.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use serde_json::{Map, Value, json};
 
 use crate::admin::actor;
@@ -14,7 +17,6 @@ use crate::throttle::Place;
 use crate::token::active::{self, ActiveToken};
 use crate::token::client_auth;
 use crate::token::request::{TokenInquiry, UnverifiedCaller};
-use std::sync::Arc;
 
 /// Answers an introspection request: the members of RFC 7662 2.2 for an active token. Step 1, parsing, has made
 /// `request`.
@@ -22,9 +24,9 @@ use std::sync::Arc;
 /// # Errors
 /// `OAuth` `invalid_client` or `unauthorized_client`, `Unauthenticated` or `Forbidden` of the caller, never of the
 /// token; `Unavailable` or `Internal` from the database.
-pub async fn introspect(app: &App, request: &TokenInquiry, remote_address: Option<&str>) -> Result<Map<String, Value>> {
+pub async fn introspect(app: &App, request: &TokenInquiry, address: Option<IpAddr>) -> Result<Map<String, Value>> {
     // 2. Authenticate the caller.
-    let caller = authenticate(app, &request.caller, Place::of(remote_address)).await?;
+    let caller = authenticate(app, &request.caller, Place::of(address)).await?;
     let now = app.clock.now();
 
     // 3. Verify the token, and look at what it stands on.

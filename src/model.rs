@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod api_token;
+pub mod caller;
 pub mod console_session;
 pub mod credential;
 pub mod digest;

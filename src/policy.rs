@@ -116,10 +116,10 @@ impl Policies {
     /// `OAuth` `access_denied` when a policy said no, `server_error` when one failed; `Unavailable` when there was no
     /// room to ask.
     pub async fn decide(self: &Arc<Self>, offer: Offer) -> (Result<Decided>, Option<Arc<Explanation>>) {
-        let chain = Chain::new(offer);
-        if !chain.has_policies() {
-            return (chain.finish().0, None);
+        if !offer.has_policies() {
+            return (Ok(offer.undiminished()), None);
         }
+        let chain = Chain::new(offer);
         if let Some(heard) = chain.key(self).and_then(|key| self.verdicts.get(&key)) {
             let (outcome, explanation) = heard.again();
             self.answers.note_hits(explanation.steps.len());

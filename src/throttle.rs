@@ -78,8 +78,7 @@ pub(crate) struct Place(Option<IpAddr>);
 
 impl Place {
     /// Of the address that a request came from.
-    pub(crate) fn of(remote_address: Option<&str>) -> Self {
-        let address = remote_address.and_then(|text| text.parse::<IpAddr>().ok());
+    pub(crate) fn of(address: Option<IpAddr>) -> Self {
         Self(address.map(|address| match address.to_canonical() {
             IpAddr::V6(long) => IpAddr::V6(Ipv6Addr::from_bits(long.to_bits() >> 64 << 64)),
             short => short,
@@ -175,7 +174,7 @@ mod tests {
 
     #[test]
     fn a_place_is_an_address_or_a_network_of_ipv6() {
-        let place = |text: &str| Place::of(Some(text));
+        let place = |text: &str| Place::of(text.parse().ok());
         assert_eq!(place("2001:db8:1:2::1"), place("2001:db8:1:2:ffff::9"));
         assert_ne!(place("2001:db8:1:2::1"), place("2001:db8:1:3::1"));
         assert_eq!(place("::ffff:192.0.2.1"), place("192.0.2.1"));

@@ -16,9 +16,11 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::decision::Decision;
 use crate::error::Result;
+use crate::model::caller::{Caller, RequestId};
 use crate::model::id::Id;
 use crate::policy::Offer;
 use crate::policy::abi::Circumstances;
+use crate::store::ClientView;
 use crate::throttle::Place;
 use claims::Claims;
 use client_auth::Authenticated;
@@ -41,16 +43,14 @@ pub struct Issued {
 /// # Errors
 /// `OAuth` with the code of RFC 6749 5.2 and what to change; `Unavailable` when the server cannot answer
 /// now; `Internal` when it failed. No error leaves a token behind.
-pub async fn issue(
-    app: &App,
-    issuer: &str,
-    parsed: Result<TokenRequest>,
-    circumstances: Circumstances,
-) -> Result<Issued> {
+pub async fn issue(app: &App, issuer: &str, parsed: Result<TokenRequest>, caller: Caller) -> Result<Issued> {
     let now = app.clock.now();
-    let id = circumstances.own_id.clone().unwrap_or_else(|| Id::new(&app.clock, now));
-    let mut decision = Decision::begin(id, now, &circumstances);
-    let outcome = decide_and_sign(app, issuer, parsed, circumstances, &mut decision).await;
+    let id = match &caller.request_id {
+        RequestId::Own(id) => id.clone(),
+        RequestId::Sent(_) => Id::new(&app.clock, now),
+    };
+    let mut decision = Decision::begin(id, now, caller.request_id.clone());
+    let outcome = decide_and_sign(app, issuer, parsed, caller, &mut decision).await;
 
     // 6. Record: what became of the request, whatever it was.
     decision.end(outcome.as_ref().err());
@@ -64,16 +64,16 @@ async fn decide_and_sign(
     app: &App,
     issuer: &str,
     parsed: Result<TokenRequest>,
-    mut circumstances: Circumstances,
+    caller: Caller,
     decision: &mut Decision,
 ) -> Result<Issued> {
     let request = parsed?;
     decision.asked(&request);
 
     // 2. Authenticate the client: from here on it is known who asks, and how often.
-    let place = Place::of(circumstances.remote_address.as_deref());
+    let place = Place::of(caller.address);
     let Authenticated { client, method } = client_auth::authenticate(app, &request.unverified_clients, place).await?;
-    decision.authenticated(&client, method);
+    decision.authenticated(Arc::clone(&client), method);
     let now = app.clock.now();
     app.throttle.asks(&client.client_id, now)?;
 
@@ -82,7 +82,7 @@ async fn decide_and_sign(
     decision.resolved(&resolved);
 
     // 4. Decide: policies may lower the ceiling, and never raise it.
-    circumstances.parameters = request.extensions;
+    let circumstances = circumstances(&client, &caller, request.extensions);
     let offer = Offer {
         client: Arc::clone(&client),
         auth_method: method,
@@ -113,4 +113,17 @@ async fn decide_and_sign(
     let expires_in_seconds = decided.lifetime_seconds;
     decision.issued(decided);
     Ok(Issued { access_token, expires_in_seconds, scope })
+}
+
+/// What policies may look at beside the client and the API: nothing where there is none to look.
+fn circumstances(client: &ClientView, caller: &Caller, parameters: Vec<(String, String)>) -> Circumstances {
+    if client.policies.is_empty() {
+        return Circumstances::default();
+    }
+    Circumstances {
+        request_id: caller.request_id.as_str().to_owned(),
+        remote_address: caller.address_text(),
+        user_agent: caller.user_agent.as_deref().map(str::to_owned),
+        parameters,
+    }
 }

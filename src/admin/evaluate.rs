@@ -106,7 +106,6 @@ impl Asked {
         let settings = fields.raw("settings").is_some();
         let settings_object = fields.free_object_of("settings", SETTINGS_BYTES_MAX);
         let mut circumstances = Circumstances {
-            own_id: None,
             request_id: fields.optional_text("requestId", free_text).unwrap_or_default(),
             remote_address: fields.optional_text("remoteAddress", free_text),
             user_agent: fields.optional_text("userAgent", free_text),

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::outcomes::Outcomes;
 use super::strangers::Allowance;
-use super::{Decision, Explanation};
+use super::{Asker, Decision, Explanation};
 use crate::clock::Timestamp;
 use crate::config::DecisionsConfig;
 use crate::error::{Error, Result};
@@ -99,7 +99,7 @@ impl Recorder {
     pub(crate) async fn record(&self, decision: Decision) -> Result<()> {
         self.shared.counters.outcomes.note(&decision);
         // A stranger gets nothing that its record would have to vouch for, and is told nothing by how long it takes.
-        let waits = self.durable && !is_stranger(&decision);
+        let waits = self.durable && !decision.is_of_stranger();
         let (done, written) = if waits {
             let (done, written) = oneshot::channel();
             (Some(done), Some(written))
@@ -159,7 +159,7 @@ impl Recorder {
 
     /// Whether there was room.
     fn push(&self, waiting: Waiting) -> bool {
-        let stranger = is_stranger(&waiting.decision);
+        let stranger = waiting.decision.is_of_stranger();
         let mut queue = self.shared.lock();
         let full = queue.waiting.len() >= WAITING_MAX || (stranger && queue.strangers >= STRANGERS_WAITING_MAX);
         if queue.closed || full {
@@ -175,11 +175,6 @@ impl Recorder {
         }
         true
     }
-}
-
-/// Whether nobody was authenticated.
-fn is_stranger(decision: &Decision) -> bool {
-    decision.service_account_id.is_none()
 }
 
 impl Shared {
@@ -252,7 +247,7 @@ impl<'a> Writer<'a> {
                             explanations.insert(digest, (decision.at, Arc::clone(explanation)));
                         }
                     }
-                    rows.push(row_of(*decision, left_out));
+                    rows.push(row_of(decision, left_out));
                 }
                 None => _ = self.shared.counters.left_out.fetch_add(1, Ordering::Relaxed),
             }
@@ -276,16 +271,16 @@ impl<'a> Writer<'a> {
 
     /// How many refusals were left out before this one, or `None` when it is to be left out itself.
     fn room_for(&mut self, decision: &Decision, lookups: &mut usize) -> Option<u64> {
-        if !is_stranger(decision) {
+        let Asker::Stranger(claimed) = &decision.by else {
             self.unknown.earn();
             self.known.earn();
             return Some(0);
-        }
+        };
         if let Some(left_out) = self.unknown.take(decision.at) {
             return Some(left_out);
         }
         // A flood of made-up names must not hide that someone tries a real one.
-        let named = decision.client_id.as_deref().filter(|_| *lookups > 0);
+        let named = claimed.as_deref().filter(|_| *lookups > 0);
         *lookups = lookups.saturating_sub(usize::from(named.is_some()));
         let is_known = named.is_some_and(|client_id| self.store.client_exists(client_id).unwrap_or(false));
         let left_out = if is_known { self.known.take(decision.at) } else { None };
@@ -324,22 +319,13 @@ impl Drop for Writer<'_> {
     }
 }
 
-fn row_of(mut decision: Decision, left_out: u64) -> NewDecision {
+fn row_of(mut decision: Box<Decision>, left_out: u64) -> NewDecision {
     // No policy was asked, so nothing needs the whole list: a client can fill a body with it.
     let unnamed =
         if decision.explanation.is_none() { decision.requested.len().saturating_sub(REQUESTED_KEPT_MAX) } else { 0 };
-    decision.requested.truncate(decision.requested.len() - unnamed);
-    let rest = decision.rest_text(unnamed as u64, left_out);
-    NewDecision {
-        id: decision.id,
-        at: decision.at,
-        outcome: decision.outcome.as_str(),
-        error: decision.error,
-        client_id: decision.client_id,
-        service_account_id: decision.service_account_id,
-        api_id: decision.api_id,
-        request_id: decision.request_id,
-        explanation: decision.explanation.map(|explanation| explanation.kept().digest),
-        rest,
+    if unnamed > 0 {
+        decision.spell_out();
+        decision.requested.truncate(decision.requested.len() - unnamed);
     }
+    NewDecision { decision, requested_left_out: unnamed as u64, left_out }
 }

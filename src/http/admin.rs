@@ -106,7 +106,7 @@ async fn admit(
 pub(super) fn let_in(request: &ServiceRequest) -> Result<()> {
     let app = request.app_data::<web::Data<App>>().ok_or_else(|| Error::Internal("no application".to_owned()))?;
     let token = bearer::token(request.headers()).ok_or(Error::Unauthenticated)?;
-    let place = Place::of(context::of(request.request()).remote_address.as_deref());
+    let place = Place::of(context::caller(request.request()).address);
     let actor = actor::authenticate(app, token, place)?;
     // The path that the routes are matched by: `request.path()` may hide a letter of it in percent-encoding.
     actor.must_be(needed_role(request.method(), request.match_info().as_str()))?;

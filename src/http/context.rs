@@ -1,18 +1,20 @@
 //! What every request carries along: an id, the caller's address and program. And the line it leaves in the log.
 
-use std::future::{Ready, ready};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use actix_web::body::MessageBody;
-use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{
     HOST, HeaderName, HeaderValue, STRICT_TRANSPORT_SECURITY, USER_AGENT, X_CONTENT_TYPE_OPTIONS, X_FORWARDED_FOR,
 };
 use actix_web::middleware::Next;
-use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
+use actix_web::{HttpMessage, HttpRequest, web};
+use tracing::Level;
 
 use crate::address::{Base, is_local};
 use crate::app::App;
+use crate::model::caller::{Caller, RequestId};
 use crate::model::id::Id;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,28 +23,9 @@ const HTTPS_ONLY: HeaderValue = HeaderValue::from_static("max-age=63072000");
 const REQUEST_ID_CHARS_MAX: usize = 64;
 const USER_AGENT_CHARS_MAX: usize = 200;
 
-/// What is known of a request beside its content.
-#[derive(Clone, Debug, Default)]
-pub(super) struct RequestContext {
-    pub(super) request_id: String,
-    /// The same, when it was made here: then nobody outside has chosen it.
-    pub(super) own_id: Option<Id>,
-    pub(super) remote_address: Option<String>,
-    pub(super) user_agent: Option<String>,
-}
-
-impl FromRequest for RequestContext {
-    type Error = actix_web::Error;
-    type Future = Ready<Result<Self, Self::Error>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(of(request)))
-    }
-}
-
-/// The context that [`attach`] gave the request.
-pub(super) fn of(request: &HttpRequest) -> RequestContext {
-    request.extensions().get::<RequestContext>().cloned().unwrap_or_default()
+/// The caller that [`attach`] found.
+pub(super) fn caller(request: &HttpRequest) -> Caller {
+    request.extensions().get::<Caller>().cloned().unwrap_or_default()
 }
 
 /// The host and port that a request was made at, as sent: its target or its `Host` names them (RFC 9112 3.2.2; over
@@ -67,23 +50,12 @@ pub(super) async fn attach(
         return Err(actix_web::error::ErrorInternalServerError("no application"));
     };
     let watch = app.clock.stopwatch();
-    let (request_id, own_id) = match sent_id(&request) {
-        Some(sent) => (sent, None),
-        None => {
-            let id = Id::new(&app.clock, app.clock.now());
-            (id.to_string(), Some(id))
-        }
-    };
-    let header = HeaderValue::from_str(&request_id).ok();
-    let (method, path) = (request.method().clone(), request.path().to_owned());
-    let user_agent = request.headers().get(USER_AGENT).and_then(|value| value.to_str().ok());
-    let context = RequestContext {
-        remote_address: caller(&app, &request).map(|address| address.to_string()),
-        user_agent: user_agent.map(|text| text.chars().take(USER_AGENT_CHARS_MAX).collect()),
-        request_id: request_id.clone(),
-        own_id,
-    };
-    request.extensions_mut().insert(context);
+    let request_id = sent_id(&request).unwrap_or_else(|| RequestId::Own(Id::new(&app.clock, app.clock.now())));
+    let header = HeaderValue::from_str(request_id.as_str()).ok();
+    let line = tracing::enabled!(Level::DEBUG)
+        .then(|| (request.method().clone(), request.path().to_owned(), request_id.clone()));
+    let caller = Caller { address: address(&app, &request), user_agent: user_agent(&request), request_id };
+    request.extensions_mut().insert(caller);
     let mut response = next.call(request).await?;
     let headers = response.headers_mut();
     if let Some(header) = header {
@@ -93,13 +65,22 @@ pub(super) async fn attach(
     if app.config.tls.is_on() && !is_local(app.public_url()) {
         headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     }
-    let micros = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
-    tracing::debug!(%method, path, status = response.status().as_u16(), micros, request_id, "answered");
+    if let Some((method, path, request_id)) = line {
+        let micros = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let (status, request_id) = (response.status().as_u16(), request_id.as_str());
+        tracing::debug!(%method, path, status, micros, request_id, "answered");
+    }
     Ok(response)
 }
 
-/// Who made the request, also through reverse proxies that are trusted.
-fn caller(app: &App, request: &ServiceRequest) -> Option<IpAddr> {
+fn user_agent(request: &ServiceRequest) -> Option<Arc<str>> {
+    let text = request.headers().get(USER_AGENT)?.to_str().ok()?;
+    // What a header's text holds is ASCII: any byte of it is a border.
+    Some(text.get(..USER_AGENT_CHARS_MAX).unwrap_or(text).into())
+}
+
+/// Where the request comes from, also through reverse proxies that are trusted.
+fn address(app: &App, request: &ServiceRequest) -> Option<IpAddr> {
     let peer = request.peer_addr().map(|address| address.ip());
     let values: Vec<Option<&str>> =
         request.headers().get_all(X_FORWARDED_FOR).map(|value| value.to_str().ok()).collect();
@@ -107,10 +88,10 @@ fn caller(app: &App, request: &ServiceRequest) -> Option<IpAddr> {
 }
 
 /// The id that a proxy or a caller gave the request, if it is fit to be logged.
-fn sent_id(request: &ServiceRequest) -> Option<String> {
+fn sent_id(request: &ServiceRequest) -> Option<RequestId> {
     let text = request.headers().get(REQUEST_ID)?.to_str().ok()?;
     let fits = !text.is_empty()
         && text.len() <= REQUEST_ID_CHARS_MAX
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b));
-    fits.then(|| text.to_owned())
+    fits.then(|| RequestId::Sent(text.into()))
 }

@@ -237,7 +237,8 @@ pub(super) fn wrong_oauth_method(allowed: &'static str) -> actix_web::Route {
 }
 
 fn log(request: &HttpRequest, failure: &Error) {
-    let request_id = context::of(request).request_id;
+    let caller = context::caller(request);
+    let request_id = caller.request_id.as_str();
     let path = request.path();
     match failure.cause() {
         Some(cause) => tracing::error!(request_id, path, cause, "{failure}"),

@@ -45,6 +45,9 @@ pub(crate) fn urlencoded(body: &[u8]) -> Result<Vec<(String, String)>> {
 
 /// One name or value of a urlencoded form; `None` when it is not UTF-8.
 pub(super) fn decode(text: &[u8]) -> Option<String> {
+    if !text.contains(&b'+') && !text.contains(&b'%') {
+        return str::from_utf8(text).ok().map(str::to_owned);
+    }
     let spaced: Vec<u8> = text.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
     String::from_utf8(percent_decode(&spaced).collect()).ok()
 }

@@ -1,23 +1,28 @@
 //! The OAuth endpoints: a form and a header go down to the pipeline, a token or an error comes back.
 
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Serialize;
 
-use super::context::{self, RequestContext};
+use super::context;
 use super::error::{fault_response, oauth_response, wrong_oauth_method};
 use super::{basic, bearer, body, form};
 use crate::app::App;
 use crate::dev::Controls;
 use crate::error::{Error, Result};
 use crate::introspection;
-use crate::policy::abi::Circumstances;
 use crate::secret::Secret;
 use crate::token::request::{TokenInquiry, TokenRequest};
 use crate::token::{self, Issued};
 
 /// Largest body of a token request.
 const FORM_BYTES_MAX: usize = 64 * 1024;
+/// About what a token's answer takes beside the token and its scopes.
+const MEMBERS_BYTES: usize = 160;
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// What Crossid prints in `refresh_expires_in`: 30 days as a Go duration, of a refresh token that it does not send.
 const CROSSID_REFRESH_EXPIRES_IN: i64 = 2_592_000_000_000_000;
 
@@ -65,9 +70,7 @@ async fn token_endpoint(app: web::Data<App>, request: HttpRequest, payload: web:
 /// Step 1 of the pipeline, up to where HTTP ends; `token::issue` does the rest.
 async fn answer(app: &App, request: &HttpRequest, payload: web::Payload) -> Result<Issued> {
     let parsed = parse(request, payload).await;
-    let RequestContext { request_id, own_id, remote_address, user_agent } = context::of(request);
-    let circumstances = Circumstances { request_id, own_id, remote_address, user_agent, parameters: Vec::new() };
-    token::issue(app, &context::base(app, request)?.issuer, parsed, circumstances).await
+    token::issue(app, &context::base(app, request)?.issuer, parsed, context::caller(request)).await
 }
 
 async fn parse(request: &HttpRequest, payload: web::Payload) -> Result<TokenRequest> {
@@ -88,22 +91,26 @@ struct TokenResponse<'a> {
 
 fn token_response(app: &App, issued: &Issued) -> HttpResponse {
     let refresh_expires_in = if app.config().compat.crossid { CROSSID_REFRESH_EXPIRES_IN } else { 0 };
+    let members = TokenResponse {
+        access_token: &issued.access_token,
+        expires_in: issued.expires_in_seconds,
+        refresh_expires_in,
+        scope: &issued.scope,
+        token_type: "bearer",
+    };
+    let mut body = Vec::with_capacity(issued.access_token.len() + issued.scope.len() + MEMBERS_BYTES);
+    // Texts and numbers always have a JSON form, and a vector takes it.
+    let _ = serde_json::to_writer(&mut body, &members);
     HttpResponse::Ok()
-        .insert_header((header::CACHE_CONTROL, "no-store"))
-        .insert_header((header::PRAGMA, "no-cache"))
-        .json(TokenResponse {
-            access_token: &issued.access_token,
-            expires_in: issued.expires_in_seconds,
-            refresh_expires_in,
-            scope: &issued.scope,
-            token_type: "bearer",
-        })
+        .insert_header((header::CACHE_CONTROL, NO_STORE))
+        .insert_header((header::PRAGMA, NO_CACHE))
+        .insert_header((header::CONTENT_TYPE, JSON))
+        .body(body)
 }
 
 async fn introspection_endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let remote_address = context::of(&request).remote_address;
-    let answer =
-        async { introspection::introspect(&app, &inquiry(&request, payload).await?, remote_address.as_deref()).await };
+    let address = context::caller(&request).address;
+    let answer = async { introspection::introspect(&app, &inquiry(&request, payload).await?, address).await };
     match answer.await {
         Ok(members) => HttpResponse::Ok()
             .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -114,9 +121,8 @@ async fn introspection_endpoint(app: web::Data<App>, request: HttpRequest, paylo
 }
 
 async fn revocation_endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
-    let remote_address = context::of(&request).remote_address;
-    let answer =
-        async { token::revoke::revoke(&app, &inquiry(&request, payload).await?, remote_address.as_deref()).await };
+    let address = context::caller(&request).address;
+    let answer = async { token::revoke::revoke(&app, &inquiry(&request, payload).await?, address).await };
     match answer.await {
         // RFC 7009 2.2: the status says it all.
         Ok(()) => HttpResponse::Ok().insert_header((header::CACHE_CONTROL, "no-store")).finish(),

@@ -11,15 +11,15 @@ const ID_CHARS: usize = 22;
 pub(crate) const CLIENT_ID_CHARS: usize = 32;
 
 /// 22 characters of `[0-9A-Za-z]`: 48 bits of Unix milliseconds, then 80 random bits. Later ids sort later.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id(String);
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id([u8; ID_CHARS]);
 
 impl Id {
     /// A new id for something made at `now`.
     #[must_use]
     pub fn new(clock: &Clock, now: Timestamp) -> Self {
         let mut bytes = [0_u8; 16];
-        clock.fill(&mut bytes[6..]);
+        clock.fill_id(&mut bytes[6..]);
         bytes[..6].copy_from_slice(&now.ms().to_be_bytes()[2..]);
         Self(base62_fixed(u128::from_be_bytes(bytes)))
     }
@@ -27,24 +27,32 @@ impl Id {
     /// `None` unless the text has the form of an id.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        (text.len() == ID_CHARS && text.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| Self(text.to_owned()))
+        let characters = <[u8; ID_CHARS]>::try_from(text.as_bytes()).ok()?;
+        characters.iter().all(u8::is_ascii_alphanumeric).then_some(Self(characters))
     }
 
     /// The text of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        // Letters and digits are always text.
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Id").field(&self.as_str()).finish()
     }
 }
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
 /// 22 base-62 digits, most significant first.
-fn base62_fixed(number: u128) -> String {
+fn base62_fixed(number: u128) -> [u8; ID_CHARS] {
     // Dividing u128 is slow: two cuts leave three numbers that fit u64.
     const CHUNK_DIGITS: usize = 10;
     const CHUNK: u128 = 62_u128.pow(10);
@@ -61,7 +69,7 @@ fn base62_fixed(number: u128) -> String {
         }
         end = start;
     }
-    digits.iter().map(|&b| char::from(b)).collect()
+    digits
 }
 
 /// `count` characters of `[0-9A-Za-z]`, each with the same chance if `fill` gives random bytes.
@@ -89,10 +97,11 @@ mod tests {
 
     #[test]
     fn ids_are_fixed_width_and_sort_by_time() {
-        assert_eq!(base62_fixed(0), "0".repeat(22));
-        assert_eq!(base62_fixed(61), format!("{}z", "0".repeat(21)));
-        assert_eq!(base62_fixed(62_u128.pow(10)), format!("{}1{}", "0".repeat(11), "0".repeat(10)));
-        assert_eq!(base62_fixed(u128::MAX), "7n42DGM5Tflk9n8mt7Fhc7");
+        let fixed = |number| Id(base62_fixed(number)).to_string();
+        assert_eq!(fixed(0), "0".repeat(22));
+        assert_eq!(fixed(61), format!("{}z", "0".repeat(21)));
+        assert_eq!(fixed(62_u128.pow(10)), format!("{}1{}", "0".repeat(11), "0".repeat(10)));
+        assert_eq!(fixed(u128::MAX), "7n42DGM5Tflk9n8mt7Fhc7");
         let clock = Clock::system();
         let ids: Vec<Id> = (0..200).map(|ms| Id::new(&clock, Timestamp::from_ms(ms * 86_400_000))).collect();
         assert!(ids.is_sorted());

@@ -8,7 +8,6 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::model::api::RESERVED_CLAIMS;
-use crate::model::id::Id;
 
 /// The bindings of the world `policy`, generated from the WIT.
 #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
@@ -306,8 +305,6 @@ impl Context {
 pub struct Circumstances {
     /// The `X-Request-Id`, sent or given.
     pub request_id: String,
-    /// The same, when this server made it: it is fit to be the id of the decision, and saves making another.
-    pub own_id: Option<Id>,
     /// The caller's IP address.
     pub remote_address: Option<String>,
     /// The caller's `User-Agent`, bounded.
@@ -443,7 +440,6 @@ mod tests {
     fn a_policy_gets_what_it_lists_and_no_more() {
         let known = Circumstances {
             request_id: "r".into(),
-            own_id: None,
             remote_address: Some("127.0.0.1".into()),
             user_agent: Some("curl".into()),
             parameters: vec![("purpose".into(), "x".into()), ("other".into(), "y".into())],

@@ -46,6 +46,24 @@ pub struct Offer {
     pub circumstances: Circumstances,
 }
 
+impl Offer {
+    /// The policies that apply, in their order.
+    fn applying(&self) -> impl Iterator<Item = &Arc<PolicyView>> {
+        let api = &self.api.id;
+        self.client.policies.iter().filter(move |policy| policy.api_id.as_ref().is_none_or(|at| at == api))
+    }
+
+    /// Whether any policy applies.
+    pub(super) fn has_policies(&self) -> bool {
+        self.applying().next().is_some()
+    }
+
+    /// All of it: what no policy lowers.
+    pub(super) fn undiminished(self) -> Decided {
+        Decided { scopes: self.scopes, lifetime_seconds: self.lifetime_seconds, claims: Map::new() }
+    }
+}
+
 /// Where a chain runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
@@ -97,17 +115,6 @@ impl Chain {
         Self { apart: true, ..Self::new(offer) }
     }
 
-    /// The policies that apply, in their order.
-    fn applying(&self) -> impl Iterator<Item = &Arc<PolicyView>> {
-        let api = &self.offer.api.id;
-        self.offer.client.policies.iter().filter(move |policy| policy.api_id.as_ref().is_none_or(|at| at == api))
-    }
-
-    /// Whether any policy applies.
-    pub(super) fn has_policies(&self) -> bool {
-        self.applying().next().is_some()
-    }
-
     /// What makes this request's questions different from every other's, all together; `None` while a module is not
     /// loaded, since only it knows what it looks at.
     pub(super) fn key(&self, policies: &Policies) -> Option<Box<[u8]>> {
@@ -116,7 +123,7 @@ impl Chain {
         key.bytes(&offer.client.digest).bytes(&offer.api.digest).text(offer.auth_method.as_str());
         key.texts(&offer.requested).texts(&offer.scopes);
         key.bytes(&offer.lifetime_seconds.to_le_bytes());
-        for policy in self.applying() {
+        for policy in offer.applying() {
             let loaded = policies.modules.at_hand(&policy.module_digest)?.ok()?;
             // A policy's revision counts everything about it, its module and its settings too.
             key.text(policy.id.as_str()).bytes(&policy.revision.to_le_bytes());

@@ -7,16 +7,19 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
-use super::engine::{Batch, EngineError, Row, Statement, params};
+use super::engine::{Batch, EngineError, Row, Statement, Value as Parameter, params};
 use super::entity::{Page, Query, Total};
 use super::list::{Attribute, Kind, Listing};
 use super::reach::{By, Reach, Source};
 use super::{Store, plain_error};
 use crate::clock::Timestamp;
+use crate::decision::{Asker, Decision};
 use crate::error::{Error, Result};
-use crate::model::id::Id;
+use crate::model::caller::RequestId;
 use crate::secret::Hash;
 
+/// What stands for the id of a request that is the decision's own: most have just that.
+const SAME_ID: Parameter = Parameter::Word("");
 /// The outcome of a decision whose id is the `jti` of a token.
 const ISSUED: &str = "issued";
 /// Rows that one step of pruning removes: a few milliseconds of the writer's time.
@@ -29,7 +32,7 @@ const INSERT_EXPLANATION: &str = "INSERT INTO decision_explanation (digest, at_m
     VALUES (?1, ?2, ?3, ?4) ON CONFLICT (digest) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)";
 /// A subselect, so that rows before the page are passed over without reading their explanations.
 const SELECT: &str = "SELECT t.id, t.at_ms, t.outcome, t.error, t.client_id, t.service_account_id, t.api_id, \
-    t.request_id, t.rest, (SELECT explanation FROM decision_explanation WHERE digest = t.explanation) \
+    iif(t.request_id = '', t.id, t.request_id), t.rest, (SELECT explanation FROM decision_explanation WHERE digest = t.explanation) \
     FROM decision AS t";
 
 pub(crate) static DECISIONS: Listing = Listing {
@@ -46,7 +49,7 @@ pub(crate) static DECISIONS: Listing = Listing {
         Attribute { name: "clientId", expr: "t.client_id", kind: Kind::Exact },
         Attribute { name: "serviceAccountId", expr: "t.service_account_id", kind: Kind::Exact },
         Attribute { name: "apiId", expr: "t.api_id", kind: Kind::Exact },
-        Attribute { name: "requestId", expr: "t.request_id", kind: Kind::Exact },
+        Attribute { name: "requestId", expr: "iif(t.request_id = '', t.id, t.request_id)", kind: Kind::Exact },
         Attribute {
             name: "steps",
             // Explanations are far fewer than the decisions that rest on them: they are looked through once.
@@ -79,21 +82,41 @@ pub(crate) static DECISIONS: Listing = Listing {
     }),
 };
 
-/// A decision on its way into the database: the record, and what lists find it by.
+/// A decision on its way into the database.
 #[derive(Debug)]
 pub(crate) struct NewDecision {
-    pub(crate) id: Id,
-    pub(crate) at: Timestamp,
-    pub(crate) outcome: &'static str,
-    pub(crate) error: Option<String>,
-    pub(crate) client_id: Option<String>,
-    pub(crate) service_account_id: Option<Id>,
-    pub(crate) api_id: Option<Id>,
-    pub(crate) request_id: String,
-    /// The digest of the explanation that it rests on.
-    pub(crate) explanation: Option<Hash>,
-    /// Its other members, in JSON.
-    pub(crate) rest: String,
+    pub(crate) decision: Box<Decision>,
+    /// Requested scopes that are no longer in it, since they were too many.
+    pub(crate) requested_left_out: u64,
+    /// Refusals of strangers before this one that are not recorded.
+    pub(crate) left_out: u64,
+}
+
+impl NewDecision {
+    /// The values of [`INSERT`].
+    fn values(&self) -> [Parameter; 10] {
+        let decision = &*self.decision;
+        let (client_id, account_id) = match &decision.by {
+            Asker::Stranger(claimed) => (claimed.as_deref(), None),
+            Asker::Client(client) => (Some(client.client_id.as_str()), Some(&client.account_id)),
+        };
+        let request_id = match &decision.request_id {
+            RequestId::Own(id) if *id == decision.id => SAME_ID,
+            other => other.as_str().into(),
+        };
+        [
+            (&decision.id).into(),
+            decision.at.into(),
+            Parameter::Word(decision.outcome.as_str()),
+            decision.error.as_deref().into(),
+            client_id.into(),
+            account_id.into(),
+            decision.api_id.as_ref().into(),
+            request_id,
+            decision.explanation.as_ref().map(|explanation| explanation.kept().digest.to_vec()).into(),
+            decision.rest_text(self.requested_left_out, self.left_out).into(),
+        ]
+    }
 }
 
 /// An explanation that decisions rest on, as it is kept.
@@ -133,8 +156,8 @@ fn tally_from_row(row: &Row) -> Result<Tally, EngineError> {
 /// The counts that a batch adds: a few rows, however many decisions it holds.
 fn tallies(decisions: &[NewDecision]) -> Batch {
     let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
-    for decision in decisions {
-        *counts.entry((decision.at.ms() / HOUR_MS * HOUR_MS, decision.outcome)).or_default() += 1;
+    for NewDecision { decision, .. } in decisions {
+        *counts.entry((decision.at.ms() / HOUR_MS * HOUR_MS, decision.outcome.as_str())).or_default() += 1;
     }
     let add =
         |((hour, outcome), count): ((i64, &str), i64)| Statement::new(INSERT_TALLY, params![hour, outcome, count]);
@@ -157,7 +180,9 @@ pub(super) fn record_from_row(row: &Row) -> Result<Map<String, Value>, EngineErr
         ("jti", jti),
     ];
     let mut record: Map<String, Value> = known.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    record.append(&mut row.object(8)?);
+    let mut rest = row.object(8)?;
+    Decision::complete(&mut rest);
+    record.append(&mut rest);
     if !row.is_null(9) {
         record.append(&mut row.object(9)?);
     }
@@ -171,25 +196,14 @@ impl Store {
         decisions: &[NewDecision],
         explanations: &[NewExplanation<'_>],
     ) -> Result<()> {
+        if decisions.is_empty() {
+            return Ok(());
+        }
         let mut batch = tallies(decisions);
         for NewExplanation { digest, at, policies, text } in explanations {
             batch.push(Statement::new(INSERT_EXPLANATION, params![digest.to_vec(), *at, *policies, *text]));
         }
-        for decision in decisions {
-            let params = params![
-                &decision.id,
-                decision.at,
-                decision.outcome,
-                decision.error.as_deref(),
-                decision.client_id.as_deref(),
-                decision.service_account_id.as_ref(),
-                decision.api_id.as_ref(),
-                decision.request_id.as_str(),
-                decision.explanation.map(|digest| digest.to_vec()),
-                decision.rest.as_str(),
-            ];
-            batch.push(Statement::new(INSERT, params));
-        }
+        batch.push(Statement::new(INSERT, decisions.iter().flat_map(NewDecision::values).collect()));
         self.write(batch).map_err(plain_error)
     }
 

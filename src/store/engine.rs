@@ -23,6 +23,10 @@ pub enum Value {
     Real(f64),
     /// UTF-8 text.
     Text(String),
+    /// Text that is a constant. Parameters only: rows hold `Text`.
+    Word(&'static str),
+    /// The text of an id. Parameters only: rows hold `Text`.
+    Id(Id),
     /// Bytes.
     Blob(Vec<u8>),
 }
@@ -53,7 +57,7 @@ impl From<String> for Value {
 
 impl From<&Id> for Value {
     fn from(id: &Id) -> Self {
-        id.as_str().into()
+        Self::Id(id.clone())
     }
 }
 
@@ -86,7 +90,8 @@ pub(crate) use params;
 pub struct Statement {
     /// SQL text: a constant, or constants joined by `list.rs`.
     pub sql: Cow<'static, str>,
-    /// One value for each parameter.
+    /// One value for each parameter. In a batch there may be several rows of them, one after another: the statement
+    /// runs once for each.
     pub params: Vec<Value>,
 }
 
@@ -137,6 +142,8 @@ impl Row {
                 Value::Integer(number) => part(1, &number.to_le_bytes()),
                 Value::Real(number) => part(2, &number.to_le_bytes()),
                 Value::Text(text) => part(3, text.as_bytes()),
+                Value::Word(text) => part(3, text.as_bytes()),
+                Value::Id(id) => part(3, id.as_str().as_bytes()),
                 Value::Blob(bytes) => part(4, bytes),
             }
         }

@@ -17,7 +17,7 @@ const FIRST: &str = "SELECT COALESCE((SELECT min(seq) FROM decision WHERE at_ms 
     (SELECT max(seq) FROM decision) + 1, 1)";
 const LAST: &str = "SELECT COALESCE(max(seq), 0) FROM decision";
 const DECISIONS: &str = "SELECT t.id, t.at_ms, t.outcome, t.error, t.client_id, t.service_account_id, t.api_id, \
-    t.request_id, t.rest, NULL, lower(hex(t.explanation)) FROM decision AS t \
+    iif(t.request_id = '', t.id, t.request_id), t.rest, NULL, lower(hex(t.explanation)) FROM decision AS t \
     WHERE t.seq > ?1 AND t.seq <= ?2 AND t.at_ms >= ?3 AND EXISTS (SELECT 1 FROM decision_explanation AS e, \
     json_each(e.policies) AS p WHERE e.digest = t.explanation AND p.value = ?4) ORDER BY t.seq";
 const EXPLANATIONS: &str = "SELECT lower(hex(e.digest)), e.explanation FROM decision_explanation AS e \

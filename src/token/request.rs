@@ -149,7 +149,7 @@ impl Parameters {
             return Err(invalid(format!("a request has at most {PARAMETERS_MAX} parameters")));
         }
         for (index, (name, value)) in all.iter().enumerate() {
-            if name.chars().chain(value.chars()).any(char::is_control) {
+            if has_control(name) || has_control(value) {
                 return Err(invalid(format!("the parameter {} holds a control character", printable(name))));
             }
             let repeats = !is_target(name) && all.iter().take(index).any(|(seen, _)| seen == name);
@@ -191,6 +191,11 @@ impl Parameters {
     }
 }
 
+fn has_control(text: &str) -> bool {
+    // Nearly every text is of ASCII, and there bytes tell.
+    if text.is_ascii() { text.bytes().any(|b| b.is_ascii_control()) } else { text.contains(char::is_control) }
+}
+
 fn is_target(name: &str) -> bool {
     name == "resource" || name == "audience"
 }
@@ -199,8 +204,12 @@ fn is_target(name: &str) -> bool {
 pub(crate) fn printable(text: &str) -> String {
     const SHOWN_CHARS_MAX: usize = 100;
     // RFC 6749 5.2 allows neither quote nor backslash in error_description.
-    let safe = |c: char| if c.is_ascii_graphic() && c != '"' && c != '\\' { c } else { '?' };
-    text.chars().take(SHOWN_CHARS_MAX).map(safe).collect()
+    let is_safe = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    if text.len() <= SHOWN_CHARS_MAX && text.bytes().all(is_safe) {
+        return text.to_owned();
+    }
+    let shown = |c: char| u8::try_from(c).ok().filter(|b| is_safe(*b)).map_or('?', char::from);
+    text.chars().take(SHOWN_CHARS_MAX).map(shown).collect()
 }
 
 #[cfg(test)]

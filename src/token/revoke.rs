@@ -3,6 +3,7 @@
 //! An access token is verified by resource servers without asking: those that do not introspect accept a
 //! revoked one until it expires.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -21,12 +22,12 @@ use crate::throttle::Place;
 ///
 /// # Errors
 /// `OAuth` with the code of RFC 6749 5.2 or RFC 7009 2.2.1; `Unavailable` when the token cannot be revoked now.
-pub async fn revoke(app: &App, request: &TokenInquiry, remote_address: Option<&str>) -> Result<()> {
+pub async fn revoke(app: &App, request: &TokenInquiry, address: Option<IpAddr>) -> Result<()> {
     // 2. Authenticate the client.
     let UnverifiedCaller::Client(readings) = &request.caller else {
         return Err(Error::oauth(OAuthCode::InvalidClient, "a token is revoked by its client: send its credentials"));
     };
-    let client = client_auth::authenticate(app, readings, Place::of(remote_address)).await?.client;
+    let client = client_auth::authenticate(app, readings, Place::of(address)).await?.client;
     let now = app.clock.now();
 
     // 3. Read the token. Text that is no token of this server's, or no longer, needs no revoking (RFC 7009 2.2).

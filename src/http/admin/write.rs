@@ -80,7 +80,7 @@ impl Upload {
 /// The caller that was let in, as the origin of what it writes.
 pub(super) fn origin(request: &HttpRequest) -> Result<Origin> {
     let actor = request.extensions().get::<Actor>().cloned().ok_or(Error::Unauthenticated)?;
-    let context = context::of(request);
+    let caller = context::caller(request);
     Ok(Origin {
         actor_id: actor.id,
         actor_name: actor.name,
@@ -88,9 +88,9 @@ pub(super) fn origin(request: &HttpRequest) -> Result<Origin> {
         role: actor.role,
         reason: None,
         correlation: None,
-        request_id: context.request_id,
-        client_ip: context.remote_address,
-        user_agent: context.user_agent,
+        request_id: caller.request_id.as_str().to_owned(),
+        client_ip: caller.address_text(),
+        user_agent: caller.user_agent.as_deref().map(str::to_owned),
     })
 }
 

@@ -4,7 +4,8 @@ use actix_web::HttpRequest;
 use actix_web::http::header::COOKIE;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::http::context::{self, RequestContext};
+use crate::http::context;
+use crate::model::caller::Caller;
 
 /// What needs no escape in a query's value.
 const UNESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b'/');
@@ -18,7 +19,7 @@ pub(super) struct Asked {
     /// Its query, decoded.
     pub(super) query: Pairs,
     /// Its id, and where it came from.
-    pub(super) context: RequestContext,
+    pub(super) caller: Caller,
     pub(super) host: String,
     pub(super) origin: Option<String>,
     /// `Sec-Fetch-Site`: what the browser says of who made it send this.
@@ -70,7 +71,7 @@ impl Asked {
             path: request.path().to_owned(),
             parameters: parameters.collect(),
             query: Pairs::parse(request.query_string()),
-            context: context::of(request),
+            caller: context::caller(request),
             host: context::host(request).to_owned(),
             origin: header("origin"),
             fetch_site: header("sec-fetch-site"),

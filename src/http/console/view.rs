@@ -129,9 +129,9 @@ pub(super) fn origin_of(actor: &Actor, asked: &Asked, reason: Option<&str>) -> O
         role: actor.role,
         reason: reason.map(str::to_owned),
         correlation: None,
-        request_id: asked.context.request_id.clone(),
-        client_ip: asked.context.remote_address.clone(),
-        user_agent: asked.context.user_agent.clone(),
+        request_id: asked.caller.request_id.as_str().to_owned(),
+        client_ip: asked.caller.address_text(),
+        user_agent: asked.caller.user_agent.as_deref().map(str::to_owned),
     }
 }
 

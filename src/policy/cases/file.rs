@@ -278,7 +278,6 @@ fn circumstances(context: AskedContext, place: Location) -> Result<(Timestamp, V
         parameters.push((name, value));
     }
     let circumstances = Circumstances {
-        own_id: None,
         request_id: context.request_id.unwrap_or_else(|| "case".to_owned()),
         remote_address: context.remote_address,
         user_agent: context.user_agent,

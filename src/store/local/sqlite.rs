@@ -109,6 +109,8 @@ impl rusqlite::ToSql for Value {
             Self::Integer(number) => ValueRef::Integer(*number),
             Self::Real(number) => ValueRef::Real(*number),
             Self::Text(text) => ValueRef::Text(text.as_bytes()),
+            Self::Word(text) => ValueRef::Text(text.as_bytes()),
+            Self::Id(id) => ValueRef::Text(id.as_str().as_bytes()),
             Self::Blob(bytes) => ValueRef::Blob(bytes),
         }))
     }

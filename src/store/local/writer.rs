@@ -155,6 +155,11 @@ fn write_apart(connection: &Connection, jobs: &VecDeque<Job>) -> Result<Answers,
 fn write_batch(connection: &Connection, batch: &Batch) -> Result<(), EngineError> {
     batch.iter().try_for_each(|statement| {
         let mut prepared = connection.prepare_cached(&statement.sql).map_err(engine_error)?;
-        prepared.execute(rusqlite::params_from_iter(&statement.params)).map(drop).map_err(engine_error)
+        let row = prepared.parameter_count().max(1);
+        let mut run = |values| prepared.execute(rusqlite::params_from_iter(values)).map(drop).map_err(engine_error);
+        if statement.params.len() <= row {
+            return run(statement.params.as_slice());
+        }
+        statement.params.chunks(row).try_for_each(run)
     })
 }

@@ -32,12 +32,12 @@ fn text(error: &Error) -> String {
 
 /// In the frame of the console.
 pub(crate) fn answer(view: &View<'_>, error: &Error) -> Answer {
-    log(error, &view.asked.context.request_id);
+    log(error, view.asked.caller.request_id.as_str());
     let mut page = Page::new(Section::Elsewhere, title(error)).body(html! {
         div.empty {
             p { (text(error)) }
             @if matches!(error, Error::Internal(_)) {
-                p.hint { "Request " code { (view.asked.context.request_id) } }
+                p.hint { "Request " code { (view.asked.caller.request_id.as_str()) } }
             }
             p { a.button href="/console" { "Go to the overview" } }
         }
