@@ -193,7 +193,11 @@ impl Parameters {
 
 fn has_control(text: &str) -> bool {
     // Nearly every text is of ASCII, and there bytes tell.
-    if text.is_ascii() { text.bytes().any(|b| b.is_ascii_control()) } else { text.contains(char::is_control) }
+    if text.is_ascii() {
+        // Without a way out in between, many bytes are looked at at once.
+        return text.bytes().fold(false, |found, b| found | b.is_ascii_control());
+    }
+    text.contains(char::is_control)
 }
 
 fn is_target(name: &str) -> bool {
