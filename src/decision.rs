@@ -369,3 +369,38 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_record_leaves_out_comes_back() {
+        let scopes = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let mut decision =
+            Decision::begin(Id::parse(&"1".repeat(22)).unwrap(), Timestamp::from_ms(0), RequestId::default());
+        decision.requested = scopes(&["a", "b"]);
+        let read = |decision: &Decision| {
+            let mut rest = serde_json::from_str(&decision.rest_text(0, 0)).unwrap();
+            Decision::complete(&mut rest);
+            let list = |name: &str| serde_json::from_value::<Vec<String>>(rest[name].clone()).unwrap();
+            assert!(rest.contains_key("reason"));
+            [list("requested"), list("granted"), list("issued")]
+        };
+        assert_eq!(read(&decision), [scopes(&["a", "b"]), vec![], vec![]], "a refusal before anything was looked at");
+        decision.granted = None;
+        assert_eq!(read(&decision), [scopes(&["a", "b"]), scopes(&["a", "b"]), vec![]]);
+        decision.issued = None;
+        assert_eq!(read(&decision), [scopes(&["a", "b"]), scopes(&["a", "b"]), scopes(&["a", "b"])]);
+        decision.granted = Some(scopes(&["a"]));
+        assert_eq!(read(&decision), [scopes(&["a", "b"]), scopes(&["a"]), scopes(&["a"])]);
+        decision.spell_out();
+        decision.requested.clear();
+        assert_eq!(read(&decision), [vec![], scopes(&["a"]), scopes(&["a"])]);
+        let mut as_before =
+            serde_json::from_str(r#"{"reason":"r","requested":["a"],"granted":["a"],"issued":[]}"#).unwrap();
+        let written = Map::clone(&as_before);
+        Decision::complete(&mut as_before);
+        assert_eq!(as_before, written, "a row that spells everything out");
+    }
+}
