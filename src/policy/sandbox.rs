@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store, Trap};
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store, Trap,
+};
 
 use super::abi::bindings::{self, PolicyPre};
 use super::abi::{Decision, Manifest, Request};
@@ -29,7 +31,8 @@ const TYPES: &str = "grantd:policy/types@";
 pub const CONTRACT: &str = "1.0.0";
 /// Guard pages behind every memory: bounds that are checked by the code need no gigabytes.
 const GUARD_BYTES: u64 = 64 * 1024;
-/// A slot's first pages are zeroed by hand instead of being given back: cheaper than a system call.
+/// So many bytes of a slot that a call has touched are restored by hand instead of being given back: cheaper than a page
+/// fault for each. Where the kernel does not say which were touched (Linux before 6.7), the first ones are.
 const KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 /// Elements of one table.
 const TABLE_ELEMENTS_MAX: usize = 20_000;
@@ -403,6 +406,7 @@ fn pool(limits: &PoliciesConfig) -> PoolingAllocationConfig {
         .max_tables_per_module(limits.tables)
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(limits.memory_bytes())
+        .pagemap_scan(Enabled::Auto)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES);
     pool

@@ -110,6 +110,35 @@ fn every_component_passes_its_cases() {
     }
 }
 
+/// What a fresh call may use without a system call; `sdk/link.rs` lays components out for it.
+const RESIDENT_BYTES: usize = 256 * 1024;
+
+#[test]
+fn a_small_policy_stays_within_what_is_kept_resident() {
+    for (name, _) in native::all() {
+        let component = Component::new(name);
+        for (file, cases) in cases_of(name) {
+            for case in cases {
+                let evaluation = BENCH.evaluate(&component.0, &case.request, &case.settings.to_string());
+                let memory_bytes = evaluation.map_or(0, |evaluation| evaluation.memory_bytes);
+                assert!(memory_bytes <= RESIDENT_BYTES, "{file}, line {}: {memory_bytes}", case.line);
+            }
+        }
+    }
+}
+
+/// The deepest JSON that is read at all, in the policy that does most with it.
+#[test]
+fn the_stack_of_a_component_holds_the_deepest_json() {
+    const DEPTH: usize = 120;
+    let deep: Value = format!("{}{}", "[".repeat(DEPTH), "]".repeat(DEPTH)).parse().unwrap();
+    let component = Component::new("claims-from-attributes");
+    let settings = json!({"claims": {"team": {"from": "account.attributes.team", "otherwise": deep}}}).to_string();
+    assert_eq!(component.validate_settings(&settings), Ok(Ok(())));
+    let answer = component.evaluate(&Request { offered: vec!["read".to_owned()], ..Request::default() }, &settings);
+    assert_eq!(answer, Err("evaluate: claims are nested more than 8 deep".to_owned()));
+}
+
 #[test]
 fn a_natively_compiled_policy_says_the_same_of_itself_and_passes_the_same_cases() {
     for (name, native) in native::all() {

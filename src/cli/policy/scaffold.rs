@@ -43,7 +43,7 @@ const REGO: Files = files!("templates/rego": "cases/policy.yaml", "gitignore", "
 const CEDAR: Files = files!("templates/cedar": "cases/policy.yaml", "gitignore", "policy.cedar", "settings.json");
 /// The SDK goes with a project in Rust: it is on no registry.
 const SDK: Files = files!(
-    "sdk": "Cargo.toml", "README.md", "macros/Cargo.toml", "macros/src/lib.rs", "macros/src/schema.rs",
+    "sdk": "Cargo.toml", "README.md", "link.rs", "macros/Cargo.toml", "macros/src/lib.rs", "macros/src/schema.rs",
     "src/decision.rs", "src/lib.rs", "src/manifest.rs", "src/pattern.rs", "src/request.rs", "src/schema.rs",
     "src/settings.rs", "src/wasm.rs",
 );
