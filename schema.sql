@@ -1,4 +1,4 @@
--- The whole schema of a grantd database (user_version 9).
+-- The whole schema of a grantd database (user_version 10).
 --
 -- Rules (a test holds them): every table is STRICT; no clock and no randomness in SQL, both come in as
 -- parameters; every admin write carries one row of audit_commit, whose `guard` fails when the write's
@@ -262,22 +262,12 @@ CREATE TABLE audit_commit (
 ) STRICT;
 
 -- What each commit is about, so that the history of one thing is found without reading all of it: what changed,
--- and what that belongs to. It follows from audit_commit alone.
+-- and what that belongs to. Written in the commit's batch: it follows from audit_commit alone, from which nothing is removed.
 CREATE TABLE audit_subject (
     resource_id TEXT NOT NULL,
-    seq         INTEGER NOT NULL REFERENCES audit_commit (seq) ON DELETE CASCADE,
+    seq         INTEGER NOT NULL,
     PRIMARY KEY (resource_id, seq)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX audit_subject_seq ON audit_subject (seq);
-CREATE TRIGGER audit_commit_subject AFTER INSERT ON audit_commit BEGIN
-    INSERT OR IGNORE INTO audit_subject (resource_id, seq)
-        SELECT s.value, NEW.seq FROM json_each(NEW.changes) AS c, json_each(json_array(
-            c.value ->> '$.id',
-            c.value ->> '$.before.serviceAccountId', c.value ->> '$.after.serviceAccountId',
-            c.value ->> '$.before.machineToMachineId', c.value ->> '$.after.machineToMachineId',
-            c.value ->> '$.before.apiId', c.value ->> '$.after.apiId')) AS s
-        WHERE s.value IS NOT NULL;
-END;
 
 -- The hash chain over the commits in order, sealed behind the writers: `hash` is keyed and covers the one before.
 CREATE TABLE audit_seal (
@@ -299,7 +289,7 @@ CREATE TABLE event_log (
     actor_type   TEXT NOT NULL,
     client_ip    TEXT,
     user_agent   TEXT
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
 -- A key pair with a life: next (published) -> active (signs) -> retired (published until `remove_at_ms`).
 CREATE TABLE signing_key (

@@ -14,6 +14,8 @@ pub(crate) mod policies;
 pub(crate) mod replay;
 pub(crate) mod session;
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::app::App;
@@ -25,7 +27,7 @@ use crate::model::fields::Fields;
 use crate::model::id::Id;
 use crate::model::{ENVELOPE_MEMBERS, Meta, Record};
 use crate::patch::{Patch, PatchError};
-use crate::store::{Entity, Origin, Page, Query, Store};
+use crate::store::{Entity, Origin, Page, Query, Store, Underway};
 
 /// A new resource, and what is shown of it this once.
 pub(crate) struct Created<E: Entity> {
@@ -33,8 +35,39 @@ pub(crate) struct Created<E: Entity> {
     pub(crate) once: Map<String, Value>,
 }
 
+/// A write that was handed over, and what it made if it is kept.
+#[must_use]
+pub(crate) struct Begun<'a, T> {
+    made: T,
+    underway: Option<Underway>,
+    sent: Cow<'a, Map<String, Value>>,
+}
+
+impl<T> Begun<'_, T> {
+    /// Blocks until it is kept.
+    pub(crate) fn wait(self) -> Result<T> {
+        let kept = self.underway.map_or(Ok(()), Underway::wait);
+        kept.map_err(|error| with_sent_value(error, &self.sent)).map(|()| self.made)
+    }
+
+    /// As [`Begun::wait`], for async threads.
+    pub(crate) async fn kept(self) -> Result<T> {
+        let Some(underway) = self.underway else { return Ok(self.made) };
+        underway.kept().await.map_err(|error| with_sent_value(error, &self.sent)).map(|()| self.made)
+    }
+}
+
 /// Makes a resource out of a body.
 pub(crate) fn create<E: Entity>(app: &App, body: &Map<String, Value>, origin: &Origin) -> Result<Created<E>> {
+    begin_create(app, body, origin)?.wait()
+}
+
+/// As [`create`], without waiting.
+pub(crate) fn begin_create<'a, E: Entity>(
+    app: &App,
+    body: &'a Map<String, Value>,
+    origin: &Origin,
+) -> Result<Begun<'a, Created<E>>> {
     let mut value = parse::<E>(app, body, None)?;
     value.resolve(&app.store, None)?;
     check_admin(app, &value, origin)?;
@@ -43,8 +76,8 @@ pub(crate) fn create<E: Entity>(app: &App, body: &Map<String, Value>, origin: &O
     let now = app.clock.now();
     let meta = Meta { created: now, last_modified: now, revision: 1 };
     let record = Record { id: Id::new(&app.clock, now), meta, value };
-    app.store.resource_insert(&record, &app.clock, origin).map_err(|error| with_sent_value(error, body))?;
-    Ok(Created { record, once })
+    let underway = app.store.resource_insert(&record, &app.clock, origin);
+    Ok(Begun { made: Created { record, once }, underway: Some(underway), sent: Cow::Borrowed(body) })
 }
 
 /// One resource.
@@ -65,10 +98,21 @@ pub(crate) fn replace<E: Entity>(
     revision: Option<i64>,
     origin: &Origin,
 ) -> Result<Record<E>> {
+    begin_replace(app, id, body, revision, origin)?.wait()
+}
+
+/// As [`replace`], without waiting.
+pub(crate) fn begin_replace<'a, E: Entity>(
+    app: &App,
+    id: &str,
+    body: &'a Map<String, Value>,
+    revision: Option<i64>,
+    origin: &Origin,
+) -> Result<Begun<'a, Record<E>>> {
     let before = app.store.resource_by_id::<E>(id)?;
     check_revision(&before, revision.or(body_revision(body)?))?;
     check_id(&before, body)?;
-    update(app, &before, body, origin)
+    begin_update(app, &before, Cow::Borrowed(body), origin)
 }
 
 /// Changes parts of a resource (PATCH, RFC 7644 3.5.2).
@@ -79,8 +123,19 @@ pub(crate) fn patch<E: Entity>(
     revision: Option<i64>,
     origin: &Origin,
 ) -> Result<Record<E>> {
+    begin_patch(app, id, body, revision, origin)?.wait()
+}
+
+/// As [`patch`], without waiting.
+pub(crate) fn begin_patch<E: Entity>(
+    app: &App,
+    id: &str,
+    body: &Value,
+    revision: Option<i64>,
+    origin: &Origin,
+) -> Result<Begun<'static, Record<E>>> {
     let patch = Patch::parse(body).map_err(patch_error)?;
-    change(app, id, revision.or(patch.revision), origin, |before: &Record<E>| {
+    begin_change(app, id, revision.or(patch.revision), origin, |before: &Record<E>| {
         let mut document = before.writable_json();
         patch.apply(&mut document, E::WRITABLE).map_err(patch_error)?;
         Ok(document)
@@ -95,11 +150,21 @@ pub(crate) fn change<E: Entity>(
     origin: &Origin,
     body: impl FnOnce(&Record<E>) -> Result<Map<String, Value>>,
 ) -> Result<Record<E>> {
+    begin_change(app, id, revision, origin, body)?.wait()
+}
+
+fn begin_change<E: Entity>(
+    app: &App,
+    id: &str,
+    revision: Option<i64>,
+    origin: &Origin,
+    body: impl FnOnce(&Record<E>) -> Result<Map<String, Value>>,
+) -> Result<Begun<'static, Record<E>>> {
     let before = app.store.resource_by_id::<E>(id)?;
     check_revision(&before, revision)?;
     let body = body(&before)?;
     check_id(&before, &body)?;
-    update(app, &before, &body, origin)
+    begin_update(app, &before, Cow::Owned(body), origin)
 }
 
 /// Deletes a resource; with `cascade` what depends on it too.
@@ -118,13 +183,19 @@ pub(crate) fn delete<E: Entity>(
     app.store.resource_delete(&before, cascade, &app.clock, origin)
 }
 
-fn update<E: Entity>(app: &App, before: &Record<E>, body: &Map<String, Value>, origin: &Origin) -> Result<Record<E>> {
-    let mut value = parse(app, body, Some(&before.value))?;
+fn begin_update<'a, E: Entity>(
+    app: &App,
+    before: &Record<E>,
+    body: Cow<'a, Map<String, Value>>,
+    origin: &Origin,
+) -> Result<Begun<'a, Record<E>>> {
+    let mut value = parse(app, &body, Some(&before.value))?;
     value.resolve(&app.store, Some(&before.value))?;
     check_admin(app, &before.value, origin)?;
     check_admin(app, &value, origin)?;
     policies::check_settings(app, &value, Some(&before.value))?;
-    app.store.resource_update(before, value, &app.clock, origin).map_err(|error| with_sent_value(error, body))
+    let (made, underway) = app.store.resource_update(before, value, &app.clock, origin);
+    Ok(Begun { made, underway, sent: body })
 }
 
 fn parse<E: Entity>(app: &App, body: &Map<String, Value>, current: Option<&E>) -> Result<E> {
@@ -200,7 +271,7 @@ pub(crate) fn make_built_in(store: &Store, clock: &Clock) -> Result<()> {
         let missing = wanted.into_iter().filter(|scope| !is_there(scope));
         let mut value = existing.value.clone();
         value.scopes.extend(missing);
-        return store.resource_update(&existing, value, clock, &origin).map(drop);
+        return store.resource_update(&existing, value, clock, &origin).1.map_or(Ok(()), Underway::wait);
     }
     let api = Api {
         app_id: BUILT_IN_APP_ID.to_owned(),
@@ -217,7 +288,7 @@ pub(crate) fn make_built_in(store: &Store, clock: &Clock) -> Result<()> {
     let now = clock.now();
     let meta = Meta { created: now, last_modified: now, revision: 1 };
     let record = Record { id: Id::new(clock, now), meta, value: api };
-    store.resource_insert(&record, clock, &origin)
+    store.resource_insert(&record, clock, &origin).wait()
 }
 
 fn built_in_scopes() -> Vec<ApiScope> {

@@ -37,6 +37,7 @@ use std::sync::atomic::AtomicI64;
 
 use quick_cache::sync::Cache;
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 pub(crate) use access_grant::unknown_scopes;
 pub(crate) use apply::{CREDENTIAL, Draft, Stage};
@@ -197,6 +198,28 @@ pub(crate) struct Write {
     pub(crate) guard: Statement,
 }
 
+/// A write that was handed to the engine: kept, or refused, when the commit that holds it is done.
+#[must_use]
+pub(crate) struct Underway(oneshot::Receiver<Result<(), EngineError>>);
+
+impl Underway {
+    /// Blocks until it is kept.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub(crate) fn wait(self) -> Result<()> {
+        self.0.blocking_recv().unwrap_or(Err(EngineError::Stopped)).map_err(plain_error)
+    }
+
+    /// As [`Underway::wait`], for async threads.
+    ///
+    /// # Errors
+    /// Why it was refused.
+    pub(crate) async fn kept(self) -> Result<()> {
+        self.0.await.unwrap_or(Err(EngineError::Stopped)).map_err(plain_error)
+    }
+}
+
 impl Store {
     /// Opens, or with `create` makes, the database at `path`.
     ///
@@ -257,10 +280,19 @@ impl Store {
 
     /// Writes with the audit commit in front, whose guard fails the whole batch when its condition does not hold.
     fn write_audited(&self, write: Write, origin: &Origin) -> Result<(), EngineError> {
-        let mut batch = audit::commit_statements(&write, origin);
-        batch.extend(write.statements);
-        self.write(batch)
+        self.write(audited(write, origin))
     }
+
+    /// As [`Store::write_audited`], without waiting.
+    fn begin_audited(&self, write: Write, origin: &Origin) -> Underway {
+        Underway(self.engine.write(audited(write, origin)))
+    }
+}
+
+fn audited(write: Write, origin: &Origin) -> Batch {
+    let mut batch = audit::commit_statements(&write, origin);
+    batch.extend(write.statements);
+    batch
 }
 
 /// The domain's error for one of the engine's, where the operation itself has no better word.

@@ -119,6 +119,11 @@ impl Server {
     }
 }
 
+/// CPU time of this process so far.
+pub(crate) fn own_cpu_seconds() -> Option<f64> {
+    cpu_seconds("/proc/self")
+}
+
 /// User and system time, fields 14 and 15 of the stat line (proc_pid_stat(5)) of a process or a thread.
 fn cpu_seconds(folder: &str) -> Option<f64> {
     let stat = std::fs::read_to_string(format!("{folder}/stat")).ok()?;

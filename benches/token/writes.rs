@@ -14,7 +14,7 @@ use rusqlite::{Connection, params};
 use tokio::runtime::Runtime;
 
 use crate::load::{self, Plan};
-use crate::process::Cores;
+use crate::process::{Cores, own_cpu_seconds};
 use crate::report::Spread;
 use crate::subject::{Setup, Subject};
 use crate::{Args, Fallible, WARM_UP, exchange, machine, setup};
@@ -40,10 +40,12 @@ pub(crate) fn bench(args: &Args, runtime: &Runtime, cores: &Cores, dir: &Path) -
     create_dir(&folder)?;
     let grantd = Subject::start_grantd(cores, &Setup { accounts: 1, ..setup(args) }, "grantd", &folder)?;
     let mut plain = Plain::open(dir)?;
-    let (mut one, mut many, mut base) = (Vec::new(), Vec::new(), Vec::new());
+    let [mut one, mut many, mut base] = [(); 3].map(|()| Rates::default());
     for round in 1..=args.rounds {
         grantd.server.pause()?;
-        base.push(plain.per_second(window)?);
+        let cpu = own_cpu_seconds();
+        let rate = plain.per_second(window)?;
+        base.note(rate, own_cpu_seconds().zip(cpu).map(|(to, from)| (to - from) / window.as_secs_f64()));
         grantd.server.resume()?;
         for (connections, rates) in [(1, &mut one), (WRITERS, &mut many)] {
             let plan = Plan {
@@ -58,16 +60,20 @@ pub(crate) fn bench(args: &Args, runtime: &Runtime, cores: &Cores, dir: &Path) -
                 .block_on(load::run(&plan, &grantd.server))
                 .map_err(|error| format!("no figure, writes failed: {error}{}", grantd.log_tail()))?;
             println!("round {round}: {connections:2} at a time: {run}");
-            rates.push(run.tokens_per_second);
+            rates.note(run.tokens_per_second, run.server_busy);
         }
     }
     let ratios = |to: &[f64], from: &[f64]| to.iter().zip(from).map(|(to, from)| to / from).collect::<Vec<_>>();
     let rows = [
-        ("plain rusqlite, one by one, /s", base.clone(), 0),
-        ("grantd, one by one, /s", one.clone(), 0),
-        ("grantd, 32 at a time, /s", many.clone(), 0),
-        ("one by one / plain", ratios(&one, &base), 2),
-        ("32 at a time / one by one", ratios(&many, &one), 2),
+        ("one by one / plain", ratios(&one.per_second, &base.per_second), 2),
+        ("32 at a time / one by one", ratios(&many.per_second, &one.per_second), 2),
+        ("plain rusqlite, one by one, /s", base.per_second, 0),
+        ("grantd, one by one, /s", one.per_second, 0),
+        ("grantd, 32 at a time, /s", many.per_second, 0),
+        // The disk, and what else uses it, decides the rates above; these are grantd's own.
+        ("plain rusqlite, one by one, CPU µs", base.cpu_us, 0),
+        ("grantd, one by one, CPU µs", one.cpu_us, 0),
+        ("grantd, 32 at a time, CPU µs", many.cpu_us, 0),
     ];
     println!("\nadmin writes, synchronous=FULL; median (least to greatest)\n");
     println!("machine   {}\nsettings  {cores}; database in {}\n", machine::description(), machine::filesystem(dir));
@@ -81,6 +87,21 @@ pub(crate) fn bench(args: &Args, runtime: &Runtime, cores: &Cores, dir: &Path) -
         std::fs::write(file, serde_json::Value::Object(told).to_string())?;
     }
     Ok(())
+}
+
+/// What the rounds of one way to write showed.
+#[derive(Default)]
+struct Rates {
+    per_second: Vec<f64>,
+    /// CPU time of a write.
+    cpu_us: Vec<f64>,
+}
+
+impl Rates {
+    fn note(&mut self, per_second: f64, busy: Option<f64>) {
+        self.per_second.push(per_second);
+        self.cpu_us.extend(busy.map(|busy| busy / per_second * 1e6));
+    }
 }
 
 /// A database with grantd's schema that nobody serves.
@@ -97,7 +118,7 @@ impl Plain {
         Ok(Self { connection, written: 0 })
     }
 
-    /// What an account is to grantd: itself, its audit commit and its event, in one transaction.
+    /// What an account is to grantd: itself, its audit commit, what that is about and its event, in one transaction.
     fn per_second(&mut self, window: Duration) -> Fallible<f64> {
         let clock = Clock::system();
         let begin = Instant::now();
@@ -117,6 +138,10 @@ impl Plain {
                  VALUES (?1, ?2, ?3, 'bench', 'apiToken', ?4, ?5, 1)",
             )?
             .execute(params![id(), now.ms(), account, id(), changes.to_string()])?;
+            let seq = transaction.last_insert_rowid();
+            transaction
+                .prepare_cached("INSERT INTO audit_subject (resource_id, seq) VALUES (?1, ?2)")?
+                .execute(params![account, seq])?;
             transaction
                 .prepare_cached(
                     "INSERT INTO event_log (id, at_ms, type, display_name, severity, request_id, status, actor_id, actor_name, \

@@ -121,7 +121,12 @@ async fn answer<T: Send + 'static>(
     respond: impl FnOnce(T) -> HttpResponse,
 ) -> HttpResponse {
     let outcome = web::block(operation).await;
-    match outcome.unwrap_or_else(|error| Err(Error::Internal(format!("an operation ended early: {error}")))) {
+    let outcome = outcome.unwrap_or_else(|error| Err(Error::Internal(format!("an operation ended early: {error}"))));
+    answered(request, outcome, respond)
+}
+
+fn answered<T>(request: &HttpRequest, outcome: Result<T>, respond: impl FnOnce(T) -> HttpResponse) -> HttpResponse {
+    match outcome {
         Ok(made) => respond(made),
         Err(error) => admin_response(request, &error),
     }

@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 
 use super::engine::{Row, Statement, params};
-use super::entity::{Page, Query, Total};
+use super::entity::{Page, Query, Total, json_array};
 use super::list::{self, Attribute, Kind, Listing, Statements};
 use super::reach::{CANDIDATES_MAX, Reach, Way};
-use super::{Origin, Store, Write, plain_error};
+use super::{Change, Origin, Store, Write, plain_error};
 use crate::error::{Error, Result};
 use crate::model::id::Id;
 use crate::secret::{Hash, ServerKeys, hashes_equal};
@@ -27,6 +27,11 @@ macro_rules! guarded_commit {
 }
 pub(super) use guarded_commit;
 
+/// The commit with the id ?1 is about these ids.
+const INSERT_SUBJECTS: &str = "INSERT INTO audit_subject (resource_id, seq) \
+    SELECT value, (SELECT seq FROM audit_commit WHERE id = ?1) FROM json_each(?2)";
+/// What a change names beside itself that it belongs to.
+const BELONGS_TO: [&str; 3] = ["serviceAccountId", "machineToMachineId", "apiId"];
 const UNGUARDED: &str = guarded_commit!("1");
 const INSERT_EVENT: &str = "INSERT INTO event_log (id, at_ms, type, display_name, severity, request_id, status, \
     actor_id, actor_name, actor_type, client_ip, user_agent) VALUES (?1, ?2, ?3, ?4, 'info', ?5, 'success', ?6, ?7, ?8, ?9, ?10)";
@@ -36,8 +41,21 @@ pub(super) fn unguarded() -> Statement {
     Statement::new(UNGUARDED, Vec::new())
 }
 
-/// The commit, its guard first of all statements, and the event.
+/// The ids of what changed, and of what that belonged and belongs to: each once, as a JSON array.
+fn subjects(changes: &[Change]) -> String {
+    let mut ids = Vec::with_capacity(changes.len());
+    for change in changes {
+        ids.push(change.id.as_str());
+        for side in change.before.iter().chain(&change.after) {
+            ids.extend(BELONGS_TO.iter().filter_map(|member| side.get(member)?.as_str()));
+        }
+    }
+    json_array(ids.into_iter())
+}
+
+/// The commit, its guard first of all statements, what it is about, and the event.
 pub(super) fn commit_statements(write: &Write, origin: &Origin) -> Vec<Statement> {
+    let subjects = Statement::new(INSERT_SUBJECTS, params![&write.commit_id, subjects(&write.changes)]);
     let changes: Vec<Value> = write
         .changes
         .iter()
@@ -76,7 +94,7 @@ pub(super) fn commit_statements(write: &Write, origin: &Origin) -> Vec<Statement
         origin.client_ip.clone(),
         origin.user_agent.clone(),
     ];
-    vec![Statement { sql: write.guard.sql.clone(), params: commit }, Statement::new(INSERT_EVENT, event)]
+    vec![Statement { sql: write.guard.sql.clone(), params: commit }, subjects, Statement::new(INSERT_EVENT, event)]
 }
 
 /// An audit commit, as the admin API shows it.
@@ -389,7 +407,7 @@ fn hash_from(row: &Row, column: usize) -> Result<Hash> {
 /// The audit trail's id for a write made now.
 pub(super) fn write_of(
     clock: &crate::clock::Clock,
-    changes: Vec<super::Change>,
+    changes: Vec<Change>,
     guard: Statement,
     statements: Vec<Statement>,
 ) -> Write {

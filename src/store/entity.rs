@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::engine::{Batch, EngineError, Row, Statement, params};
 use super::list::{Attribute, Listing};
 use super::reach::Reach;
-use super::{Change, Origin, Store, audit, plain_error};
+use super::{Change, Origin, Store, Underway, audit, plain_error};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
@@ -40,6 +40,8 @@ pub(crate) trait Entity: Resource {
     const ATTRIBUTES: &'static [Attribute];
     /// Whether others may do more when it is gone: then deleting what leads to the admin API takes the role admin.
     const DELETING_WIDENS: bool = false;
+    /// Whether all that a write of it takes before its commit is a few reads.
+    const IS_QUICK: bool = true;
 
     fn value_from_row(row: &Row) -> Result<Self, EngineError>;
     fn insert(record: &Record<Self>) -> Batch;
@@ -210,23 +212,23 @@ impl Store {
         self.page(&listing_of::<E>(), query, record_from_row)
     }
 
-    /// Stores a new resource.
-    pub(crate) fn resource_insert<E: Entity>(&self, record: &Record<E>, clock: &Clock, origin: &Origin) -> Result<()> {
+    /// Begins to store a new resource.
+    pub(crate) fn resource_insert<E: Entity>(&self, record: &Record<E>, clock: &Clock, origin: &Origin) -> Underway {
         let changes = change(None, Some(record)).into_iter().collect();
         let write = audit::write_of(clock, changes, audit::unguarded(), E::insert(record));
-        self.write_audited(write, origin).map_err(plain_error)
+        self.begin_audited(write, origin)
     }
 
-    /// Stores `value` in place of `before`, unless that changed meanwhile. The same value is no write at all.
+    /// Begins to store `value` in place of `before`, unless that changed meanwhile. The same value is no write at all.
     pub(crate) fn resource_update<E: Entity>(
         &self,
         before: &Record<E>,
         value: E,
         clock: &Clock,
         origin: &Origin,
-    ) -> Result<Record<E>> {
+    ) -> (Record<E>, Option<Underway>) {
         if value == before.value {
-            return Ok(before.clone());
+            return (before.clone(), None);
         }
         // A clock that stepped back must not make a resource older than it is.
         let now = clock.now().max(before.meta.last_modified);
@@ -235,8 +237,8 @@ impl Store {
         let guard = Statement::new(E::GUARD, params![&before.id, before.meta.revision]);
         let changes = change(Some(before), Some(&after)).into_iter().collect();
         let write = audit::write_of(clock, changes, guard, E::update(&after));
-        self.write_audited(write, origin).map_err(plain_error)?;
-        Ok(after)
+        let underway = self.begin_audited(write, origin);
+        (after, Some(underway))
     }
 
     /// Deletes a resource, and with `cascade` what depends on it.

@@ -77,6 +77,8 @@ impl Entity for Policy {
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM policy WHERE id = ?10 AND revision = ?11)");
     const UNCHANGED: &'static str = unchanged!("policy");
     const DELETING_WIDENS: bool = true;
+    // Its module is asked about the settings.
+    const IS_QUICK: bool = false;
     const ATTRIBUTES: &'static [Attribute] = &[
         Attribute { name: "name", expr: "t.name", kind: Kind::Text },
         Attribute { name: "moduleDigest", expr: "t.module_digest", kind: Kind::Exact },

@@ -21,6 +21,11 @@ INSERT INTO audit_commit (id, at_ms, actor_id, actor_name, actor_type, reason, r
         'resourceType', 'Grant', 'id', printf('zzG%019d', i), 'after', json_object('apiId', api))), 1
     FROM n, given, json_each('[1,2]') AS copy;
 
+INSERT INTO audit_subject (resource_id, seq)
+    SELECT s.value, t.seq FROM audit_commit AS t, json_each(t.changes) AS c,
+        json_each(json_array(c.value ->> '$.id', c.value ->> '$.after.apiId')) AS s
+    WHERE t.seq > (SELECT coalesce(max(seq), 0) FROM audit_subject);
+
 INSERT INTO audit_seal (seq, hash)
     SELECT seq, zeroblob(32) FROM audit_commit WHERE seq > (SELECT coalesce(max(seq), 0) FROM audit_seal);
 

@@ -4,10 +4,10 @@ use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Map, Value, json};
 
-use super::answer;
 use super::query::Parameters;
 use super::write::Write;
-use crate::admin;
+use super::{answer, answered};
+use crate::admin::{self, Begun, Created};
 use crate::app::App;
 use crate::error::Result;
 use crate::http::error::{admin_response, wrong_method};
@@ -38,9 +38,7 @@ pub(super) fn routes<E: Entity>(config: &mut web::ServiceConfig) {
 }
 
 async fn create<E: Entity>(app: web::Data<App>, request: HttpRequest, write: Write) -> HttpResponse {
-    let shared = app.clone();
-    let operation = move || admin::create::<E>(&shared, write.object()?, &write.origin);
-    answer(&request, operation, |created| {
+    let respond = |created: Created<E>| {
         let mut members = created.record.to_json(app.public_url());
         let location = members.get("meta").and_then(|meta| meta["location"].as_str()).unwrap_or_default().to_owned();
         members.extend(created.once);
@@ -49,8 +47,13 @@ async fn create<E: Entity>(app: web::Data<App>, request: HttpRequest, write: Wri
             .insert_header((header::CACHE_CONTROL, "no-store"))
             .insert_header(etag(&created.record))
             .json(members)
-    })
-    .await
+    };
+    if write.is_quick::<E>() {
+        let begun = write.object().and_then(|body| admin::begin_create::<E>(&app, body, &write.origin));
+        return answered(&request, kept(begun).await, respond);
+    }
+    let shared = app.clone();
+    answer(&request, move || admin::create::<E>(&shared, write.object()?, &write.origin), respond).await
 }
 
 async fn read<E: Entity>(app: web::Data<App>, request: HttpRequest, id: web::Path<String>) -> HttpResponse {
@@ -64,6 +67,11 @@ async fn replace<E: Entity>(
     id: web::Path<String>,
     write: Write,
 ) -> HttpResponse {
+    if write.is_quick::<E>() {
+        let begin = |body| admin::begin_replace::<E>(&app, &id, body, write.revision, &write.origin);
+        let begun = write.object().and_then(begin);
+        return answered(&request, kept(begun).await, |record| one(&record, &app, &request));
+    }
     let shared = app.clone();
     let operation = move || admin::replace::<E>(&shared, &id, write.object()?, write.revision, &write.origin);
     answer(&request, operation, |record| one(&record, &app, &request)).await
@@ -75,6 +83,10 @@ async fn patch<E: Entity>(
     id: web::Path<String>,
     write: Write,
 ) -> HttpResponse {
+    if write.is_quick::<E>() {
+        let begun = admin::begin_patch::<E>(&app, &id, &write.body, write.revision, &write.origin);
+        return answered(&request, kept(begun).await, |record| one(&record, &app, &request));
+    }
     let shared = app.clone();
     let operation = move || admin::patch::<E>(&shared, &id, &write.body, write.revision, &write.origin);
     answer(&request, operation, |record| one(&record, &app, &request)).await
@@ -96,6 +108,10 @@ async fn list<E: Entity>(app: web::Data<App>, request: HttpRequest) -> HttpRespo
         Ok((page.total.count, page.items.iter().map(|record| record.to_json(app.public_url())).collect()))
     };
     list_response(&request, read).await
+}
+
+async fn kept<T>(begun: Result<Begun<'_, T>>) -> Result<T> {
+    begun?.kept().await
 }
 
 /// One resource, with the members that were asked for.

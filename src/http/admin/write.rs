@@ -14,12 +14,15 @@ use crate::error::{Error, Result, Violation};
 use crate::http::error::admin_response;
 use crate::http::{body, context, json};
 use crate::policy::trust::read_signature;
-use crate::store::Origin;
+use crate::store::{Entity, Origin};
 
 /// Largest body of an admin request.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// Largest body that is a policy module; `policies.module_kib` may allow less.
 const MODULE_BYTES_MAX: usize = 24 * 1024 * 1024;
+
+/// A body up to here is worked on where it was read.
+const SHORT_BYTES_MAX: usize = 16 * 1024;
 
 /// What a module's signature comes in.
 const SIGNATURE_HEADER: &str = "Grantd-Signature";
@@ -32,6 +35,7 @@ pub(in crate::http) struct Write {
     pub(in crate::http) revision: Option<i64>,
     /// From `?cascade=`.
     pub(in crate::http) cascade: bool,
+    is_short: bool,
 }
 
 impl Write {
@@ -41,10 +45,16 @@ impl Write {
         let bytes = body::read(request, payload, BODY_BYTES_MAX).await?;
         Ok(Self {
             body: json::parse(&bytes)?,
+            is_short: bytes.len() <= SHORT_BYTES_MAX,
             origin: parameters.explain(origin(request)?)?,
             revision,
             cascade: parameters.cascade()?,
         })
+    }
+
+    /// Whether all that comes before its commit takes some microseconds, less than to hand it to another thread and back.
+    pub(super) fn is_quick<E: Entity>(&self) -> bool {
+        E::IS_QUICK && self.is_short
     }
 
     /// The body of a write that makes or replaces something.
