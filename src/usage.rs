@@ -9,14 +9,13 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::api_token::ApiToken;
 use crate::model::console_session::ConsoleSession;
-use crate::model::credential::Credential;
 use crate::model::id::Id;
-use crate::store::Store;
+use crate::store::{ClientView, Store};
 
 /// Notes that may wait; further ones are dropped until the next round.
 const WAITING_MAX: usize = 50_000;
 /// A use is not noted again within this time of the one that is written down.
-const GRAIN_MS: i64 = 60_000;
+const GRAIN_MS: u64 = 60_000;
 
 /// Uses that wait to be written down.
 #[derive(Default)]
@@ -28,18 +27,25 @@ pub(crate) struct Usage {
 
 impl Usage {
     /// Notes that a credential authenticated a client.
-    pub(crate) fn note_credential(&self, credential: &Credential, now: Timestamp) {
-        note(&self.credentials, &credential.id, credential.last_used_at, now);
+    pub(crate) fn note_credential(&self, client: &ClientView, credential: usize, now: Timestamp) {
+        // What the database has of it is read with the client, and is older the longer that is kept in memory.
+        if client.is_new_use(credential, now, GRAIN_MS) {
+            note(&self.credentials, &client.credentials[credential].id, now);
+        }
     }
 
     /// Notes that an API token was accepted.
     pub(crate) fn note_api_token(&self, token: &ApiToken, now: Timestamp) {
-        note(&self.api_tokens, &token.id, token.last_used_at, now);
+        if is_new(token.last_used_at, now) {
+            note(&self.api_tokens, &token.id, now);
+        }
     }
 
     /// Notes that a session asked for a page.
     pub(crate) fn note_session(&self, session: &ConsoleSession, now: Timestamp) {
-        note(&self.sessions, &session.id, Some(session.last_used_at), now);
+        if is_new(Some(session.last_used_at), now) {
+            note(&self.sessions, &session.id, now);
+        }
     }
 
     /// Writes down what waits.
@@ -54,10 +60,11 @@ impl Usage {
     }
 }
 
-fn note(waiting: &Mutex<HashMap<Id, Timestamp>>, id: &Id, written: Option<Timestamp>, now: Timestamp) {
-    if written.is_some_and(|written| now.since_ms(written) < GRAIN_MS) {
-        return;
-    }
+fn is_new(written: Option<Timestamp>, now: Timestamp) -> bool {
+    written.is_none_or(|written| now.ms().abs_diff(written.ms()) >= GRAIN_MS)
+}
+
+fn note(waiting: &Mutex<HashMap<Id, Timestamp>>, id: &Id, now: Timestamp) {
     let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(at) = waiting.get_mut(id) {
         *at = now;

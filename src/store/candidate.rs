@@ -172,6 +172,7 @@ fn client_from_row(
         policies.extend(own.filter(|policy| policy.level == level).cloned());
     }
     Ok(ClientView {
+        noted_ms: Vec::new(),
         id,
         client_id: row.text(6)?,
         display_name: row.text(7)?,

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::engine::{EngineError, Row, Statement, params};
 use super::machine_to_machine::credential_from_row;
@@ -77,6 +77,20 @@ pub struct ClientView {
     pub policies: Vec<Arc<PolicyView>>,
     /// Digest of the client's and the account's rows: the same as long as nothing about them changes.
     pub digest: Hash,
+    /// When the use of each secret was last noted, in Unix milliseconds.
+    pub(super) noted_ms: Vec<AtomicI64>,
+}
+
+impl ClientView {
+    /// Whether a use of a secret is new: none was noted for so long. Then it is noted now.
+    pub(crate) fn is_new_use(&self, credential: usize, now: Timestamp, grain_ms: u64) -> bool {
+        let Some(noted_ms) = self.noted_ms.get(credential) else { return false };
+        if now.ms().abs_diff(noted_ms.load(Ordering::Relaxed)) < grain_ms {
+            return false;
+        }
+        noted_ms.store(now.ms(), Ordering::Relaxed);
+        true
+    }
 }
 
 /// An API as a token request sees it.
@@ -213,6 +227,7 @@ impl Store {
     ) -> Result<Option<ClientView>, EngineError> {
         let Some(row) = client.first() else { return Ok(None) };
         let methods: Vec<String> = row.parsed(4)?;
+        let credentials: Vec<Credential> = credentials.iter().map(credential_from_row).collect::<Result<_, _>>()?;
         Ok(Some(ClientView {
             id: row.id(0)?,
             client_id: row.text(1)?,
@@ -225,12 +240,17 @@ impl Store {
             account_display_name: row.text(8)?,
             account_active: row.flag(9)?,
             account_attributes: row.object(10)?,
-            credentials: credentials.iter().map(credential_from_row).collect::<Result<_, _>>()?,
+            noted_ms: credentials.iter().map(last_noted_ms).collect(),
+            credentials,
             grants,
             policies: self.policies_from_rows(policies)?,
             digest: row.digest(),
         }))
     }
+}
+
+fn last_noted_ms(credential: &Credential) -> AtomicI64 {
+    AtomicI64::new(credential.last_used_at.map_or(i64::MIN, Timestamp::ms))
 }
 
 fn miscounted() -> Error {
@@ -285,6 +305,7 @@ pub(super) fn api_from_row(row: &Row) -> Result<Api, EngineError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::StoreLimits;
 
     /// A statement that walks over a table takes longer the more accounts there are: none on the way to a token may.
     #[test]
@@ -302,5 +323,62 @@ mod tests {
                 assert!(!step.starts_with("SCAN") || walks.contains(&step.as_str()), "{step}: {sql}");
             }
         }
+    }
+
+    /// A client that may read; and it may write while a policy is attached.
+    const SETUP: [&str; 9] = [
+        "INSERT INTO service_account VALUES (1, 'account000000000000000', 'its-account', 'x', 1, '{}', 1, 1, 1)",
+        "INSERT INTO machine_to_machine VALUES (1, 'client0000000000000000', 'its-client', 'x', 'account000000000000000', 1, \
+         '[]', '{}', 1, 1, 1)",
+        "INSERT INTO api VALUES ('api0000000000000000000', 'its-api', NULL, 'x', 1, 'EdDSA', 'jwt', 60, '{}', '{}', 0, 1, 1, 1)",
+        "INSERT INTO api_scope VALUES ('api0000000000000000000', 'read', 'x', 'x', 'low', 0, 0)",
+        "INSERT INTO api_scope VALUES ('api0000000000000000000', 'write', 'x', 'x', 'low', 0, 1)",
+        "INSERT INTO access_grant VALUES ('grant00000000000000000', 'account000000000000000', 'api0000000000000000000', NULL, \
+         NULL, 'x', 1, 1, 1)",
+        "INSERT INTO grant_scope VALUES ('grant00000000000000000', 'api0000000000000000000', 'read')",
+        "INSERT INTO policy_module VALUES (hex(zeroblob(32)), 'module', '1', '{}', x'00', 1)",
+        "INSERT INTO policy_settings VALUES (hex(zeroblob(32)), '{}', NULL)",
+    ];
+    const GUARDED: [&str; 2] = [
+        "INSERT INTO policy VALUES ('policy0000000000000000', 'guard', hex(zeroblob(32)), hex(zeroblob(32)), 'server', NULL, \
+         NULL, NULL, 0, 'enforce', 1, 1, 1, 1)",
+        "INSERT INTO grant_scope VALUES ('grant00000000000000000', 'api0000000000000000000', 'write')",
+    ];
+    const PLAIN: [&str; 2] = ["DELETE FROM policy", "DELETE FROM grant_scope WHERE scope = 'write'"];
+
+    #[test]
+    fn what_is_committed_between_two_reads_of_a_client_is_seen_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = StoreLimits { clients_cached: 10, page_cache_kib: 100 };
+        let (store, _) = Store::open(&dir.path().join("grantd.db"), true, limits).unwrap();
+        let write = |batch: &[&'static str]| {
+            store.write(batch.iter().map(|sql| Statement::new(sql, Vec::new())).collect()).unwrap();
+        };
+        write(&SETUP);
+        let look = || {
+            // With no API in memory there are always two reads.
+            store.apis.clear();
+            let view = store.client_by_client_id("its-client").unwrap().unwrap();
+            let scopes: Vec<&str> = view.grants[0].scopes.iter().map(|(scope, _)| scope.as_str()).collect();
+            match view.policies.len() {
+                0 => assert_eq!(scopes, ["read"]),
+                _ => assert_eq!(scopes, ["read", "write"]),
+            }
+            view.policies.len()
+        };
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for _ in 0..200 {
+                    write(&GUARDED);
+                    write(&PLAIN);
+                }
+            });
+            while !writer.is_finished() {
+                look();
+            }
+        });
+        assert_eq!(look(), 0);
+        write(&GUARDED);
+        assert_eq!(look(), 1);
     }
 }

@@ -63,7 +63,7 @@ pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient], place
         let proof = find_credential(app, shown, client.as_deref(), place, now).await?;
         if let (Some(client), Some(credential)) = (client, proof) {
             check_client(&client, shown)?;
-            app.usage.note_credential(&client.credentials[credential], now);
+            app.usage.note_credential(&client, credential, now);
             return Ok(Authenticated { client, method: shown.method });
         }
     }
