@@ -125,10 +125,14 @@ pub struct LimitsConfig {
     pub page_cache_kib: u32,
     /// Connections that are open at a time, for each worker.
     pub connections: usize,
+    /// Connections of one address (of IPv6, of one /64 network) that are open at a time. Trusted proxies are not counted.
+    pub connections_per_address: usize,
     /// Requests over HTTP/2 that are under way at a time, for each worker; at most 100 of them on one connection.
     pub requests: usize,
     /// Seconds that a client may take to send its request's head.
     pub request_head_seconds: u64,
+    /// Seconds that a client may take for a piece of an answer; when none was taken for so long, its connection ends.
+    pub answer_seconds: u64,
     /// Seconds for which an idle connection is kept.
     pub keep_alive_seconds: u64,
     /// Seconds that requests under way get to finish when the server stops.
@@ -222,8 +226,10 @@ impl Default for LimitsConfig {
             clients_cached: 100_000,
             page_cache_kib: 4096,
             connections: 10_000,
+            connections_per_address: 5_000,
             requests: 4_000,
             request_head_seconds: 10,
+            answer_seconds: 30,
             keep_alive_seconds: 75,
             shutdown_seconds: 10,
             slow_hashes: 2,
@@ -314,8 +320,10 @@ impl Config {
             ("limits.clients_cached", self.limits.clients_cached == 0),
             ("limits.page_cache_kib", self.limits.page_cache_kib == 0),
             ("limits.connections", self.limits.connections == 0),
+            ("limits.connections_per_address", self.limits.connections_per_address == 0),
             ("limits.requests", self.limits.requests == 0),
             ("limits.request_head_seconds", self.limits.request_head_seconds == 0),
+            ("limits.answer_seconds", self.limits.answer_seconds == 0),
             ("limits.keep_alive_seconds", self.limits.keep_alive_seconds == 0),
             ("limits.shutdown_seconds", self.limits.shutdown_seconds == 0),
             ("limits.slow_hashes", self.limits.slow_hashes == 0),

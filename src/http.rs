@@ -17,10 +17,12 @@ mod metrics;
 mod oauth;
 mod openapi;
 mod path;
+mod per_address;
 mod scim;
 mod secure;
 mod tls;
 
+use std::any::Any;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -29,9 +31,10 @@ use std::time::Duration;
 use actix_http::{Request, Response};
 use actix_service::{IntoServiceFactory, Service, ServiceFactory};
 use actix_web::body::MessageBody;
-use actix_web::dev::AppConfig;
+use actix_web::dev::{AppConfig, Extensions};
 use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
+use actix_web::rt::net::TcpStream;
 use actix_web::{App as HttpApp, HttpServer, web};
 use futures_util::future::{Either, join, select};
 use tokio::sync::watch;
@@ -39,6 +42,8 @@ use tokio::sync::watch;
 use crate::app::App;
 use crate::config::{Config, LimitsConfig, ListenAddress};
 use crate::error::{Error, Result};
+use bounds::Refusals;
+use per_address::PerAddress;
 use secure::Secure;
 use tls::Certificates;
 
@@ -146,15 +151,20 @@ fn remove_stale_socket(path: &Path) -> std::io::Result<()> {
 pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()>) -> Result<()> {
     app.set_public_url(&app.config().public_url(listener.address()));
     let limits = app.config().limits.clone();
+    let refusals = Arc::new(Refusals::default());
+    let per_address =
+        PerAddress::new(limits.connections_per_address, app.trusted_proxies.clone(), Arc::clone(&refusals));
     let workers = app.config().workers;
     let has_console = app.config().console.enabled;
     let app = web::Data::new(app);
     let socket_file = listener.socket_file();
     let shared = app.clone();
     let turns = admin::Turns::new();
+    let counted = web::Data::from(Arc::clone(&refusals));
     let router = move || {
         HttpApp::new()
             .app_data(shared.clone())
+            .app_data(counted.clone())
             .configure(|config| turns.register(config))
             .configure(move |config| {
                 if has_console {
@@ -173,11 +183,19 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
             .wrap(from_fn(context::attach))
     };
     let (stop, stopping) = watch::channel(false);
+    if let Socket::Tcp(socket) = &listener.socket {
+        end_unless_taken(socket, limits.answer_seconds);
+    }
     let server = match (listener.socket, &listener.certificates) {
         (Socket::Tcp(socket), Some(certificates)) => {
-            Secure { tls: certificates.server_config()?, limits, workers, stopping }.serve(socket, router)
+            let tls = certificates.server_config()?;
+            Secure { tls, limits, workers, stopping, per_address, refusals }.serve(socket, router)
         }
-        (Socket::Tcp(socket), None) => plain(router, &limits, workers).listen(socket).map(HttpServer::run),
+        (Socket::Tcp(socket), None) => {
+            let server =
+                plain(router, &limits, workers).on_connect(move |socket, data| enter(&per_address, socket, data));
+            server.listen(socket).map(HttpServer::run)
+        }
         #[cfg(unix)]
         (Socket::Unix(socket), _) => plain(router, &limits, workers).listen_uds(socket).map(HttpServer::run),
     };
@@ -198,12 +216,16 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
     if let Some(path) = socket_file {
         remove_socket(&path);
     }
-    // Off this thread, which goes on listening for the signal of who will not wait for the disk.
+    close(app).await;
+    ended.map_err(|error| Error::Internal(format!("the server ended: {error}")))
+}
+
+/// Closes the database, off this thread, which goes on listening for the signal of who will not wait for the disk.
+async fn close(app: web::Data<App>) {
     if actix_web::rt::task::spawn_blocking(move || app.close()).await.is_err() {
         tracing::error!("closing the database ended in a panic");
     }
     tracing::info!("stopped");
-    ended.map_err(|error| Error::Internal(format!("the server ended: {error}")))
 }
 
 /// The server without TLS. It speaks HTTP/1.1, on which each connection has one request under way.
@@ -228,6 +250,32 @@ where
         None => server,
     }
 }
+
+/// Counts a connection without TLS until it ends, or ends it at once.
+fn enter(per_address: &PerAddress, socket: &dyn Any, data: &mut Extensions) {
+    let Some(socket) = socket.downcast_ref::<TcpStream>() else { return };
+    match per_address.enter(socket.peer_addr().ok().map(|peer| peer.ip())) {
+        Some(let_in) => drop(data.insert(let_in)),
+        // The server, which reads next, finds its end.
+        #[cfg(unix)]
+        None => drop(rustix::net::shutdown(socket, rustix::net::Shutdown::Both)),
+        #[cfg(not(unix))]
+        None => {}
+    }
+}
+
+/// Ends connections on which nothing of what was sent is taken for so long (`TCP_USER_TIMEOUT`, tcp(7)), which those that
+/// are accepted have from the listener: else whoever reads no answer keeps it, and its connection, for ever.
+#[cfg(target_os = "linux")]
+fn end_unless_taken(listener: &std::net::TcpListener, seconds: u64) {
+    let milliseconds = u32::try_from(seconds.saturating_mul(1000)).unwrap_or(u32::MAX);
+    if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(listener, milliseconds) {
+        tracing::warn!(%error, "limits.answer_seconds is not kept: the system does not bound it");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn end_unless_taken(_: &std::net::TcpListener, _: u64) {}
 
 fn remove_socket(path: &Path) {
     if let Err(error) = std::fs::remove_file(path) {

@@ -1,9 +1,10 @@
 //! What callers may have under way over HTTP/2, where one connection carries many requests (RFC 9113). Over HTTP/1.1 a
-//! connection carries one at a time, and `limits.connections` is the bound.
+//! connection carries one at a time, and `limits.connections` is the bound. And the count of what found no room.
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use h2::server::Builder;
 
@@ -16,8 +17,6 @@ const BODY_WINDOW: u32 = 64 * 1024;
 const CONNECTION_WINDOW: u32 = 256 * 1024;
 /// What is held ready of one answer beyond what its body holds.
 pub(super) const ANSWER_BYTES_READY: usize = 16 * 1024;
-/// How long a caller may take for each of these pieces of an answer.
-pub(super) const PIECE_TAKEN_WITHIN: Duration = Duration::from_secs(30);
 /// Requests that a caller may call off beyond those whose answers it takes: rapid resets (CVE-2023-44487) make work and wait
 /// for nothing.
 pub(super) const CALLED_OFF_MAX: u64 = 200;
@@ -44,6 +43,25 @@ pub(super) fn builder() -> Builder {
     builder
 }
 
+/// What was refused since the start, because there was no room for it.
+#[derive(Debug, Default)]
+pub(super) struct Refusals {
+    requests: AtomicU64,
+    connections: AtomicU64,
+}
+
+impl Refusals {
+    /// One connection more than its address may have.
+    pub(super) fn connection(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests, and connections.
+    pub(super) fn counts(&self) -> [u64; 2] {
+        [&self.requests, &self.connections].map(|count| count.load(Ordering::Relaxed))
+    }
+}
+
 /// Room for the requests that are under way on one worker.
 #[derive(Debug)]
 pub(super) struct Room {
@@ -51,6 +69,7 @@ pub(super) struct Room {
     places: usize,
     /// That it is too small was told, and it has not emptied since.
     is_told: Cell<bool>,
+    refusals: Arc<Refusals>,
 }
 
 /// A place in a [`Room`], left when dropped.
@@ -58,8 +77,8 @@ pub(super) struct Room {
 pub(super) struct Place(Rc<Room>);
 
 impl Room {
-    pub(super) fn new(places: usize) -> Rc<Self> {
-        Rc::new(Self { taken: Cell::new(0), places, is_told: Cell::new(false) })
+    pub(super) fn new(places: usize, refusals: Arc<Refusals>) -> Rc<Self> {
+        Rc::new(Self { taken: Cell::new(0), places, is_told: Cell::new(false), refusals })
     }
 
     /// A place, unless there is none for a connection that has `own` already.
@@ -67,6 +86,7 @@ impl Room {
         let taken = self.taken.get();
         let is_free = taken < self.places && (taken < self.places.div_ceil(2) || own < FAIR_SHARE);
         if !is_free {
+            self.refusals.requests.fetch_add(1, Ordering::Relaxed);
             if !self.is_told.replace(true) {
                 tracing::warn!(taken, "limits.requests: so many are under way on this worker that more are refused");
             }
@@ -93,7 +113,8 @@ mod tests {
 
     #[test]
     fn one_half_of_the_room_is_for_connections_that_have_little() {
-        let room = Room::new(20);
+        let refusals = Arc::new(Refusals::default());
+        let room = Room::new(20, Arc::clone(&refusals));
         let mut greedy: Vec<Place> = (0..30).map_while(|own| room.enter(own)).collect();
         assert_eq!(greedy.len(), 10);
         let mut others: Vec<Place> = (0..30).map_while(|_| room.enter(FAIR_SHARE - 1)).collect();
@@ -104,11 +125,12 @@ mod tests {
         greedy.truncate(9);
         others.clear();
         assert!(room.enter(99).is_some());
+        assert_eq!(refusals.counts(), [4, 0]);
     }
 
     #[test]
     fn the_smallest_room_has_a_place() {
-        let room = Room::new(1);
+        let room = Room::new(1, Arc::default());
         let place = room.enter(0).unwrap();
         assert!(room.enter(0).is_none());
         drop(place);

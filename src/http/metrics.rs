@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 
+use super::bounds::Refusals;
 use super::error::wrong_method;
 use crate::app::App;
 
@@ -16,11 +17,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/metrics").route(web::get().to(metrics)).default_service(wrong_method("GET")));
 }
 
-async fn metrics(app: web::Data<App>) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, TEXT_FORMAT)).body(text(&app))
+async fn metrics(app: web::Data<App>, refusals: web::Data<Refusals>) -> HttpResponse {
+    HttpResponse::Ok().insert_header((header::CONTENT_TYPE, TEXT_FORMAT)).body(text(&app, &refusals))
 }
 
-fn text(app: &App) -> String {
+fn text(app: &App, refusals: &Refusals) -> String {
     let mut page = Page::default();
     page.family("grantd_build_info", "gauge", "The version that runs.");
     page.sample("grantd_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
@@ -33,6 +34,14 @@ fn text(app: &App) -> String {
     page.family("grantd_database_writes_total", "counter", "Writes, by whether they were kept.");
     page.sample("grantd_database_writes_total", &[("result", "kept")], kept);
     page.sample("grantd_database_writes_total", &[("result", "refused")], refused);
+    let [requests, connections] = refusals.counts();
+    page.family(
+        "grantd_refused_total",
+        "counter",
+        "What found no room (limits.requests, limits.connections_per_address).",
+    );
+    page.sample("grantd_refused_total", &[("what", "request")], requests);
+    page.sample("grantd_refused_total", &[("what", "connection")], connections);
     page.0
 }
 

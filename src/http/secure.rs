@@ -12,11 +12,14 @@ mod socket;
 use std::future::ready;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use actix_http::{HttpService, KeepAlive, Request, Response};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, fn_factory, map_config};
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_factory, map_config,
+};
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, Server};
@@ -26,7 +29,8 @@ use futures_util::future::LocalBoxFuture;
 use rustls::ServerConfig;
 use tokio::sync::watch;
 
-use super::bounds::Room;
+use super::bounds::{Refusals, Room};
+use super::per_address::PerAddress;
 use crate::clock::Clock;
 use crate::config::LimitsConfig;
 use socket::Socket;
@@ -44,6 +48,8 @@ pub(super) struct Secure {
     pub(super) workers: Option<usize>,
     /// Becomes true when the server begins to stop.
     pub(super) stopping: watch::Receiver<bool>,
+    pub(super) per_address: PerAddress,
+    pub(super) refusals: Arc<Refusals>,
 }
 
 impl Secure {
@@ -71,13 +77,23 @@ impl Secure {
         if let Some(workers) = self.workers {
             server = server.workers(workers);
         }
-        let (limits, stopping) = (self.limits, self.stopping);
+        let (limits, stopping, per_address, refusals) = (self.limits, self.stopping, self.per_address, self.refusals);
         let server = server.listen("grantd over TLS", listener, move || {
             let app = map_config(app(), |()| AppConfig::default())
                 .map(Into::<Response<B>>::into)
                 .map_err(|error: actix_web::Error| Response::from(error.error_response()))
                 .map_init_err(drop);
-            acceptor.clone().map_err(drop).and_then(connections(app, limits.clone(), stopping.clone()))
+            let connections = connections(app, limits.clone(), stopping.clone(), Arc::clone(&refusals));
+            let per_address = per_address.clone();
+            apply_fn_factory(acceptor.clone().map_err(drop).and_then(connections), move |socket: TcpStream, serve| {
+                let let_in = per_address.enter(socket.peer_addr().ok().map(|peer| peer.ip()));
+                let served = let_in.map(|let_in| (serve.call(socket), let_in));
+                async move {
+                    // Without a handshake: refusing is to cost nothing.
+                    let Some((served, _let_in)) = served else { return Ok(()) };
+                    served.await
+                }
+            })
         });
         Ok(server?.run())
     }
@@ -88,6 +104,7 @@ fn connections<A, B>(
     app: A,
     limits: LimitsConfig,
     stopping: watch::Receiver<bool>,
+    refusals: Arc<Refusals>,
 ) -> impl ServiceFactory<TlsStream<TcpStream>, Config = (), Response = (), Error = (), InitError = ()>
 where
     A: ServiceFactory<Request, Config = (), Response = Response<B>, Error = Response<BoxBody>, InitError = ()>
@@ -98,7 +115,8 @@ where
 {
     let app = Rc::new(app);
     fn_factory(move || {
-        let (app, limits, stopping) = (Rc::clone(&app), limits.clone(), stopping.clone());
+        let (app, limits, stopping, refusals) =
+            (Rc::clone(&app), limits.clone(), stopping.clone(), Arc::clone(&refusals));
         async move {
             let app = Rc::new(app.new_service(()).await?);
             let shared = Rc::clone(&app);
@@ -111,7 +129,7 @@ where
                 .h1(fn_factory(move || ready(Ok::<_, ()>(Rc::clone(&shared)))))
                 .new_service(())
                 .await?;
-            let room = Room::new(limits.requests);
+            let room = Room::new(limits.requests, refusals);
             let http_2 = Rc::new(Worker { app, room, limits, stopping, clock: Clock::system() });
             Ok::<_, ()>(Connections { http_1, http_2 })
         }
@@ -137,6 +155,11 @@ impl<A> Worker<A> {
     /// What `Date` says now (RFC 9110 6.6.1): like HTTP/1.1's, the machine's time.
     fn date(&self) -> Option<HeaderValue> {
         HeaderValue::try_from(self.clock.now().to_http()?).ok()
+    }
+
+    /// How long a caller may take for a piece of an answer.
+    fn piece_within(&self) -> Duration {
+        Duration::from_secs(self.limits.answer_seconds)
     }
 }
 

@@ -39,8 +39,11 @@ fn ten_thousand_connections_leave_room_for_a_token() {
     let room = limit.maximum.unwrap_or(u64::MAX).saturating_sub(OTHER_FILES);
     let count = usize::try_from(room.min(10_000)).unwrap();
     // They may be quiet for longer than it takes to open all of them on a slow machine.
-    let (_dir, program) =
-        start(&[("GRANTD_LIMITS__REQUEST_HEAD_SECONDS", "300"), ("GRANTD_LIMITS__KEEP_ALIVE_SECONDS", "300")]);
+    let (_dir, program) = start(&[
+        ("GRANTD_LIMITS__REQUEST_HEAD_SECONDS", "300"),
+        ("GRANTD_LIMITS__KEEP_ALIVE_SECONDS", "300"),
+        ("GRANTD_LIMITS__CONNECTIONS_PER_ADDRESS", "20000"),
+    ]);
     let mut crowd = Vec::with_capacity(count);
     for number in 0..count {
         let mut stream = connect(program.url());
@@ -91,6 +94,47 @@ fn connections_are_bounded_and_slow_heads_make_room() {
         let said = rest(&mut stream);
         assert!(said.is_empty() || said.starts_with("HTTP/1.1 408"), "{said}");
     }
+    program.stop();
+}
+
+#[test]
+fn one_address_has_no_more_than_its_share_of_connections() {
+    let (_dir, program) = start(&[("GRANTD_LIMITS__CONNECTIONS_PER_ADDRESS", "5")]);
+    let is_alive = |stream: &mut TcpStream| {
+        let asked = stream.write_all(b"GET /api/v1/health/alive HTTP/1.1\r\nhost: test\r\n\r\n");
+        let mut answer = [0; 12];
+        asked.is_ok() && stream.read_exact(&mut answer).is_ok() && &answer == b"HTTP/1.1 200"
+    };
+    let mut crowd = Vec::new();
+    for _ in 0..5 {
+        let mut stream = connect(program.url());
+        assert!(is_alive(&mut stream));
+        crowd.push(stream);
+    }
+    let mut one_more = connect(program.url());
+    assert!(!is_alive(&mut one_more));
+    // Whoever leaves makes room, for the one who asks how many found none.
+    crowd.truncate(4);
+    let asked = b"GET /metrics HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n";
+    let metrics = eventually("room", || {
+        let mut stream = connect(program.url());
+        let said = stream.write_all(asked).map(|()| rest(&mut stream)).unwrap_or_default();
+        said.starts_with("HTTP/1.1 200").then_some(said)
+    });
+    let refused = metrics.lines().find_map(|line| line.strip_prefix("grantd_refused_total{what=\"connection\"} "));
+    assert!(refused.unwrap().parse::<u64>().unwrap() >= 1);
+    program.stop();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_nobody_takes_is_ended() {
+    let (_dir, program) = start(&[("GRANTD_LIMITS__ANSWER_SECONDS", "1")]);
+    let mut stream = connect(program.url());
+    // More than both systems hold ready.
+    stream.write_all(&b"GET /openapi.json HTTP/1.1\r\nhost: test\r\n\r\n".repeat(300)).unwrap();
+    eventually("the end of the connection", || stream.write_all(b" ").is_err().then_some(()));
+    program.sample_token().expect(200);
     program.stop();
 }
 

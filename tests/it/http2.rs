@@ -219,6 +219,9 @@ fn a_worker_that_has_its_hands_full_says_when_to_come_back() {
         assert_eq!(read(answer).await.status, 200);
         // The place is left once the answer was written, which the client may know before the server does.
         while other.send(other.get("/api/v1/health/alive"), "").await.status == 503 {}
+        let metrics = other.send(other.get("/metrics"), "").await.text;
+        let refused = metrics.lines().find_map(|line| line.strip_prefix("grantd_refused_total{what=\"request\"} "));
+        assert!(refused.unwrap().parse::<u64>().unwrap() >= 4);
         client.ended().await;
         other.ended().await;
     });

@@ -4,6 +4,7 @@
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
+use std::time::Duration;
 
 use actix_http::Response;
 use actix_web::body::{BodySize, MessageBody};
@@ -15,7 +16,7 @@ use h2::{Reason, SendStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::http::bounds::{ANSWER_BYTES_READY, PIECE_TAKEN_WITHIN};
+use crate::http::bounds::ANSWER_BYTES_READY;
 
 /// RFC 9113 8.2.2: what HTTP/1.1 says of a connection.
 const OF_CONNECTIONS: [HeaderName; 4] =
@@ -45,12 +46,13 @@ impl Buf for Piece {
 /// The caller is gone, or called it off, or did not take it in time.
 struct NotTaken;
 
-/// Sends an answer, and says whether its caller took it.
+/// Sends an answer, and says whether its caller took it: each piece of it `within` that time.
 pub(super) async fn send<B: MessageBody>(
     response: Response<B>,
     mut respond: SendResponse<Piece>,
     is_head: bool,
     date: Option<HeaderValue>,
+    within: Duration,
 ) -> bool {
     let (response, body) = response.into_parts();
     let size = body.size();
@@ -59,7 +61,7 @@ pub(super) async fn send<B: MessageBody>(
     if is_empty {
         return true;
     }
-    match send_body(&mut stream, body, size).await {
+    match send_body(&mut stream, body, size, within).await {
         Ok(()) => poll_fn(|context| Poll::Ready(stream.poll_reset(context).is_pending())).await,
         Err(NotTaken) => {
             stream.send_reset(Reason::CANCEL);
@@ -68,7 +70,12 @@ pub(super) async fn send<B: MessageBody>(
     }
 }
 
-async fn send_body<B: MessageBody>(stream: &mut SendStream<Piece>, body: B, size: BodySize) -> Result<(), NotTaken> {
+async fn send_body<B: MessageBody>(
+    stream: &mut SendStream<Piece>,
+    body: B,
+    size: BodySize,
+    within: Duration,
+) -> Result<(), NotTaken> {
     let mut body = pin!(body);
     let mut sent = 0;
     while let Some(bytes) = poll_fn(|context| body.as_mut().poll_next(context)).await {
@@ -80,7 +87,7 @@ async fn send_body<B: MessageBody>(stream: &mut SendStream<Piece>, body: B, size
             let piece = bytes.split_to(bytes.len().min(ANSWER_BYTES_READY));
             sent += piece.len() as u64;
             let is_last = matches!(size, BodySize::Sized(whole) if sent >= whole);
-            timeout(PIECE_TAKEN_WITHIN, hand_over(stream, piece, is_last)).await.map_err(|_| NotTaken)??;
+            timeout(within, hand_over(stream, piece, is_last)).await.map_err(|_| NotTaken)??;
             if is_last {
                 return Ok(());
             }

@@ -124,10 +124,10 @@ where
         let answering = worker.app.call(request::of(asked, self.peer));
         self.under_way.push(actix_web::rt::spawn(async move {
             let answered = answering.await;
-            let date = worker.date();
+            let (date, within) = (worker.date(), worker.piece_within());
             let is_taken = match answered {
-                Ok(response) => answer::send(response, respond, is_head, date).await,
-                Err(response) => answer::send(response, respond, is_head, date).await,
+                Ok(response) => answer::send(response, respond, is_head, date, within).await,
+                Err(response) => answer::send(response, respond, is_head, date, within).await,
             };
             drop(place);
             is_taken
@@ -141,7 +141,8 @@ where
         }
         let is_head = asked.method() == Method::HEAD;
         let (refusal, date) = (overloaded(asked.uri().path()).into(), self.worker.date());
-        self.under_way.push(actix_web::rt::spawn(answer::send::<BoxBody>(refusal, respond, is_head, date)));
+        let within = self.worker.piece_within();
+        self.under_way.push(actix_web::rt::spawn(answer::send::<BoxBody>(refusal, respond, is_head, date, within)));
     }
 
     fn count(&mut self, is_taken: bool) {
