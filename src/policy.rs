@@ -1,7 +1,7 @@
 //! Step 4 of the pipeline: policies narrow what the grants offer, in a sandbox, at a cost that nobody notices.
 //!
 //! In reading order: `chain.rs` asks the policies of one request one after another; `answers.rs` knows what was
-//! answered before, and `verdicts.rs` what all of them said together; `modules.rs` keeps modules compiled and loads them; `sandbox.rs` runs them under every limit;
+//! answered before, and `verdicts.rs` what all of them said together; `modules.rs` keeps modules compiled and loads them; `sandbox.rs` runs them under every limit, in the engine of `engine.rs`;
 //! `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong. `workbench.rs` is the same
 //! engine for those who write policies, `shelf.rs` where it keeps what it compiled, `wasi.rs` what it lets them print with, and `grounds.rs` finds what an answer rests on. Nothing here names an HTTP type,
 //! and nothing here can widen a grant.
@@ -10,6 +10,7 @@ pub mod abi;
 mod answers;
 pub mod cases;
 mod chain;
+mod engine;
 mod failure;
 pub mod grounds;
 mod modules;
@@ -93,6 +94,8 @@ pub struct Policies {
     answers: Answers,
     verdicts: Verdicts,
     turns: Arc<Semaphore>,
+    /// As many more, for calls that the requests' own threads make. They never wait.
+    brief_turns: Semaphore,
 }
 
 impl Policies {
@@ -106,6 +109,7 @@ impl Policies {
             answers: Answers::new(limits),
             verdicts: Verdicts::new(limits),
             turns: Arc::new(Semaphore::new(limits.turns())),
+            brief_turns: Semaphore::new(limits.turns()),
         }
     }
 
@@ -205,7 +209,7 @@ impl Policies {
     /// How the module failed.
     pub fn validate_settings(&self, digest: &str, settings: &str) -> Result<Result<(), String>, Failure> {
         let loaded = self.load(digest)?;
-        self.sandbox()?.validate_settings(&loaded, settings)
+        Ok(self.sandbox()?.validate_settings(&loaded, settings)?.answer)
     }
 
     /// Asks a stored module once, afresh: nothing is reused, and nothing is remembered. Blocks.
@@ -246,6 +250,9 @@ impl Policies {
     /// # Errors
     /// `Busy` when none came in time.
     pub async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
+        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
+            return Ok(turn);
+        }
         let wait = Duration::from_millis(self.limits.wait_ms);
         match tokio::time::timeout(wait, Arc::clone(&self.turns).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),
@@ -274,6 +281,17 @@ impl Policies {
 
     fn run(&self, loaded: &Loaded, request: &Request, settings: &str) -> Result<Run<Decision>, Failure> {
         self.sandbox()?.evaluate(loaded, request, settings)
+    }
+
+    /// On a thread that may not block: `None` when it is to be run where that is no matter.
+    fn run_briefly(
+        &self,
+        loaded: &Loaded,
+        request: &Request,
+        settings: &str,
+    ) -> Option<Result<Run<Decision>, Failure>> {
+        let _turn = self.brief_turns.try_acquire().ok()?;
+        self.sandbox().ok()?.evaluate_briefly(loaded, request, settings)
     }
 
     fn sandbox(&self) -> Result<&Sandbox, Failure> {

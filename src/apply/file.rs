@@ -167,11 +167,12 @@ impl Source {
             // A file of comments says nothing, and that is fine.
             Ok(Value::Null) => Map::new(),
             Ok(_) => {
-                let message = format!("must hold some of {}", SECTIONS.join(", "));
+                let message = format!("must hold some of {}{}", SECTIONS.join(", "), self.other_format());
                 return Err(Error::Setup(format!("{}:1:1: {message}", self.name)));
             }
             Err((line, column, message)) => {
-                return Err(Error::Setup(format!("{}:{line}:{column}: {message}", self.name)));
+                let hint = self.other_format();
+                return Err(Error::Setup(format!("{}:{line}:{column}: {message}{hint}", self.name)));
             }
         };
         for (name, value) in &sections {
@@ -186,6 +187,19 @@ impl Source {
             }
         }
         Ok(sections)
+    }
+
+    /// Where the text makes no sense as what it is called: what it would make sense as.
+    fn other_format(&self) -> String {
+        let named = |value: &Value| {
+            value.as_object().is_some_and(|sections| sections.keys().any(|name| SECTIONS.contains(&name.as_str())))
+        };
+        let other = [Format::Json, Format::Toml, Format::Yaml]
+            .into_iter()
+            .find(|other| *other != self.format && other.parse(&self.text).is_ok_and(|value| named(&value)));
+        other.map_or_else(String::new, |other| {
+            format!("; it reads as {other}, and its name or --format says {}", self.format)
+        })
     }
 
     /// `FILE:LINE:COLUMN: message`, for what a pointer leads to, or the nearest thing around it.

@@ -75,10 +75,11 @@ impl PoliciesConfig {
         self.concurrent.unwrap_or_else(|| std::thread::available_parallelism().map_or(2, usize::from).max(2))
     }
 
-    /// Instances that there is room for: a slot that is taken fails instead of queueing, so there are some to spare.
+    /// Instances that there is room for: a slot that is taken fails instead of queueing, so there are some for the brief
+    /// calls on requests' own threads, and some to spare.
     #[must_use]
     pub fn slots(&self) -> usize {
-        self.turns().saturating_mul(2)
+        self.turns().saturating_mul(3)
     }
 
     /// The first bound that does not fit, in words.

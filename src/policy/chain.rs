@@ -1,8 +1,8 @@
 //! The policies of one token request, asked one after another: each sees what the one before left, and none can
 //! raise it. The host intersects and takes minima itself, whatever a policy answers.
 //!
-//! A chain runs in two rooms. With the answers that are at hand it runs where the request runs; at the first question
-//! that has to be asked it stops, and goes on where it may block.
+//! A chain runs in two rooms. With the answers that are at hand, and policies that are known to take a moment only, it
+//! runs where the request runs; at the first question that may take longer it stops, and goes on where it may block.
 
 use std::sync::Arc;
 
@@ -67,7 +67,7 @@ impl Offer {
 /// Where a chain runs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Room {
-    /// On the request's thread: answers at hand only.
+    /// On the request's thread: answers at hand, and brief calls.
     AtHand,
     /// On a thread that may block: modules are loaded and run.
     Sandbox,
@@ -188,11 +188,15 @@ impl Chain {
         if let Some(answer) = key.as_ref().and_then(|key| policies.answers.get(key)) {
             return Some(Said { outcome: Ok(answer), reused: true, module, context });
         }
-        if room == Room::AtHand {
+        if room == Room::AtHand && !loaded.is_brief() {
             return None;
         }
         let request = self.request(&context);
-        let outcome = policies.run(&loaded, &request, &policy.settings).map(|run| {
+        let run = match room {
+            Room::AtHand => policies.run_briefly(&loaded, &request, &policy.settings)?,
+            Room::Sandbox => policies.run(&loaded, &request, &policy.settings),
+        };
+        let outcome = run.map(|run| {
             let micros = u64::try_from(run.elapsed.as_micros()).unwrap_or(u64::MAX);
             let answer = Arc::new(Answer { decision: run.answer, fuel: run.fuel, micros });
             if let Some(key) = key {

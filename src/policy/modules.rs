@@ -182,7 +182,7 @@ impl Modules {
         let Some(component) = sandbox.revive(&kept.artifact) else { return Ok(None) };
         let pre = sandbox.link(&component, Imports::None)?;
         let manifest = self.check_manifest(digest, sandbox.describe(&pre)?)?;
-        Ok(Some(Loaded { pre, manifest }))
+        Ok(Some(Loaded::new(pre, manifest)))
     }
 
     /// What the module says of itself, which is what it said when it was admitted.
@@ -269,7 +269,7 @@ pub(super) fn examine(
     if sandbox.describe(&pre)? != manifest {
         return Err(Failure::output("describe", "it describes itself otherwise each time".to_owned()));
     }
-    Ok((Sandbox::freeze(&component)?, Loaded { pre, manifest }, compiled_in))
+    Ok((Sandbox::freeze(&component)?, Loaded::new(pre, manifest), compiled_in))
 }
 
 /// This build has no compiler.

@@ -6,22 +6,22 @@
 
 #[cfg(feature = "compiler")]
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{
-    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, ResourceLimiter, Store, Trap,
-};
+use wasmtime::{Engine, ResourceLimiter, Store, Trap};
 
 use super::abi::bindings::{self, PolicyPre};
 use super::abi::{Decision, Manifest, Request};
+use super::engine::{self, TABLE_ELEMENTS_MAX};
 use super::failure::{Failure, FailureKind};
 use super::ticker::{TICK, Ticker};
 use super::wasi::{self, Printed};
 use crate::clock::Clock;
 use crate::config::PoliciesConfig;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// What a module exports, up to its version.
 const EXPORT: &str = "grantd:policy/evaluator@";
@@ -29,13 +29,11 @@ const EXPORT: &str = "grantd:policy/evaluator@";
 const TYPES: &str = "grantd:policy/types@";
 /// The contract that this server speaks.
 pub const CONTRACT: &str = "1.0.0";
-/// Guard pages behind every memory: bounds that are checked by the code need no gigabytes.
-const GUARD_BYTES: u64 = 64 * 1024;
-/// So many bytes of a slot that a call has touched are restored by hand instead of being given back: cheaper than a page
-/// fault for each. Where the kernel does not say which were touched (Linux before 6.7), the first ones are.
-const KEEP_RESIDENT_BYTES: usize = 256 * 1024;
-/// Elements of one table.
-const TABLE_ELEMENTS_MAX: usize = 20_000;
+/// Fuel of a call that the request's own thread may make: some 50 µs, of which a policy in Rust needs a fifth. That is
+/// what two signatures take, and less than changing threads twice, as longer calls do.
+const BRIEF_FUEL: u64 = 250_000;
+/// Time of such a call, for what fuel does not count.
+const BRIEF: Duration = Duration::from_millis(1);
 
 /// One engine with its limits.
 pub(super) struct Sandbox {
@@ -51,6 +49,15 @@ pub(super) struct Loaded {
     pub(super) pre: PolicyPre<Guest>,
     /// What it says of itself.
     pub(super) manifest: Manifest,
+    /// Whether its last call was brief, and the next one probably is.
+    brief: AtomicBool,
+}
+
+/// What one call may burn, and how often the clock may tick meanwhile.
+#[derive(Clone, Copy)]
+struct Budget {
+    fuel: u64,
+    ticks: u64,
 }
 
 /// Whose imports a component may have.
@@ -124,20 +131,9 @@ impl ResourceLimiter for Guest {
 struct OverMemory;
 
 impl Sandbox {
-    /// Starts an engine. Where the address space is too small for the pool, instances are made on demand.
+    /// Starts an engine.
     pub(super) fn new(limits: &PoliciesConfig, clock: &Clock) -> Result<Self> {
-        let failed = |error: wasmtime::Error| Error::Setup(format!("the policy engine cannot start: {error:#}"));
-        let pooled = Engine::new(&engine_config(limits, Some(pool(limits))));
-        let engine = match pooled {
-            Ok(engine) => engine,
-            Err(error) => {
-                tracing::warn!(
-                    cause = format!("{error:#}"),
-                    "no room for the pool of policy instances: each is made on demand"
-                );
-                Engine::new(&engine_config(limits, None)).map_err(failed)?
-            }
-        };
+        let engine = engine::start(limits)?;
         let linker = Linker::new(&engine);
         let ticker = Ticker::start(engine.clone())?;
         Ok(Self { engine, linker, limits: limits.clone(), clock: clock.clone(), ticker })
@@ -203,16 +199,21 @@ impl Sandbox {
 
     /// Asks a module what it is.
     pub(super) fn describe(&self, pre: &PolicyPre<Guest>) -> Result<Manifest, Failure> {
-        let run = self.call(pre, "describe", |policy, store| policy.grantd_policy_evaluator().call_describe(store))?;
+        let describe =
+            |policy: &bindings::Policy, store: &mut Store<Guest>| policy.grantd_policy_evaluator().call_describe(store);
+        let run = self.call(pre, "describe", self.budget(), describe)?;
         Manifest::from_wit(run.answer).map_err(|why| Failure::output("describe", why))
     }
 
     /// Asks a module whether settings fit.
-    pub(super) fn validate_settings(&self, loaded: &Loaded, settings: &str) -> Result<Result<(), String>, Failure> {
-        let run = self.call(&loaded.pre, "validate-settings", |policy, store| {
+    pub(super) fn validate_settings(
+        &self,
+        loaded: &Loaded,
+        settings: &str,
+    ) -> Result<Run<Result<(), String>>, Failure> {
+        self.call(&loaded.pre, "validate-settings", self.budget(), |policy, store| {
             policy.grantd_policy_evaluator().call_validate_settings(store, &settings.to_owned())
-        })?;
-        Ok(run.answer)
+        })
     }
 
     /// Asks a module for its decision.
@@ -222,12 +223,48 @@ impl Sandbox {
         request: &Request,
         settings: &str,
     ) -> Result<Run<Decision>, Failure> {
+        let run = self.decide(loaded, request, settings, self.budget());
+        loaded.brief.store(run.as_ref().is_ok_and(is_brief), Ordering::Relaxed);
+        run
+    }
+
+    /// The same where nothing may block: `None` where the answer takes longer than a moment, or probably would. It can
+    /// be asked for again, since a policy says the same every time.
+    pub(super) fn evaluate_briefly(
+        &self,
+        loaded: &Loaded,
+        request: &Request,
+        settings: &str,
+    ) -> Option<Result<Run<Decision>, Failure>> {
+        // One tick may come at once.
+        let run = self.decide(loaded, request, settings, Budget { fuel: BRIEF_FUEL.min(self.limits.fuel), ticks: 2 });
+        let cut_short = |failure: &Failure| matches!(failure.kind, FailureKind::Timeout | FailureKind::Busy);
+        if run.as_ref().map_or_else(|failure| !cut_short(failure), is_brief) {
+            return Some(run);
+        }
+        loaded.brief.store(false, Ordering::Relaxed);
+        run.is_ok().then_some(run)
+    }
+
+    fn decide(
+        &self,
+        loaded: &Loaded,
+        request: &Request,
+        settings: &str,
+        budget: Budget,
+    ) -> Result<Run<Decision>, Failure> {
         let request = request.to_wit(settings);
-        let run = self.call(&loaded.pre, "evaluate", |policy, store| {
+        let run = self.call(&loaded.pre, "evaluate", budget, |policy, store| {
             policy.grantd_policy_evaluator().call_evaluate(store, &request)
         })?;
         let answer = Decision::from_wit(run.answer).map_err(|why| Failure::output("evaluate", why))?;
         Ok(Run { answer, fuel: run.fuel, elapsed: run.elapsed, memory_bytes: run.memory_bytes, printed: run.printed })
+    }
+
+    /// What is configured.
+    fn budget(&self) -> Budget {
+        // One more tick: the first may come at once.
+        Budget { fuel: self.limits.fuel, ticks: self.limits.deadline_ms.div_ceil(TICK.as_millis() as u64) + 1 }
     }
 
     /// One call into a fresh instance, under every limit.
@@ -235,6 +272,7 @@ impl Sandbox {
         &self,
         pre: &PolicyPre<Guest>,
         export: &'static str,
+        budget: Budget,
         call: impl FnOnce(&bindings::Policy, &mut Store<Guest>) -> wasmtime::Result<T>,
     ) -> Result<Run<T>, Failure> {
         let watch = self.clock.stopwatch();
@@ -242,15 +280,14 @@ impl Sandbox {
         let mut store = Store::new(&self.engine, Guest::new(&self.limits));
         store.limiter(|guest| guest);
         store.set_hostcall_fuel(self.limits.boundary_kib as usize * 1024);
-        // One more tick: the first may come at once.
-        store.set_epoch_deadline(self.limits.deadline_ms.div_ceil(TICK.as_millis() as u64) + 1);
+        store.set_epoch_deadline(budget.ticks);
         let policy = store
-            .set_fuel(self.limits.fuel)
+            .set_fuel(budget.fuel)
             .and_then(|()| pre.instantiate(&mut store))
             .map_err(|error| self.stillborn(export, &error))?;
         let answer = call(&policy, &mut store);
         let elapsed = watch.elapsed();
-        let fuel = self.limits.fuel - store.get_fuel().unwrap_or_default();
+        let fuel = budget.fuel - store.get_fuel().unwrap_or_default();
         let Guest { memory_bytes, printed, .. } = store.into_data();
         match answer {
             Ok(answer) => Ok(Run { answer, fuel, elapsed, memory_bytes, printed: printed.into_text() }),
@@ -331,6 +368,15 @@ impl Sandbox {
 }
 
 impl Loaded {
+    pub(super) fn new(pre: PolicyPre<Guest>, manifest: Manifest) -> Self {
+        Self { pre, manifest, brief: AtomicBool::new(false) }
+    }
+
+    /// Whether its next call probably takes a moment only.
+    pub(super) fn is_brief(&self) -> bool {
+        self.brief.load(Ordering::Relaxed)
+    }
+
     /// What it imports beside the contract's types.
     pub(super) fn imports(&self) -> Vec<String> {
         let pre = self.pre.instance_pre();
@@ -348,6 +394,10 @@ fn imports(engine: &Engine, component: &Component) -> Vec<String> {
     };
     let imports = surface.imports(engine).filter(|(name, import)| !is_types(name, &import.ty));
     imports.map(|(name, _)| name.to_owned()).collect()
+}
+
+fn is_brief(run: &Run<Decision>) -> bool {
+    run.fuel <= BRIEF_FUEL && run.elapsed <= BRIEF
 }
 
 /// The innermost cause, which says most.
@@ -369,45 +419,4 @@ fn check_header(bytes: &[u8]) -> Result<(), Failure> {
         }
         _ => Err(Failure::refused("it is not WebAssembly".to_owned())),
     }
-}
-
-fn engine_config(limits: &PoliciesConfig, pool: Option<PoolingAllocationConfig>) -> Config {
-    let mut config = Config::new();
-    config
-        .concurrency_support(false)
-        .consume_fuel(true)
-        .epoch_interruption(true)
-        .max_wasm_stack(limits.stack_kib as usize * 1024)
-        .wasm_memory64(false)
-        .wasm_relaxed_simd(false)
-        .memory_reservation(limits.memory_bytes() as u64)
-        .memory_reservation_for_growth(0)
-        .memory_guard_size(GUARD_BYTES);
-    // The same answer on every machine. Only the compiler can be told.
-    #[cfg(feature = "compiler")]
-    config.cranelift_nan_canonicalization(true);
-    if let Some(pool) = pool {
-        config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    }
-    config
-}
-
-fn pool(limits: &PoliciesConfig) -> PoolingAllocationConfig {
-    let slots = u32::try_from(limits.slots()).unwrap_or(u32::MAX);
-    let mut pool = PoolingAllocationConfig::new();
-    pool.total_component_instances(slots)
-        .total_core_instances(slots.saturating_mul(limits.core_instances))
-        .total_memories(slots.saturating_mul(limits.memories))
-        .total_tables(slots.saturating_mul(limits.tables))
-        .max_core_instances_per_component(limits.core_instances)
-        .max_memories_per_component(limits.memories)
-        .max_tables_per_component(limits.tables)
-        .max_memories_per_module(limits.memories)
-        .max_tables_per_module(limits.tables)
-        .table_elements(TABLE_ELEMENTS_MAX)
-        .max_memory_size(limits.memory_bytes())
-        .pagemap_scan(Enabled::Auto)
-        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
-        .table_keep_resident(KEEP_RESIDENT_BYTES);
-    pool
 }

@@ -19,6 +19,8 @@ pub(super) struct Ticker {
 #[derive(Default)]
 struct Running {
     calls: usize,
+    /// Whether the thread waits to be told of a call: telling it costs a system call.
+    idle: bool,
     stop: bool,
 }
 
@@ -34,7 +36,9 @@ impl Ticker {
             let mut guard = running.lock().unwrap_or_else(PoisonError::into_inner);
             while !guard.stop {
                 if guard.calls == 0 {
+                    guard.idle = true;
                     guard = changed.wait(guard).unwrap_or_else(PoisonError::into_inner);
+                    guard.idle = false;
                     continue;
                 }
                 drop(guard);
@@ -54,7 +58,7 @@ impl Ticker {
         let (running, changed) = &*self.shared;
         let mut guard = running.lock().unwrap_or_else(PoisonError::into_inner);
         guard.calls += 1;
-        if guard.calls == 1 {
+        if guard.idle {
             changed.notify_one();
         }
         Ticking(self)

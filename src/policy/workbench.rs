@@ -93,7 +93,7 @@ impl Workbench {
         let component = self.sandbox.revive(&code)?;
         let pre = self.sandbox.link(&component, self.imports).ok()?;
         let manifest = self.sandbox.describe(&pre).ok()?;
-        Some(Loaded { pre, manifest })
+        Some(Loaded::new(pre, manifest))
     }
 
     fn compile(&self, digest: &str, bytes: &[u8]) -> Result<(Loaded, Duration), Failure> {
@@ -114,7 +114,20 @@ impl Workbench {
     /// # Errors
     /// How the module failed.
     pub fn validate_settings(&self, specimen: &Specimen, settings: &str) -> Result<Result<(), String>, Failure> {
-        self.sandbox.validate_settings(&specimen.loaded, settings)
+        self.validate_and_listen(specimen, settings).map(|(fits, _)| fits)
+    }
+
+    /// The same, with what it printed: only on a workbench that lets it.
+    ///
+    /// # Errors
+    /// How the module failed.
+    pub fn validate_and_listen(
+        &self,
+        specimen: &Specimen,
+        settings: &str,
+    ) -> Result<(Result<(), String>, String), Failure> {
+        let run = self.sandbox.validate_settings(&specimen.loaded, settings)?;
+        Ok((run.answer, run.printed))
     }
 
     /// Asks a module for its decision.

@@ -61,6 +61,16 @@ impl Format {
     }
 }
 
+impl std::fmt::Display for Format {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Toml => "TOML",
+            Self::Yaml => "YAML",
+            Self::Json => "JSON",
+        })
+    }
+}
+
 fn toml(text: &str) -> Result<Value, Mistake> {
     let mistake = |error: toml::de::Error| {
         let (line, column) = place_of(text, error.span().map_or(0, |span| span.start));

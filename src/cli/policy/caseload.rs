@@ -101,7 +101,10 @@ impl OnBench {
 
     /// Asks whether settings fit, as an author's failure where it fails.
     pub(super) fn fits(&self, settings: &str) -> Result<Result<(), String>, String> {
-        self.bench.validate_settings(&self.specimen, settings).map_err(|failure| self.heard(&failure))
+        let asked = self.bench.validate_and_listen(&self.specimen, settings);
+        let (fits, printed) = asked.map_err(|failure| self.heard(&failure))?;
+        self.printed.borrow_mut().push_str(&printed);
+        Ok(fits)
     }
 
     /// Asks for a decision, with what it cost.

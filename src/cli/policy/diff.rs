@@ -6,6 +6,7 @@ mod weigh;
 use std::collections::{BTreeMap, HashMap};
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use clap::Args;
 use grantd::clock::Timestamp;
@@ -26,6 +27,8 @@ use weigh::{Compared, End, Explained, Recorded, Scales};
 const SHOWN_MAX: usize = 50;
 /// Decisions of one kind that are named.
 const NAMED_MAX: usize = 5;
+/// Pages that are read ahead, while the candidate is asked.
+const AHEAD_MAX: usize = 1;
 /// Explanations that are kept read.
 const EXPLAINED_MAX: usize = 50_000;
 
@@ -179,43 +182,45 @@ fn walk(
         bar.set_style(style);
     }
     let since = since.to_string();
-    let mut explained: HashMap<String, Explained> = HashMap::new();
-    let (mut first, mut after) = (0, None::<String>);
-    let mut walked = Ok(());
-    while walked.is_ok() {
-        let mut query = vec![("policy", policy), ("since", since.as_str())];
-        query.extend(after.as_deref().map(|after| ("after", after)));
-        let page: Page = match remote.get_as("/decision-questions", &query) {
-            Ok(page) => page,
-            Err(failure) => {
-                walked = Err(failure);
-                break;
+    let walked = std::thread::scope(|scope| {
+        let (read, pages) = sync_channel(AHEAD_MAX);
+        scope.spawn(move || fetch(remote, policy, &since, &read));
+        let mut explained: HashMap<String, Explained> = HashMap::new();
+        let mut first = 0;
+        for page in pages {
+            let page = page?;
+            if explained.len() > EXPLAINED_MAX {
+                explained.clear();
             }
-        };
-        if explained.len() > EXPLAINED_MAX {
-            explained.clear();
-        }
-        for (digest, written) in &page.explanations {
-            if !explained.contains_key(digest) {
-                match serde_json::from_str(written.get()) {
-                    Ok(read) => drop(explained.insert(digest.clone(), read)),
-                    Err(error) => walked = Err(Failure::failed(format!("a record cannot be read: {error}"))),
+            for (digest, written) in &page.explanations {
+                if !explained.contains_key(digest) {
+                    let unreadable = |error| Failure::failed(format!("a record cannot be read: {error}"));
+                    explained.insert(digest.clone(), serde_json::from_str(written.get()).map_err(unreadable)?);
                 }
             }
+            first = page.first.unwrap_or(first);
+            bar.set_length(u64::try_from(page.last - first + 1).unwrap_or_default());
+            bar.set_position(u64::try_from(page.next.unwrap_or(page.last) - first + 1).unwrap_or_default());
+            each(&page, &explained)?;
         }
-        first = page.first.unwrap_or(first);
-        bar.set_length(u64::try_from(page.last - first + 1).unwrap_or_default());
-        bar.set_position(u64::try_from(page.next.unwrap_or(page.last) - first + 1).unwrap_or_default());
-        if walked.is_ok() {
-            walked = each(&page, &explained);
-        }
-        match page.next {
-            Some(next) => after = Some(next.to_string()),
-            None => break,
-        }
-    }
+        Ok(())
+    });
     bar.finish_and_clear();
     walked
+}
+
+/// Reads one page after another until there are no more, or nobody takes them.
+fn fetch(remote: &Remote, policy: &str, since: &str, read: &SyncSender<Outcome<Page>>) {
+    let mut after = None::<String>;
+    loop {
+        let mut query = vec![("policy", policy), ("since", since)];
+        query.extend(after.as_deref().map(|after| ("after", after)));
+        let page: Outcome<Page> = remote.get_as("/decision-questions", &query);
+        after = page.as_ref().ok().and_then(|page| page.next).map(|next| next.to_string());
+        if read.send(page).is_err() || after.is_none() {
+            return;
+        }
+    }
 }
 
 impl Report {

@@ -79,6 +79,7 @@ impl EvalArgs {
         if let Err(why) = subject.fits(&text).map_err(unfit)? {
             return Err(unfit(format!("the module refuses these settings: {why}")));
         }
+        tell_printed(&subject.take_printed());
         // The first call of a process also pays for what every later one finds in place.
         subject.ask(&request, &text).map_err(unfit)?;
         let evaluation = subject.ask(&request, &text).map_err(unfit)?;

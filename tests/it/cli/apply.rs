@@ -132,6 +132,8 @@ fn mistakes_are_told_by_file_line_and_column() {
         ),
         ("a.yaml", "accounts:\n  - userName: a\n    userName: b\n", "a.yaml:3:5: "),
         ("a.yaml", "accounts:\n  - userName: [\n", "a.yaml:"),
+        ("a.yaml", "[[accounts]]\nuserName = \"a\"\n", "; it reads as TOML, and its name or --format says YAML"),
+        ("a.toml", "accounts:\n  - userName: a\n", "; it reads as YAML, and its name or --format says TOML"),
         (
             "a.json",
             "{\n  \"accounts\": [\n    {\"userName\": \"a\", \"active\": \"yes\"}\n  ]\n}",

@@ -10,7 +10,7 @@ const TEXT: &str = "thread 'main' panicked: no team\nand <more>\u{1b}[31m";
 const CASES: &str = r#"{"cases": [{"name": "it says something", "expect": {"permit": {}}}]}"#;
 
 /// A policy that prints, and then goes on with `then`.
-fn printing(then: &'static str) -> Vec<u8> {
+fn printing(then: &'static str) -> Twist {
     Twist {
         imports: "(import \"wasi:cli/stderr@0.2.3\" \"get-stderr\" (func $stderr (result i32)))
                   (import \"wasi:io/streams@0.2.3\" \"[method]output-stream.blocking-write-and-flush\"
@@ -36,7 +36,6 @@ fn printing(then: &'static str) -> Vec<u8> {
         },
         ..Twist::default()
     }
-    .component()
 }
 
 fn with(component: &[u8]) -> Shell {
@@ -48,7 +47,7 @@ fn with(component: &[u8]) -> Shell {
 
 #[test]
 fn what_a_component_printed_before_it_gave_up_is_shown() {
-    let shell = with(&printing("(call $print) (unreachable)"));
+    let shell = with(&printing("(call $print) (unreachable)").component());
     // Compiled now, and compiled before.
     for _ in 0..2 {
         let told = shell.run(&["policy", "eval", "policy.wasm"]).refused(1);
@@ -66,7 +65,9 @@ fn what_a_component_printed_before_it_gave_up_is_shown() {
 
 #[test]
 fn what_a_component_printed_beside_its_answer_is_shown() {
-    let shell = with(&printing("(call $print) (call $print) (drop (call $now)) (call $permit (local.get $request))"));
+    let shell = with(
+        &printing("(call $print) (call $print) (drop (call $now)) (call $permit (local.get $request))").component(),
+    );
     let shown = shell.run(&["policy", "eval", "policy.wasm", "--output", "json"]).json();
     assert_eq!(shown["printed"], TEXT.repeat(2));
     let told = shell.run(&["policy", "test", "policy.wasm", "cases.json"]).expect(0);
@@ -83,12 +84,22 @@ fn what_a_component_printed_beside_its_answer_is_shown() {
 }
 
 #[test]
+fn what_a_component_printed_when_its_settings_fit_is_shown() {
+    let fits = "(call $print) (i32.store8 (i32.const 3072) (i32.const 0)) (i32.const 3072)";
+    let shell = with(&Twist { validate: fits, ..printing("(call $permit (local.get $request))") }.component());
+    let told = shell.run(&["policy", "eval", "policy.wasm"]);
+    assert!(told.err.contains("| thread 'main' panicked: no team\n| and <more>"), "{}", told.err);
+    let told = shell.run(&["policy", "test", "policy.wasm", "cases.json"]).expect(0);
+    assert!(told.contains("ok      cases.json:1  it says something\n      | thread"), "{told}");
+}
+
+#[test]
 fn what_else_a_component_calls_ends_it() {
-    let shell = with(&printing("(call $dial) (unreachable)"));
+    let shell = with(&printing("(call $dial) (unreachable)").component());
     let told = shell.run(&["policy", "eval", "policy.wasm"]).refused(1);
     assert!(told.contains("it called wasi:sockets/network#dial, which is not there"), "{told}");
     let endless = "(loop $again (call $print) (br $again)) (unreachable)";
-    let shell = with(&printing(endless));
+    let shell = with(&printing(endless).component());
     let ran = shell.run(&["policy", "test", "policy.wasm", "cases.json"]);
     assert!(ran.out.contains("more bytes are left out)") && ran.out.len() < 200_000, "{}", ran.out.len());
     ran.expect(1);

@@ -113,7 +113,7 @@ fn signature_field(view: &View<'_>, draft: &Draft<'_>) -> Markup {
     let found = draft.problems("signature");
     html! {
         div.field {
-            label for="f-signature" { "Signature" @if !needed { " (optional)" } }
+            label for="f-signature" { "Signature" @if !needed { span.quiet { " optional" } } }
             input id="f-signature" type="file" name="signature" accept=".sig"
                 aria-describedby=(if found.is_empty() { "f-signature-hint" } else { "f-signature-problem f-signature-hint" });
             @if !found.is_empty() { p.problem id="f-signature-problem" { (Icon::Warning) span { (found.join("; ")) } } }
