@@ -214,7 +214,7 @@ impl Modules {
         };
         let bytes = stored_bytes(&self.store, digest)?;
         let (loaded, artifact, compiled_in) = self.make(sandbox, digest, &bytes, &turn)?;
-        let loaded = Loaded { manifest: self.check_manifest(digest, loaded.manifest)?, ..loaded };
+        let loaded = Loaded::new(loaded.pre, self.check_manifest(digest, loaded.manifest)?);
         tracing::info!(digest, ms = compiled_in.as_millis(), "a policy module was compiled for this engine");
         if let Err(error) = self.store.policy_artifact_upsert(digest, &self.engine, &artifact, self.clock.now()) {
             tracing::warn!(digest, "a compiled policy module cannot be kept, and will be compiled again: {error}");
