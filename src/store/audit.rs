@@ -365,7 +365,7 @@ impl Store {
         if query.bounded {
             return Ok(Way::bounded(reach, filter));
         }
-        let Some(Way::Candidates { source, value, max }) = reach.candidates_by_text(filter) else {
+        let Some(Way::Candidates { source, value, max }) = reach.all_candidates(filter) else {
             return Ok(Way::Along);
         };
         let found = self.read_one(&source.probe(&value))?;
@@ -375,7 +375,7 @@ impl Store {
 
     /// As [`Store::page`], with statements that are there already; `limit` says how many rows there are to look at, and
     /// how many of them are.
-    fn page_of<T>(
+    pub(super) fn page_of<T>(
         &self,
         statements: Statements,
         limit: Option<(Statement, i64)>,

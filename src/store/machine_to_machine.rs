@@ -44,6 +44,7 @@ static REACH: Reach = Reach {
     sources: &[Source {
         attributes: &["clientId", "displayName"],
         by: By::Grams,
+        always: true,
         select: "SELECT rowid FROM machine_to_machine_gram WHERE machine_to_machine_gram MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
         count: "SELECT COUNT(*) FROM (SELECT rowid FROM machine_to_machine_gram WHERE machine_to_machine_gram MATCH ?1 LIMIT ?2)",
     }],

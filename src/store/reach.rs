@@ -37,6 +37,8 @@ pub(crate) struct Source {
     pub(crate) select: &'static str,
     /// How many there are for ?1, and no more than ?2.
     pub(crate) count: &'static str,
+    /// Whether lists without bounds are read by it too, where it names few: SQLite finds no such way by itself.
+    pub(crate) always: bool,
 }
 
 /// What a source is asked with.
@@ -113,10 +115,10 @@ impl Reach {
         self.sources.iter().find_map(way)
     }
 
-    /// As [`Reach::candidates`], by the characters of texts alone, and all of them.
-    pub(crate) fn candidates_by_text(&self, filter: &Filter) -> Option<Way> {
+    /// All the candidates that a list without bounds is read by.
+    pub(crate) fn all_candidates(&self, filter: &Filter) -> Option<Way> {
         self.candidates(filter, None)
-            .filter(|way| matches!(way, Way::Candidates { source: Source { by: By::Grams, .. }, .. }))
+            .filter(|way| matches!(way, Way::Candidates { source: Source { always: true, .. }, .. }))
     }
 }
 
@@ -181,9 +183,15 @@ fn grams(text: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    static NAMES: Source = Source { attributes: &["userName", "displayName"], by: By::Grams, select: "", count: "" };
-    static OUTCOMES: Source =
-        Source { attributes: &["outcome"], by: By::Value(&["refused", "failed"]), select: "", count: "" };
+    static NAMES: Source =
+        Source { attributes: &["userName", "displayName"], by: By::Grams, select: "", count: "", always: true };
+    static OUTCOMES: Source = Source {
+        attributes: &["outcome"],
+        by: By::Value(&["refused", "failed"]),
+        select: "",
+        count: "",
+        always: false,
+    };
 
     fn asked(source: &Source, filter: &str) -> Option<String> {
         source.asked(&crate::filter::parse(filter).unwrap())

@@ -22,6 +22,7 @@ static REACH: Reach = Reach {
     sources: &[Source {
         attributes: &["userName", "displayName"],
         by: By::Grams,
+        always: true,
         select: "SELECT rowid FROM service_account_gram WHERE service_account_gram MATCH ?1 ORDER BY rowid DESC LIMIT ?2",
         count: "SELECT COUNT(*) FROM (SELECT rowid FROM service_account_gram WHERE service_account_gram MATCH ?1 LIMIT ?2)",
     }],

@@ -96,7 +96,14 @@ fn pages_are_turned_without_gaps_and_repeats() {
             token(&app, &howto)
         })
         .collect();
-    for (order, filter) in [("descending", ""), ("descending", "outcome eq \"issued\""), ("ascending", "")] {
+    let own = format!("clientId eq \"{}\"", howto.client_id);
+    for (order, filter) in [
+        ("descending", ""),
+        ("descending", "outcome eq \"issued\""),
+        ("descending", own.as_str()),
+        ("ascending", own.as_str()),
+        ("ascending", ""),
+    ] {
         made.sort();
         if order == "descending" {
             made.reverse();

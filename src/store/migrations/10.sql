@@ -30,3 +30,7 @@ CREATE TABLE event_log (
 ) STRICT, WITHOUT ROWID;
 INSERT INTO event_log SELECT * FROM event_log_before ORDER BY id;
 DROP TABLE event_log_before;
+
+-- The index of decisions by client in blocks of 2,048 rows.
+DROP INDEX decision_client;
+CREATE INDEX decision_client ON decision (seq >> 11, client_id, seq DESC);
