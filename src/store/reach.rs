@@ -172,11 +172,14 @@ fn grams(text: &str) -> Option<String> {
     if characters.len() < GRAM_CHARS || characters.contains(&'\0') {
         return None;
     }
+    // Those side by side, and the last: one that overlaps others makes the text hardly rarer, and its rows are read too.
     let windows = characters.len() - GRAM_CHARS + 1;
-    let step = windows.div_ceil(GRAMS_MAX);
+    let step = windows.div_ceil(GRAMS_MAX - 1).max(GRAM_CHARS);
+    let last = characters.windows(GRAM_CHARS).next_back();
+    let chosen = characters.windows(GRAM_CHARS).step_by(step).chain(last);
     // A quote within a string of FTS5 is doubled.
     let gram = |window: &[char]| format!("\"{}\"", window.iter().collect::<String>().replace('"', "\"\""));
-    joined(characters.windows(GRAM_CHARS).step_by(step).map(gram).collect(), " AND ")
+    joined(chosen.map(gram).collect(), " AND ")
 }
 
 #[cfg(test)]
@@ -203,6 +206,7 @@ mod tests {
         assert_eq!(found(r#"userName co "abc""#).unwrap(), r#""abc""#);
         assert_eq!(found(r#"username SW "abcd""#).unwrap(), r#"("abc" AND "bcd")"#);
         assert_eq!(found(r#"displayName eq "a\"bc""#).unwrap(), r#"("""bc" AND "a""b")"#);
+        assert_eq!(found(r#"userName co "abcdefgh""#).unwrap(), r#"("abc" AND "def" AND "fgh")"#);
         assert_eq!(found(r#"userName co "aaaaaa""#).unwrap(), r#""aaa""#, "each once");
         assert_eq!(found(r#"userName co "ßüé""#).unwrap(), r#""ßüé""#, "characters, not bytes");
         let long =
