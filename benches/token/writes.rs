@@ -80,7 +80,7 @@ pub(crate) fn bench(args: &Args, runtime: &Runtime, cores: &Cores, dir: &Path) -
     let mut told = serde_json::Map::new();
     for (name, values, decimals) in rows {
         let Some(Spread { median, least, greatest }) = Spread::of(values) else { continue };
-        println!("{name:34}{median:.decimals$} ({least:.decimals$} to {greatest:.decimals$})");
+        println!("{name:36}{median:.decimals$} ({least:.decimals$} to {greatest:.decimals$})");
         told.insert(name.to_owned(), serde_json::json!([median, least, greatest]));
     }
     if let Some(file) = &args.json {

@@ -16,8 +16,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept by each connection.
 const STATEMENTS_KEPT: usize = 64;
 
-/// What undoes one statement of a transaction is kept in memory: kept in files, each of which is made and removed, it took
-/// a fifth of a write. Pages that change with every write are copied from the log into the file once in 16 MiB, not in 4.
+/// What undoes one statement of a transaction is kept in memory: past 64 KiB, which a group of writes soon has, SQLite would
+/// make and remove a file for it. Pages that change with every write are copied from the log once in 16 MiB, not in 4.
 const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; \
     PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY;";
 

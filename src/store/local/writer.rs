@@ -88,8 +88,8 @@ fn write_group(
         }
         Ok(())
     };
-    // Nearly always each of them holds. Keeping one apart from the others takes a copy of every page that it touches, which
-    // is a sixth of the time of a write: it is done when one has failed.
+    // Nearly always each of them holds. Keeping one apart from the others takes a copy of every page that it touches: it is
+    // done when one has failed.
     let together = || {
         jobs.iter().try_for_each(|job| write_batch(connection, &job.batch))?;
         Ok(jobs.iter().map(|_| Ok(())).collect())
