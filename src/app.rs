@@ -28,6 +28,8 @@ use crate::usage::Usage;
 const TICK: Duration = Duration::from_millis(500);
 /// Ticks between two looks at the keys' ages.
 const TICKS_PER_KEY_CHECK: u32 = 120;
+/// Steps in which one round seals commits: more than the busiest server adds in a tick.
+const SEAL_STEPS_MAX: usize = 20;
 /// Steps in which one round removes old decisions: more than the busiest server adds in a tick.
 const PRUNE_STEPS_MAX: usize = 30;
 /// How long a sign-in link that nobody has used works.
@@ -328,10 +330,20 @@ fn prune_decisions(store: &Store, keep: &DecisionsConfig, now: Timestamp) -> Res
     Ok(())
 }
 
+/// Seals what was committed, in steps, so that other writes get their turn between two of them.
+fn seal(store: &Store, keys: &ServerKeys) -> Result<()> {
+    for _ in 0..SEAL_STEPS_MAX {
+        if store.audit_seal(keys)? == 0 {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// One round of background work. What fails is tried again in the next round.
 fn keep_house(store: &Store, keys: &ServerKeys, signer: &Signer, usage: &Usage, clock: &Clock, keys_due: bool) {
     report("writing down last uses failed", usage.flush(store));
-    report("sealing the audit chain failed", store.audit_seal(keys).map(|_| ()));
+    report("sealing the audit chain failed", seal(store, keys));
     if keys_due {
         report("looking after the signing keys failed", signer.maintain(store, keys, clock));
         report("forgetting settings that no policy has any more failed", store.policy_settings_prune(clock.now()));

@@ -24,9 +24,9 @@ const WAITING_MAX: usize = 20_000;
 /// Of these, what strangers may take up: they must not crowd others out of the queue either.
 const STRANGERS_WAITING_MAX: usize = 1000;
 /// Records that one commit holds.
-const BATCH_MAX: usize = 2000;
+const BATCH_MAX: usize = 4000;
 /// How long a commit waits for more records to share it.
-const GATHER: Duration = Duration::from_millis(50);
+const GATHER: Duration = Duration::from_millis(80);
 /// Tries to write a batch, and the pause between them.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(200);

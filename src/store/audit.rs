@@ -275,12 +275,12 @@ impl Store {
         if waiting.is_empty() {
             return Ok(0);
         }
-        let mut batch = Vec::with_capacity(waiting.len());
+        let mut seals = Vec::with_capacity(2 * waiting.len());
         for row in &waiting {
             before = link(keys, &before, row);
-            batch.push(Statement::new(INSERT_SEAL, params![row.integer(0).map_err(plain_error)?, before.to_vec()]));
+            seals.extend(params![row.integer(0).map_err(plain_error)?, before.to_vec()]);
         }
-        self.write(batch).map_err(plain_error)?;
+        self.write(vec![Statement::new(INSERT_SEAL, seals)]).map_err(plain_error)?;
         Ok(waiting.len())
     }
 
