@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
 use std::time::Duration;
 
+use tokio::sync::Semaphore;
+
 use crate::address::{Addresses, Base};
 use crate::admin::one_time::{Kept, OneTime};
 use crate::admin::operations;
@@ -28,6 +30,8 @@ use crate::usage::Usage;
 const TICK: Duration = Duration::from_millis(500);
 /// Ticks between two looks at the keys' ages.
 const TICKS_PER_KEY_CHECK: u32 = 120;
+/// A quarter of what the engine lets wait.
+const QUICK_WRITES_MAX: usize = 256;
 /// Steps in which one round seals commits: more than the busiest server adds in a tick.
 const SEAL_STEPS_MAX: usize = 20;
 /// Steps in which one round removes old decisions: more than the busiest server adds in a tick.
@@ -70,6 +74,8 @@ pub struct App {
     pub(crate) applying: Mutex<()>,
     /// One page of who would get what at a time: it takes a turn at the sandbox.
     pub(crate) weighing: Mutex<()>,
+    /// Admin writes that wait for their commit without a thread.
+    pub(crate) quick_writes: Semaphore,
 }
 
 struct Keeper {
@@ -139,6 +145,7 @@ impl App {
             verifying: Mutex::default(),
             applying: Mutex::default(),
             weighing: Mutex::default(),
+            quick_writes: Semaphore::new(QUICK_WRITES_MAX),
             config,
             clock,
             key_source,

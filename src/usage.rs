@@ -56,7 +56,25 @@ impl Usage {
         if credentials.is_empty() && api_tokens.is_empty() && sessions.is_empty() {
             return Ok(());
         }
-        store.last_used_update(&credentials, &api_tokens, &sessions)
+        let written = store.last_used_update(&credentials, &api_tokens, &sessions);
+        if written.is_err() {
+            for (waiting, drained) in
+                [(&self.credentials, credentials), (&self.api_tokens, api_tokens), (&self.sessions, sessions)]
+            {
+                put_back(waiting, drained);
+            }
+        }
+        written
+    }
+}
+
+/// For the next round. What was noted meanwhile is younger.
+fn put_back(waiting: &Mutex<HashMap<Id, Timestamp>>, drained: Vec<(Id, Timestamp)>) {
+    let mut waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+    for (id, at) in drained {
+        if waiting.len() < WAITING_MAX {
+            waiting.entry(id).or_insert(at);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut, Payload};
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 
 use crate::error::{Error, Result};
 
@@ -17,7 +17,12 @@ const ARRIVAL_MAX: Duration = Duration::from_secs(30);
 /// # Errors
 /// `TooLarge` past `bytes_max`; `Malformed` when it ends early or takes longer than 30 seconds.
 pub(super) async fn read(request: &HttpRequest, payload: Payload, bytes_max: usize) -> Result<Bytes> {
-    let in_time = tokio::time::timeout(ARRIVAL_MAX, read_all(request, payload, bytes_max)).await;
+    let mut reading = std::pin::pin!(read_all(request, payload, bytes_max));
+    // Most come together with their head, and need no timer.
+    if let Some(read) = reading.as_mut().now_or_never() {
+        return read;
+    }
+    let in_time = tokio::time::timeout(ARRIVAL_MAX, reading).await;
     in_time.unwrap_or_else(|_| {
         Err(Error::Malformed(format!("the body did not arrive within {} seconds", ARRIVAL_MAX.as_secs())))
     })

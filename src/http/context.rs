@@ -49,11 +49,10 @@ pub(super) async fn attach(
     let Some(app) = request.app_data::<web::Data<App>>().cloned() else {
         return Err(actix_web::error::ErrorInternalServerError("no application"));
     };
-    let watch = app.clock.stopwatch();
     let request_id = sent_id(&request).unwrap_or_else(|| RequestId::Own(Id::new(&app.clock, app.clock.now())));
     let header = HeaderValue::from_str(request_id.as_str()).ok();
     let line = tracing::enabled!(Level::DEBUG)
-        .then(|| (request.method().clone(), request.path().to_owned(), request_id.clone()));
+        .then(|| (app.clock.stopwatch(), request.method().clone(), request.path().to_owned(), request_id.clone()));
     let caller = Caller { address: address(&app, &request), user_agent: user_agent(&request), request_id };
     request.extensions_mut().insert(caller);
     let mut response = next.call(request).await?;
@@ -65,7 +64,7 @@ pub(super) async fn attach(
     if app.config.tls.is_on() && !is_local(app.public_url()) {
         headers.insert(STRICT_TRANSPORT_SECURITY, HTTPS_ONLY);
     }
-    if let Some((method, path, request_id)) = line {
+    if let Some((watch, method, path, request_id)) = line {
         let micros = u64::try_from(watch.elapsed().as_micros()).unwrap_or(u64::MAX);
         let (status, request_id) = (response.status().as_u16(), request_id.as_str());
         tracing::debug!(%method, path, status, micros, request_id, "answered");

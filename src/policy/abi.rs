@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
-use crate::model::api::RESERVED_CLAIMS;
+use crate::model::api::{RESERVED_CLAIMS, SCOPES_MAX};
 
 /// The bindings of the world `policy`, generated from the WIT.
 #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
@@ -323,6 +323,9 @@ impl Decision {
     /// What a module answered, checked for form. `Err` says what does not fit.
     pub(super) fn from_wit(answer: wit::Decision) -> Result<Self, String> {
         match answer {
+            wit::Decision::Permit(permit) if permit.scopes.len() > SCOPES_MAX => {
+                Err(format!("a permit has {} scopes, and no API has more than {SCOPES_MAX}", permit.scopes.len()))
+            }
             wit::Decision::Permit(permit) => Ok(Self::Permit(Permit {
                 scopes: permit.scopes,
                 ttl_seconds: permit.ttl_seconds,

@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 
 /// Guard pages behind every memory: bounds that are checked by the code need no gigabytes.
 const GUARD_BYTES: u64 = 64 * 1024;
-/// So many bytes of a slot that a call has touched are restored by hand instead of being given back: cheaper than a page
-/// fault for each. Where the kernel does not say which were touched (Linux before 6.7), the first ones are.
+/// The first bytes of a slot that has been used are restored by hand instead of being given back: cheaper than a page fault
+/// for each page. The components of the SDK lie within them.
 const KEEP_RESIDENT_BYTES: usize = 256 * 1024;
 /// Elements of one table.
 pub(super) const TABLE_ELEMENTS_MAX: usize = 20_000;
@@ -63,7 +63,8 @@ fn pool(limits: &PoliciesConfig) -> PoolingAllocationConfig {
         .max_tables_per_module(limits.tables)
         .table_elements(TABLE_ELEMENTS_MAX)
         .max_memory_size(limits.memory_bytes())
-        .pagemap_scan(Enabled::Auto)
+        // The kernel could say which pages were touched, but not of those that are swapped out: they would be left as they are.
+        .pagemap_scan(Enabled::No)
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES);
     pool

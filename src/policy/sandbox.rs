@@ -51,6 +51,8 @@ pub(super) struct Loaded {
     pub(super) manifest: Manifest,
     /// Whether its last call was brief, and the next one probably is.
     brief: AtomicBool,
+    /// Whether a call that should have been brief once held a thread up that has others to serve. It gets no other chance.
+    slow: AtomicBool,
 }
 
 /// What one call may burn, and how often the clock may tick meanwhile.
@@ -237,13 +239,22 @@ impl Sandbox {
         settings: &str,
     ) -> Option<Result<Run<Decision>, Failure>> {
         // One tick may come at once.
-        let run = self.decide(loaded, request, settings, Budget { fuel: BRIEF_FUEL.min(self.limits.fuel), ticks: 2 });
-        let cut_short = |failure: &Failure| matches!(failure.kind, FailureKind::Timeout | FailureKind::Busy);
-        if run.as_ref().map_or_else(|failure| !cut_short(failure), is_brief) {
+        let budget = Budget { fuel: BRIEF_FUEL.min(self.limits.fuel), ticks: 2 };
+        let watch = self.clock.stopwatch();
+        let run = self.decide(loaded, request, settings, budget);
+        if watch.elapsed() >= TICK {
+            loaded.slow.store(true, Ordering::Relaxed);
+        }
+        if run.as_ref().is_ok_and(is_brief) {
             return Some(run);
         }
         loaded.brief.store(false, Ordering::Relaxed);
-        run.is_ok().then_some(run)
+        // What burned all it had may have burned more: fuel is looked at where a function or a loop begins.
+        let is_cut_short = match &run {
+            Ok(run) => run.fuel >= budget.fuel,
+            Err(failure) => matches!(failure.kind, FailureKind::Timeout | FailureKind::Busy),
+        };
+        (!is_cut_short).then_some(run)
     }
 
     fn decide(
@@ -369,12 +380,12 @@ impl Sandbox {
 
 impl Loaded {
     pub(super) fn new(pre: PolicyPre<Guest>, manifest: Manifest) -> Self {
-        Self { pre, manifest, brief: AtomicBool::new(false) }
+        Self { pre, manifest, brief: AtomicBool::new(false), slow: AtomicBool::new(false) }
     }
 
     /// Whether its next call probably takes a moment only.
     pub(super) fn is_brief(&self) -> bool {
-        self.brief.load(Ordering::Relaxed)
+        self.brief.load(Ordering::Relaxed) && !self.slow.load(Ordering::Relaxed)
     }
 
     /// What it imports beside the contract's types.
@@ -397,7 +408,7 @@ fn imports(engine: &Engine, component: &Component) -> Vec<String> {
 }
 
 fn is_brief(run: &Run<Decision>) -> bool {
-    run.fuel <= BRIEF_FUEL && run.elapsed <= BRIEF
+    run.fuel < BRIEF_FUEL && run.elapsed <= BRIEF
 }
 
 /// The innermost cause, which says most.

@@ -40,8 +40,10 @@ pub(crate) trait Entity: Resource {
     const ATTRIBUTES: &'static [Attribute];
     /// Whether others may do more when it is gone: then deleting what leads to the admin API takes the role admin.
     const DELETING_WIDENS: bool = false;
-    /// Whether all that a write of it takes before its commit is a few reads.
-    const IS_QUICK: bool = true;
+    /// Whether all that a write with this body takes before its commit is a few reads.
+    fn is_quick(_body: &Value) -> bool {
+        true
+    }
 
     fn value_from_row(row: &Row) -> Result<Self, EngineError>;
     fn insert(record: &Record<Self>) -> Batch;

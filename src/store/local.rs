@@ -19,7 +19,7 @@ use super::engine::{Batch, EngineError, Generation, Row, Statement};
 use super::schema::{self, Found};
 use crate::error::{Error, Result};
 use crate::files;
-use sqlite::{connect, connect_reader, engine_error, one_integer, read_generation, rows};
+use sqlite::{UNDO_IN_MEMORY, connect, connect_reader, engine_error, one_integer, read_generation, rows};
 use wal_header::{Teller, WalHeader};
 use writer::{Counters, Job, write_until_closed};
 
@@ -89,7 +89,9 @@ impl LocalEngine {
                 Opened::Existing
             }
         };
-        connection.execute_batch(NO_STATISTICS).map_err(|error| setup(engine_error(error)))?;
+        for sql in [NO_STATISTICS, UNDO_IN_MEMORY] {
+            connection.execute_batch(sql).map_err(|error| setup(engine_error(error)))?;
+        }
         let (sender, receiver) = mpsc::sync_channel(WRITES_WAITING_MAX);
         let counters = Arc::new(Counters::default());
         let theirs = Arc::clone(&counters);

@@ -89,6 +89,11 @@ impl Entity for MachineToMachine {
         },
     ];
 
+    // A secret that its client brings is hashed slowly.
+    fn is_quick(body: &serde_json::Value) -> bool {
+        body.get("clientSecret").is_none_or(serde_json::Value::is_null)
+    }
+
     fn value_from_row(row: &Row) -> Result<Self, EngineError> {
         let methods: Vec<String> = row.parsed(8)?;
         let credentials: Vec<CredentialColumns> = row.parsed(10)?;

@@ -77,8 +77,6 @@ impl Entity for Policy {
     const GUARD: &'static str = guarded_commit!("(SELECT 1 FROM policy WHERE id = ?10 AND revision = ?11)");
     const UNCHANGED: &'static str = unchanged!("policy");
     const DELETING_WIDENS: bool = true;
-    // Its module is asked about the settings.
-    const IS_QUICK: bool = false;
     const ATTRIBUTES: &'static [Attribute] = &[
         Attribute { name: "name", expr: "t.name", kind: Kind::Text },
         Attribute { name: "moduleDigest", expr: "t.module_digest", kind: Kind::Exact },
@@ -102,6 +100,11 @@ impl Entity for Policy {
         Attribute { name: "mode", expr: "t.mode", kind: Kind::Exact },
         Attribute { name: "active", expr: "t.active", kind: Kind::Flag },
     ];
+
+    // Its module is asked about the settings.
+    fn is_quick(_body: &serde_json::Value) -> bool {
+        false
+    }
 
     fn value_from_row(row: &Row) -> Result<Self, EngineError> {
         Ok(Self {

@@ -111,7 +111,7 @@ fn some_of(names: &[impl AsRef<str>], separator: &str) -> String {
     let named: Vec<&str> = names.iter().take(NAMED_MAX).map(AsRef::as_ref).collect();
     let more = names.len() - named.len();
     let rest = if more == 0 { String::new() } else { format!("{separator}and {more} more") };
-    named.join(separator) + &rest
+    named.join(separator) + rest.as_str()
 }
 
 fn is_granted(grants: &[&GrantView], api_id: &Id, scope: &str) -> bool {

@@ -48,7 +48,7 @@ async fn create<E: Entity>(app: web::Data<App>, request: HttpRequest, write: Wri
             .insert_header(etag(&created.record))
             .json(members)
     };
-    if write.is_quick::<E>() {
+    if let Some(_turn) = write.quick_turn::<E>(&app) {
         let begun = write.object().and_then(|body| admin::begin_create::<E>(&app, body, &write.origin));
         return answered(&request, kept(begun).await, respond);
     }
@@ -67,7 +67,7 @@ async fn replace<E: Entity>(
     id: web::Path<String>,
     write: Write,
 ) -> HttpResponse {
-    if write.is_quick::<E>() {
+    if let Some(_turn) = write.quick_turn::<E>(&app) {
         let begin = |body| admin::begin_replace::<E>(&app, &id, body, write.revision, &write.origin);
         let begun = write.object().and_then(begin);
         return answered(&request, kept(begun).await, |record| one(&record, &app, &request));
@@ -83,7 +83,7 @@ async fn patch<E: Entity>(
     id: web::Path<String>,
     write: Write,
 ) -> HttpResponse {
-    if write.is_quick::<E>() {
+    if let Some(_turn) = write.quick_turn::<E>(&app) {
         let begun = admin::begin_patch::<E>(&app, &id, &write.body, write.revision, &write.origin);
         return answered(&request, kept(begun).await, |record| one(&record, &app, &request));
     }

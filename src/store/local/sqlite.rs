@@ -16,10 +16,13 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept by each connection.
 const STATEMENTS_KEPT: usize = 64;
 
-/// What undoes one statement of a transaction is kept in memory: past 64 KiB, which a group of writes soon has, SQLite would
-/// make and remove a file for it. Pages that change with every write are copied from the log once in 16 MiB, not in 4.
+/// Pages that change with every write are copied from the log once in 16 MiB, not in 4.
 const WRITER: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864; \
-    PRAGMA wal_autocheckpoint = 4000; PRAGMA temp_store = MEMORY;";
+    PRAGMA wal_autocheckpoint = 4000;";
+
+/// What undoes one statement of a transaction is kept in memory: past 64 KiB, which a group of writes soon has, SQLite would
+/// make and remove a file for it. Not while the database is migrated: that sorts whole tables.
+pub(super) const UNDO_IN_MEMORY: &str = "PRAGMA temp_store = MEMORY;";
 
 pub(super) fn connect(path: &Path, page_cache_kib: u32) -> Result<Connection, EngineError> {
     // Made here, so that it is born with the owner's rights alone; SQLite copies them to its side files.

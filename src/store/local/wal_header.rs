@@ -10,6 +10,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rusqlite::Connection;
+
 use super::super::engine::Generation;
 use crate::files;
 
@@ -64,8 +66,8 @@ impl WalHeader {
 /// Tells readers the generation that a commit made, so that they need not read it.
 pub(super) struct Teller {
     header: Arc<WalHeader>,
-    /// How many transactions there were when the one that is open began.
-    before: Option<u32>,
+    /// How many transactions there were when the one that is open began, and how many rows this connection had changed.
+    before: Option<(u32, u64)>,
 }
 
 impl Teller {
@@ -74,14 +76,16 @@ impl Teller {
     }
 
     /// The write lock is held now: the header stands still until the commit.
-    pub(super) fn begun(&mut self) {
-        self.before = self.header.read().map(|header| transactions(&header));
+    pub(super) fn begun(&mut self, connection: &Connection) {
+        self.before = self.header.read().map(|header| (transactions(&header), connection.total_changes()));
     }
 
     /// What was begun is committed, and left `generation`. The header that is read now is the one of that commit unless
-    /// another process has committed since; then nothing is told, and readers read.
-    pub(super) fn committed(&mut self, generation: Generation) {
-        if let (Some(before), Some(header)) = (self.before.take(), self.header.read())
+    /// another process has committed since; then nothing is told, and readers read. A commit that changed no row is none
+    /// in the header: what moved it was another's.
+    pub(super) fn committed(&mut self, connection: &Connection, generation: Generation) {
+        if let (Some((before, changes)), Some(header)) = (self.before.take(), self.header.read())
+            && connection.total_changes() != changes
             && transactions(&header) == before.wrapping_add(1)
         {
             self.header.note(header, generation);

@@ -58,7 +58,7 @@ pub(super) fn write_until_closed(
         let (answers, generation) = write_group(connection, &waiting, teller.as_mut());
         // Before the answers: whoever gets one sees what it wrote.
         if let (Some(teller), Some(generation)) = (&mut teller, generation) {
-            teller.committed(generation);
+            teller.committed(connection, generation);
         }
         counters.note(&answers);
         for (job, answer) in waiting.drain(..).zip(answers) {
@@ -84,7 +84,7 @@ fn write_group(
     let begin = || {
         run(connection, "BEGIN IMMEDIATE")?;
         if let Some(teller) = teller {
-            teller.begun();
+            teller.begun(connection);
         }
         Ok(())
     };
