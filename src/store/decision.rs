@@ -92,7 +92,7 @@ pub(crate) static DECISIONS: Listing = Listing {
     reach: Some(&Reach {
         newest: "t.seq > (SELECT max(seq) FROM decision) - ",
         span: "SELECT (SELECT max(seq) FROM decision) - (SELECT min(seq) FROM decision)",
-        rows: 10_000,
+        rows: 8000,
         ordered: &[],
         unique: &["id", "jti"],
         sources: &[
