@@ -2,6 +2,7 @@
 
 mod access;
 mod attach;
+mod brief;
 mod evaluate;
 mod hostile;
 mod isolation;

@@ -10,7 +10,7 @@ use super::{SCOPE_ALLOWLIST, attach, howto_with_both_scopes, scopes, upload, upl
 use crate::app::{HowTo, TestApp};
 
 /// Another account with a client of its own, granted both scopes of the how-to's API.
-fn somebody_else(app: &TestApp, name: &str) -> HowTo {
+pub fn somebody_else(app: &TestApp, name: &str) -> HowTo {
     let account = app.create("ServiceAccount", &json!({"userName": name, "active": true}));
     let client = app.create("MachineToMachine", &json!({"displayName": name, "serviceAccountId": name}));
     let grant =
