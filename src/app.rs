@@ -1,8 +1,9 @@
 //! The application: everything that lives as long as the server, wired in one place.
 
+mod keeper;
+
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tokio::sync::Semaphore;
 
@@ -10,7 +11,7 @@ use crate::address::{Addresses, Base};
 use crate::admin::one_time::{Kept, OneTime};
 use crate::admin::operations;
 use crate::clock::{Clock, Timestamp};
-use crate::config::{Config, DecisionsConfig};
+use crate::config::Config;
 use crate::decision::Recorder;
 use crate::dev::{Controls, DevOptions};
 use crate::error::{Error, Result};
@@ -25,17 +26,10 @@ use crate::store::{MASTER_KEY_CHECK, Opened, Origin, Store, StoreLimits};
 use crate::throttle::Throttle;
 use crate::token::client_auth::SlowHashes;
 use crate::usage::Usage;
+use keeper::Keeper;
 
-/// How often the background thread seals the audit chain and writes down last uses.
-const TICK: Duration = Duration::from_millis(500);
-/// Ticks between two looks at the keys' ages.
-const TICKS_PER_KEY_CHECK: u32 = 120;
 /// A quarter of what the engine lets wait.
 const QUICK_WRITES_MAX: usize = 256;
-/// Steps in which one round seals commits: more than the busiest server adds in a tick.
-const SEAL_STEPS_MAX: usize = 20;
-/// Steps in which one round removes old decisions: more than the busiest server adds in a tick.
-const PRUNE_STEPS_MAX: usize = 30;
 /// How long a sign-in link that nobody has used works.
 const SIGN_IN_LINK_SECONDS: i64 = 86_400;
 
@@ -76,11 +70,6 @@ pub struct App {
     pub(crate) weighing: Mutex<()>,
     /// Admin writes that wait for their commit without a thread.
     pub(crate) quick_writes: Semaphore,
-}
-
-struct Keeper {
-    stop: mpsc::Sender<()>,
-    thread: std::thread::JoinHandle<()>,
 }
 
 impl App {
@@ -151,7 +140,7 @@ impl App {
             key_source,
             opened,
         };
-        app.start_keeper()?;
+        *app.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(Keeper::start(&app)?);
         Ok(app)
     }
 
@@ -268,41 +257,13 @@ impl App {
         self.store.audit_verify(&self.server_keys)
     }
 
-    fn start_keeper(&self) -> Result<()> {
-        let (stop, stopped) = mpsc::channel();
-        let (store, keys, signer) = (Arc::clone(&self.store), Arc::clone(&self.server_keys), Arc::clone(&self.signer));
-        let (usage, clock, decisions) = (Arc::clone(&self.usage), self.clock.clone(), self.config.decisions.clone());
-        let keep = move || {
-            let mut ticks: u32 = 0;
-            loop {
-                let last = !matches!(stopped.recv_timeout(TICK), Err(mpsc::RecvTimeoutError::Timeout));
-                let keys_due = ticks.is_multiple_of(TICKS_PER_KEY_CHECK) && !last;
-                keep_house(&store, &keys, &signer, &usage, &clock, keys_due);
-                report("removing old decisions failed", prune_decisions(&store, &decisions, clock.now()));
-                if last {
-                    return;
-                }
-                ticks = ticks.wrapping_add(1);
-            }
-        };
-        let thread = std::thread::Builder::new()
-            .name("grantd-keeper".to_owned())
-            .spawn(keep)
-            .map_err(|error| Error::Setup(format!("the background thread cannot start: {error}")))?;
-        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(Keeper { stop, thread });
-        Ok(())
-    }
-
     /// Does the background work that is due, then closes the database. Later requests are refused.
     pub fn close(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.decisions.close();
         let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Keeper { stop, thread }) = keeper {
-            drop(stop);
-            if thread.join().is_err() {
-                tracing::error!("the background thread ended in a panic");
-            }
+        if let Some(keeper) = keeper {
+            keeper.stop();
         }
         self.store.close();
     }
@@ -317,44 +278,6 @@ impl Drop for App {
 impl std::fmt::Debug for App {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("App").field("database", &self.config.database).finish_non_exhaustive()
-    }
-}
-
-fn report(what: &str, outcome: Result<()>) {
-    if let Err(error) = outcome {
-        tracing::warn!(cause = error.cause().unwrap_or_default(), "{what}: {error}");
-    }
-}
-
-/// Removes decisions in steps, so that other writes get their turn between two of them.
-fn prune_decisions(store: &Store, keep: &DecisionsConfig, now: Timestamp) -> Result<()> {
-    let keep_after = now.plus_seconds(-i64::from(keep.keep_days) * 86_400);
-    for _ in 0..PRUNE_STEPS_MAX {
-        if !store.decision_prune(keep_after, keep.keep_rows)? {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Seals what was committed, in steps, so that other writes get their turn between two of them.
-fn seal(store: &Store, keys: &ServerKeys) -> Result<()> {
-    for _ in 0..SEAL_STEPS_MAX {
-        if store.audit_seal(keys)? == 0 {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// One round of background work. What fails is tried again in the next round.
-fn keep_house(store: &Store, keys: &ServerKeys, signer: &Signer, usage: &Usage, clock: &Clock, keys_due: bool) {
-    report("writing down last uses failed", usage.flush(store));
-    report("sealing the audit chain failed", seal(store, keys));
-    if keys_due {
-        report("looking after the signing keys failed", signer.maintain(store, keys, clock));
-        report("forgetting settings that no policy has any more failed", store.policy_settings_prune(clock.now()));
-        report("forgetting revoked tokens that expired failed", store.revoked_token_prune(clock.now()));
     }
 }
 

@@ -4,9 +4,11 @@
 
 mod decisions;
 mod issuer;
+mod limits;
 mod policies;
 mod throttle;
 mod tls;
+mod token;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -23,10 +25,12 @@ use crate::secret::master::MASTER_KEY_VARIABLE;
 
 pub use decisions::DecisionsConfig;
 pub use issuer::AliasIssuer;
+pub use limits::LimitsConfig;
 pub use policies::PoliciesConfig;
 pub use throttle::{QuotaMode, ThrottleConfig};
 pub use tls::TlsConfig;
 pub(crate) use tls::TlsFiles;
+pub use token::{ExcessScope, KeysConfig, TokenConfig};
 
 /// The file that is read when it is there and no other is named.
 pub const FILE_DEFAULT: &str = "grantd.toml";
@@ -85,60 +89,6 @@ pub struct Config {
     pub compat: CompatConfig,
     /// Logs.
     pub log: LogConfig,
-}
-
-/// How token requests are answered.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct TokenConfig {
-    /// What becomes of a request that names a scope which is not granted.
-    pub excess_scope: ExcessScope,
-}
-
-/// What becomes of a request that names a scope which is not granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ExcessScope {
-    /// It is refused, naming the scope.
-    Reject,
-    /// The token carries the granted ones only.
-    Narrow,
-}
-
-/// The lives of signing keys.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct KeysConfig {
-    /// A key signs for this many days.
-    pub rotate_days: u32,
-    /// A key is published for this many hours before it signs.
-    pub announce_hours: u32,
-}
-
-/// Bounds. None may be 0.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LimitsConfig {
-    /// Clients kept in memory, as they ask (about 2 KiB each).
-    pub clients_cached: usize,
-    /// SQLite's page cache, for each of its up to nine connections.
-    pub page_cache_kib: u32,
-    /// Connections that are open at a time, for each worker.
-    pub connections: usize,
-    /// Connections of one address (of IPv6, of one /64 network) that are open at a time. Trusted proxies are not counted.
-    pub connections_per_address: usize,
-    /// Requests over HTTP/2 that are under way at a time, for each worker; at most 100 of them on one connection.
-    pub requests: usize,
-    /// Seconds that a client may take to send its request's head.
-    pub request_head_seconds: u64,
-    /// Seconds that a client may take for a piece of an answer; when none was taken for so long, its connection ends.
-    pub answer_seconds: u64,
-    /// Seconds for which an idle connection is kept.
-    pub keep_alive_seconds: u64,
-    /// Seconds that requests under way get to finish when the server stops.
-    pub shutdown_seconds: u64,
-    /// Slow secret hashes (19 MiB and 26 ms each) that run at a time.
-    pub slow_hashes: usize,
 }
 
 /// The console.
@@ -204,35 +154,6 @@ impl Default for Config {
             console: ConsoleConfig::default(),
             compat: CompatConfig::default(),
             log: LogConfig::default(),
-        }
-    }
-}
-
-impl Default for TokenConfig {
-    fn default() -> Self {
-        Self { excess_scope: ExcessScope::Reject }
-    }
-}
-
-impl Default for KeysConfig {
-    fn default() -> Self {
-        Self { rotate_days: 90, announce_hours: 24 }
-    }
-}
-
-impl Default for LimitsConfig {
-    fn default() -> Self {
-        Self {
-            clients_cached: 100_000,
-            page_cache_kib: 4096,
-            connections: 10_000,
-            connections_per_address: 5_000,
-            requests: 4_000,
-            request_head_seconds: 10,
-            answer_seconds: 30,
-            keep_alive_seconds: 75,
-            shutdown_seconds: 10,
-            slow_hashes: 2,
         }
     }
 }

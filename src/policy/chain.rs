@@ -8,20 +8,18 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::abi::{self, Circumstances, Context, Decision, Denial, Permit};
+use super::abi::{self, Circumstances, Context, Decision, Denial};
 use super::answers::{Answer, Key, Question};
+use super::effect::{Left, Stop, effect};
 use super::failure::{Failure, FailureKind};
 use super::{Decided, Policies};
 use crate::clock::Timestamp;
-use crate::decision::{Effect, Explanation, Given, Step, Verdict};
+use crate::decision::{Effect, Explanation, Given, Step};
 use crate::error::{Error, OAuthCode, Result};
 use crate::model::machine_to_machine::AuthMethod;
 use crate::model::policy::Mode;
 use crate::store::{ApiView, ClientView, PolicyView};
-use crate::token::scope::intersect;
 
-/// The code of a denial because of a claim that is set already.
-pub(crate) const CLAIM_CONFLICT: &str = "claim-conflict";
 /// After so much of them, further calls of one request are made where they may block, brief as they may be.
 const BRIEF_MICROS_MAX: u64 = 1000;
 /// The one grant type there is.
@@ -309,76 +307,6 @@ impl Chain {
         };
         effect(&self.scopes, self.ttl_seconds, outcome, is_taken)
     }
-}
-
-/// What is left when an answer is held against what was offered: never more than that. `is_taken` says whether a claim
-/// is set already, to something else.
-pub(crate) fn effect(
-    offered: &[String],
-    ttl_seconds: u32,
-    outcome: Result<&Decision, &Failure>,
-    is_taken: impl Fn(&str, &Value) -> bool,
-) -> Result<Left, Stop> {
-    let permit: &Permit = match outcome {
-        Ok(Decision::Permit(permit)) => permit,
-        Ok(Decision::Deny(denial)) => return Err(Stop::Denied(denial.clone())),
-        Err(failure) => return Err(Stop::Failed(failure.clone())),
-    };
-    let stop = |code: &str, reason: String| Err(Stop::Denied(Denial { code: code.to_owned(), reason }));
-    let scopes: Vec<String> = intersect(offered, &permit.scopes).into_iter().cloned().collect();
-    if scopes.is_empty() {
-        return stop("no-scope-left", "it leaves none of the scopes".to_owned());
-    }
-    let ttl_seconds = permit.ttl_seconds.map_or(ttl_seconds, |ttl| ttl.min(ttl_seconds));
-    if ttl_seconds == 0 {
-        return stop("no-lifetime-left", "it leaves no lifetime".to_owned());
-    }
-    if let Some((name, _)) = permit.claims.iter().find(|(name, value)| is_taken(name, value)) {
-        let reason = format!("the claim {name} is set by the API, or by another policy to something else");
-        return stop(CLAIM_CONFLICT, reason);
-    }
-    Ok(Left { scopes, ttl_seconds, claims: permit.claims.clone(), note: permit.note.clone() })
-}
-
-impl From<&Result<Left, Stop>> for Effect {
-    fn from(effect: &Result<Left, Stop>) -> Self {
-        let denied = |verdict, code: &str, reason: String| Self {
-            verdict,
-            left: Vec::new(),
-            ttl_seconds: 0,
-            claims: Map::new(),
-            note: None,
-            code: Some(code.to_owned()),
-            reason: Some(reason),
-        };
-        match effect {
-            Ok(left) => Self {
-                verdict: Verdict::Permit,
-                left: left.scopes.clone(),
-                ttl_seconds: left.ttl_seconds,
-                claims: left.claims.clone(),
-                note: left.note.clone(),
-                code: None,
-                reason: None,
-            },
-            Err(Stop::Denied(denial)) => denied(Verdict::Deny, &denial.code, denial.reason.clone()),
-            Err(Stop::Failed(failure)) => denied(Verdict::Failed, failure.kind.as_str(), failure.to_string()),
-        }
-    }
-}
-
-/// What a permit leaves.
-pub(crate) struct Left {
-    pub(crate) scopes: Vec<String>,
-    pub(crate) ttl_seconds: u32,
-    pub(crate) claims: Map<String, Value>,
-    pub(crate) note: Option<String>,
-}
-
-/// Why a policy ends the request.
-pub(crate) enum Stop {
-    Denied(Denial),
-    Failed(Failure),
 }
 
 fn denied(policy: &PolicyView, denial: &Denial) -> Error {

@@ -11,14 +11,15 @@ use std::time::Duration;
 
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, ResourceLimiter, Store, Trap};
+use wasmtime::{Engine, Store, Trap};
 
 use super::abi::bindings::{self, PolicyPre};
 use super::abi::{Decision, Manifest, Request};
-use super::engine::{self, TABLE_ELEMENTS_MAX};
+use super::engine;
 use super::failure::{Failure, FailureKind};
+use super::guest::{Guest, OverMemory};
 use super::ticker::{TICK, Ticker};
-use super::wasi::{self, Printed};
+use super::wasi;
 use crate::clock::Clock;
 use crate::config::PoliciesConfig;
 use crate::error::Result;
@@ -84,53 +85,6 @@ pub(super) struct Run<T> {
     /// What the guest printed, for its author.
     pub(super) printed: String,
 }
-
-/// What the store keeps for a running guest: the bounds of its resources.
-pub(super) struct Guest {
-    memory_bytes: usize,
-    limits: PoliciesConfig,
-    /// Empty on a server, where a guest has nothing to print with.
-    pub(super) printed: Printed,
-}
-
-impl Guest {
-    fn new(limits: &PoliciesConfig) -> Self {
-        Self { memory_bytes: 0, limits: limits.clone(), printed: Printed::default() }
-    }
-}
-
-/// A component's memories together count, so that eight of them are not eight times the limit.
-impl ResourceLimiter for Guest {
-    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let all = self.memory_bytes.saturating_add(desired.saturating_sub(current));
-        if all > self.limits.memory_bytes() {
-            return Err(OverMemory.into());
-        }
-        self.memory_bytes = all;
-        Ok(true)
-    }
-
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= TABLE_ELEMENTS_MAX)
-    }
-
-    fn instances(&self) -> usize {
-        self.limits.core_instances as usize
-    }
-
-    fn tables(&self) -> usize {
-        self.limits.tables as usize
-    }
-
-    fn memories(&self) -> usize {
-        self.limits.memories as usize
-    }
-}
-
-/// A guest asked for more memory than it may have.
-#[derive(Debug, thiserror::Error)]
-#[error("more memory than it may have")]
-struct OverMemory;
 
 impl Sandbox {
     /// Starts an engine.

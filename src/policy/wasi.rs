@@ -9,7 +9,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, Resource, ResourceAny, ResourceType, Val};
 use wasmtime::{Engine, Result, StoreContextMut, bail};
 
-use super::sandbox::Guest;
+use super::guest::Guest;
 
 /// The packages whose imports are filled here.
 const PACKAGES: &str = "wasi:";

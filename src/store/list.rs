@@ -3,6 +3,7 @@
 //! Text is joined from constants alone; whatever a caller wrote goes in as a parameter.
 
 mod condition;
+mod page;
 
 use super::engine::{Statement, Value};
 use super::entity::Query;
