@@ -151,7 +151,8 @@ class Worker(threading.Thread):
 
     def patch(self):
         if self.accounts:
-            value = {"round": self.name, "filler": "y" * self.random.randrange(6000)}
+            # With a number of its own: a patch that changes nothing is acknowledged, and leaves no commit.
+            value = {"round": self.name, "write": self.writes, "filler": "y" * self.random.randrange(6000)}
             body = {"Operations": [{"op": "replace", "path": "attributes", "value": value}]}
             self.write("PATCH", f"/resources/cid/ServiceAccount/{self.random.choice(self.accounts)}", body)
 
