@@ -35,7 +35,8 @@ pub(crate) fn authority_of(url: &str) -> String {
         Some(rest) => (rest, ":443"),
         None => (url.strip_prefix("http://").unwrap_or(url), ":80"),
     };
-    without_port(rest.trim_end_matches('/'), port)
+    let authority = rest.trim_end_matches('/');
+    authority.strip_suffix(port).unwrap_or(authority).to_ascii_lowercase()
 }
 
 /// Whether a URL leads to this machine. The whole host says so: names that only begin like it belong to anybody.
@@ -49,10 +50,6 @@ pub(crate) fn is_local(url: &str) -> bool {
         None => authority.split_once(':').map_or(authority.as_str(), |(host, _)| host),
     };
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-fn without_port(authority: &str, port: &str) -> String {
-    authority.strip_suffix(port).unwrap_or(authority).to_ascii_lowercase()
 }
 
 impl Addresses {
@@ -79,7 +76,7 @@ impl Addresses {
     pub(crate) fn at(&self, host: &str) -> &Base {
         let is_here = |base: &&Base| {
             let port = if base.url.starts_with("https://") { ":443" } else { ":80" };
-            base.authority == without_port(host, port)
+            host.strip_suffix(port).unwrap_or(host).eq_ignore_ascii_case(&base.authority)
         };
         std::iter::once(&self.main).chain(&self.aliases).find(is_here).unwrap_or(&self.main)
     }

@@ -213,10 +213,14 @@ impl Decision {
         }
     }
 
-    /// What a stranger says of itself, as far as it is safe to keep.
+    /// It is known what is asked for.
     pub(crate) fn asked(&mut self, request: &TokenRequest) {
-        self.by = Asker::Stranger(request.unverified_clients.first().map(|client| printable(&client.client_id)));
         self.requested.clone_from(&request.scopes);
+    }
+
+    /// Nobody was authenticated. Keeps what the stranger said of itself, as far as it is safe to keep.
+    pub(crate) fn unproven(&mut self, request: &TokenRequest) {
+        self.by = Asker::Stranger(request.unverified_clients.first().map(|client| printable(&client.client_id)));
     }
 
     /// It is known who asks.
@@ -275,6 +279,11 @@ impl Decision {
     /// Whether nobody was authenticated.
     pub(crate) fn is_of_stranger(&self) -> bool {
         matches!(self.by, Asker::Stranger(_))
+    }
+
+    /// Whether somebody failed to authenticate.
+    pub(crate) fn is_of_unproven(&self) -> bool {
+        matches!(self.by, Asker::Stranger(Some(_)))
     }
 
     /// The error as its caller sees it: once it is known who asks, it names the decision that explains it.

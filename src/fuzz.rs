@@ -26,7 +26,7 @@ use crate::patch::Patch;
 use crate::policy::Workbench;
 use crate::policy::cases as policy_cases;
 use crate::store::{Entity, Origin, Query};
-use crate::token::request::TokenRequest;
+use crate::token::request::{Parameter, TokenRequest};
 use crate::token::scope::{check_scope_token, parse_scopes};
 
 /// A server on an empty database, for what cannot be asked without one.
@@ -52,7 +52,7 @@ fn refused_in_words(error: &Error) {
     }
 }
 
-fn token_request(parameters: Vec<(String, String)>) {
+fn token_request(parameters: Vec<Parameter<'_>>) {
     match TokenRequest::from_parameters(parameters, Vec::new()) {
         Ok(request) => {
             assert!(!request.unverified_clients.is_empty());

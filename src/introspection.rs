@@ -80,7 +80,7 @@ enum Caller {
 async fn authenticate(app: &App, unverified: &UnverifiedCaller, place: Place) -> Result<Caller> {
     match unverified {
         UnverifiedCaller::Client(readings) => {
-            Ok(Caller::Client(client_auth::authenticate(app, readings, place).await?.client))
+            Ok(Caller::Client(client_auth::authenticate_in_step(app, readings, place).await?.client))
         }
         UnverifiedCaller::Bearer(bearer) => {
             actor::authenticate_for_introspection(app, bearer.expose(), place)?;

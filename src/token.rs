@@ -50,12 +50,18 @@ pub async fn issue(app: &App, issuer: &str, parsed: Result<TokenRequest>, caller
         RequestId::Sent(_) => Id::new(&app.clock, now),
     };
     let mut decision = Decision::begin(id, now, caller.request_id.clone());
+    let watch = app.clock.stopwatch();
     let outcome = decide_and_sign(app, issuer, parsed, caller, &mut decision).await;
 
     // 6. Record: what became of the request, whatever it was.
     decision.end(outcome.as_ref().err());
     let outcome = outcome.map_err(|error| decision.named_in(error));
+    let unproven = decision.is_of_unproven();
     let recorded = app.decisions.record(decision).await;
+    // Recorded before the wait: who hangs up during it, since a right secret would have been answered by then, has guessed too.
+    if unproven {
+        watch.wait_out(client_auth::FAILURE_STEP).await;
+    }
     outcome.and_then(|issued| recorded.map(|()| issued))
 }
 
@@ -72,7 +78,8 @@ async fn decide_and_sign(
 
     // 2. Authenticate the client: from here on it is known who asks, and how often.
     let place = Place::of(caller.address);
-    let Authenticated { client, method } = client_auth::authenticate(app, &request.unverified_clients, place).await?;
+    let proof = client_auth::authenticate(app, &request.unverified_clients, place).await;
+    let Authenticated { client, method } = proof.inspect_err(|_| decision.unproven(&request))?;
     decision.authenticated(Arc::clone(&client), method);
     let now = app.clock.now();
     app.throttle.asks(&client.client_id, now)?;
@@ -98,6 +105,7 @@ async fn decide_and_sign(
     let decided = decided?;
 
     // 5. Sign. The token's id is that of the decision, which explains it.
+    let scope = decided.scopes.join(" ");
     let claims = Claims {
         issuer,
         jti: &decision.id,
@@ -105,11 +113,11 @@ async fn decide_and_sign(
         client: &client,
         api: &resolved.api,
         scopes: &decided.scopes,
+        scope: &scope,
         lifetime_seconds: decided.lifetime_seconds,
         added: &decided.claims,
     };
     let access_token = app.signer.sign(resolved.api.signing_alg, &claims.to_json()?)?;
-    let scope = decided.scopes.join(" ");
     let expires_in_seconds = decided.lifetime_seconds;
     decision.issued(decided);
     Ok(Issued { access_token, expires_in_seconds, scope })

@@ -59,7 +59,7 @@ pub(crate) fn readings(header: &HeaderValue) -> Result<Vec<UnverifiedClient>> {
     if let (Some(form_id), Some(form_secret)) = (decode(id.as_bytes()), decode(secret.as_bytes()))
         && (form_id != id || form_secret != secret)
     {
-        readings.push(reading(form_id, form_secret));
+        readings.push(reading(form_id.into_owned(), form_secret.into_owned()));
     }
     readings.push(reading(id.to_owned(), secret.to_owned()));
     Ok(readings)

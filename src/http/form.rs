@@ -1,5 +1,7 @@
 //! Forms: urlencoded and multipart bodies become names and values. Nothing here knows what they mean.
 
+use std::borrow::Cow;
+
 use actix_multipart::Multipart;
 use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_TYPE, HeaderMap};
@@ -8,7 +10,7 @@ use futures_util::{StreamExt, stream};
 use percent_encoding::percent_decode;
 
 use crate::error::{Error, OAuthCode, Result};
-use crate::token::request::{PARAMETERS_MAX, printable};
+use crate::token::request::{PARAMETERS_MAX, Parameter, printable};
 
 fn invalid(description: String) -> Error {
     Error::oauth(OAuthCode::InvalidRequest, description)
@@ -18,17 +20,19 @@ fn invalid(description: String) -> Error {
 ///
 /// # Errors
 /// `OAuth` `invalid_request`: another content type, text that is not UTF-8, or a multipart body that is broken.
-pub(super) async fn parameters(request: &HttpRequest, body: Bytes) -> Result<Vec<(String, String)>> {
+pub(super) async fn parameters<'a>(request: &HttpRequest, body: &'a Bytes) -> Result<Vec<Parameter<'a>>> {
     let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    match essence.as_str() {
-        "application/x-www-form-urlencoded" => urlencoded(&body),
-        "multipart/form-data" => multipart(request.headers(), body).await,
-        _ => Err(invalid("send the parameters as application/x-www-form-urlencoded or multipart/form-data".to_owned())),
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return urlencoded(body);
     }
+    if essence.eq_ignore_ascii_case("multipart/form-data") {
+        return multipart(request.headers(), body.clone()).await;
+    }
+    Err(invalid("send the parameters as application/x-www-form-urlencoded or multipart/form-data".to_owned()))
 }
 
-pub(crate) fn urlencoded(body: &[u8]) -> Result<Vec<(String, String)>> {
+pub(crate) fn urlencoded(body: &[u8]) -> Result<Vec<Parameter<'_>>> {
     let pairs = body.split(|b| *b == b'&').filter(|pair| !pair.is_empty());
     pairs
         .take(PARAMETERS_MAX + 1)
@@ -44,15 +48,15 @@ pub(crate) fn urlencoded(body: &[u8]) -> Result<Vec<(String, String)>> {
 }
 
 /// One name or value of a urlencoded form; `None` when it is not UTF-8.
-pub(super) fn decode(text: &[u8]) -> Option<String> {
+pub(super) fn decode(text: &[u8]) -> Option<Cow<'_, str>> {
     if !text.contains(&b'+') && !text.contains(&b'%') {
-        return str::from_utf8(text).ok().map(str::to_owned);
+        return str::from_utf8(text).ok().map(Cow::Borrowed);
     }
     let spaced: Vec<u8> = text.iter().map(|b| if *b == b'+' { b' ' } else { *b }).collect();
-    String::from_utf8(percent_decode(&spaced).collect()).ok()
+    String::from_utf8(percent_decode(&spaced).collect()).ok().map(Cow::Owned)
 }
 
-pub(crate) async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<Vec<(String, String)>> {
+pub(crate) async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<Vec<Parameter<'static>>> {
     let broken = |error: actix_multipart::MultipartError| invalid(format!("the multipart body is broken: {error}"));
     // The body is here already, within its bound: a stream of one piece.
     let mut form = Multipart::new(headers, stream::iter([Ok(body)]));
@@ -66,7 +70,7 @@ pub(crate) async fn multipart(headers: &HeaderMap, body: Bytes) -> Result<Vec<(S
         }
         let value = String::from_utf8(value.to_vec())
             .map_err(|_| invalid(format!("the parameter {} is not UTF-8", printable(&name))))?;
-        parameters.push((name, value));
+        parameters.push((name.into(), value.into()));
         if parameters.len() > PARAMETERS_MAX {
             break;
         }

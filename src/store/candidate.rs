@@ -2,7 +2,7 @@
 //! ids, keeps nothing, and leaves the cache of the clients that do ask as it is.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::client::{ApiView, ClientView, GrantView, api_from_row};
 use super::engine::{EngineError, Row, Statement, params};
@@ -149,7 +149,8 @@ fn grants_by_account(rows: &[Row], api: &Arc<ApiView>) -> Result<HashMap<String,
         let grants = all.entry(row.text(5)?).or_default();
         if grants.last().is_none_or(|last| last.id != id) {
             let (not_before, expires_at) = (row.optional_time(1)?, row.optional_time(2)?);
-            grants.push(GrantView { id, api: Arc::clone(api), not_before, expires_at, scopes: Vec::new() });
+            let (api, scopes, fixed_claims) = (Arc::clone(api), Vec::new(), OnceLock::new());
+            grants.push(GrantView { id, api, not_before, expires_at, scopes, fixed_claims });
         }
         if let Some(grant) = grants.last_mut() {
             grant.scopes.push((row.text(3)?, row.flag(4)?));

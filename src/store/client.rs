@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::engine::{EngineError, Row, Statement, params};
 use super::machine_to_machine::credential_from_row;
@@ -127,6 +127,8 @@ pub struct GrantView {
     pub expires_at: Option<Timestamp>,
     /// The granted scopes, each with whether the API gives it by default.
     pub scopes: Vec<(String, bool)>,
+    /// What every token of this client at this API says, once the first was made: `token/claims.rs` owns it.
+    pub(crate) fixed_claims: OnceLock<Box<[u8]>>,
 }
 
 impl GrantView {
@@ -277,7 +279,8 @@ fn grants_from_rows(
         if grants.last().is_none_or(|last| last.id != id) {
             let Some(api) = known(&row.id(5)?) else { return Ok(None) };
             let (not_before, expires_at) = (row.optional_time(1)?, row.optional_time(2)?);
-            grants.push(GrantView { id, api, not_before, expires_at, scopes: Vec::new() });
+            let (scopes, fixed_claims) = (Vec::new(), OnceLock::new());
+            grants.push(GrantView { id, api, not_before, expires_at, scopes, fixed_claims });
         }
         if let Some(grant) = grants.last_mut() {
             grant.scopes.push((row.text(3)?, row.flag(4)?));

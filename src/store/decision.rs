@@ -42,14 +42,17 @@ const SELECT: &str = "SELECT t.id, t.at_ms, t.outcome, t.error, t.client_id, t.s
     iif(t.request_id = '', t.id, t.request_id), t.rest, (SELECT explanation FROM decision_explanation WHERE digest = t.explanation) \
     FROM decision AS t";
 
-/// Those of one client, through the blocks of their index: from the newest to the oldest, and in each the newest first.
+/// Those of one client, through the blocks of their index: from the newest to the oldest, and in each the newest first, by way
+/// of JSON. An index with the newest first would need none, and takes a third more to write: what comes to the front of a full
+/// page has SQLite spread its rows anew, and what comes to its end opens another.
 const OF_CLIENT: &str = "WITH RECURSIVE block (number) AS (SELECT max(seq) >> 11 FROM decision UNION ALL \
     SELECT number - 1 FROM block WHERE number > (SELECT min(seq) >> 11 FROM decision)) \
-    SELECT d.seq FROM block CROSS JOIN decision AS d WHERE d.seq >> 11 = block.number AND d.client_id = ?1 LIMIT ?2";
+    SELECT d.value FROM block CROSS JOIN json_each((SELECT json_group_array(seq) FROM (SELECT seq FROM decision \
+    WHERE seq >> 11 = block.number AND client_id = ?1 ORDER BY seq DESC))) AS d LIMIT ?2";
 const PAGE_OF_CLIENT: &str = "WITH RECURSIVE block (number) AS (SELECT max(seq) >> 11 FROM decision UNION ALL \
     SELECT number - 1 FROM block WHERE number > (SELECT min(seq) >> 11 FROM decision)) \
-    SELECT d.seq FROM block CROSS JOIN decision AS d WHERE d.seq >> 11 = block.number AND d.client_id = ?1 \
-    LIMIT ?2 OFFSET ?3";
+    SELECT d.value FROM block CROSS JOIN json_each((SELECT json_group_array(seq) FROM (SELECT seq FROM decision \
+    WHERE seq >> 11 = block.number AND client_id = ?1 ORDER BY seq DESC))) AS d LIMIT ?2 OFFSET ?3";
 const COUNT_OF_CLIENT: &str = "WITH RECURSIVE block (number) AS (SELECT max(seq) >> 11 FROM decision UNION ALL \
     SELECT number - 1 FROM block WHERE number > (SELECT min(seq) >> 11 FROM decision)) \
     SELECT COUNT(*) FROM (SELECT d.seq FROM block CROSS JOIN decision AS d \

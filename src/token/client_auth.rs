@@ -22,7 +22,7 @@ use crate::store::ClientView;
 use crate::throttle::Place;
 
 /// Failures are answered at multiples of this, so that the work done for them cannot be read off the clock.
-const FAILURE_STEP: Duration = Duration::from_millis(10);
+pub(crate) const FAILURE_STEP: Duration = Duration::from_millis(10);
 /// How long a request waits for its turn at a slow hash.
 const SLOW_HASH_WAIT: Duration = Duration::from_secs(2);
 /// Imported secrets that are remembered after their first success.
@@ -54,9 +54,9 @@ pub(crate) struct Authenticated {
 ///
 /// # Errors
 /// `OAuth` `invalid_client` or `unauthorized_client`; `TooMany` in place of the first after many failures from there;
-/// `Unavailable` when too many slow hashes wait.
+/// `Unavailable` when too many slow hashes wait. Whoever answers with one waits until the end of a [`FAILURE_STEP`] before it
+/// does, as [`authenticate_in_step`] does of its own accord.
 pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient], place: Place) -> Result<Authenticated> {
-    let watch = app.clock.stopwatch();
     let now = app.clock.now();
     for shown in readings {
         let client = app.store.client_by_client_id(&shown.client_id)?;
@@ -69,10 +69,21 @@ pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient], place
     }
     let text = "unknown client or wrong secret: check client_id and client_secret";
     let client_id = readings.first().map(|shown| shown.client_id.as_str());
-    // Counted before the wait: who hangs up during it, since a right secret would have been answered by then, has guessed too.
-    let refusal = app.throttle.failed(client_id, place, now, Error::oauth(OAuthCode::InvalidClient, text));
-    watch.wait_out(FAILURE_STEP).await;
-    Err(refusal)
+    Err(app.throttle.failed(client_id, place, now, Error::oauth(OAuthCode::InvalidClient, text)))
+}
+
+/// As [`authenticate`], and every failure is answered at the end of a step.
+pub(crate) async fn authenticate_in_step(
+    app: &App,
+    readings: &[UnverifiedClient],
+    place: Place,
+) -> Result<Authenticated> {
+    let watch = app.clock.stopwatch();
+    let proof = authenticate(app, readings, place).await;
+    if proof.is_err() {
+        watch.wait_out(FAILURE_STEP).await;
+    }
+    proof
 }
 
 /// What an authenticated client may still lack.

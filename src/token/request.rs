@@ -2,6 +2,8 @@
 //!
 //! How they came (urlencoded, multipart, a header) is the HTTP room's business.
 
+use std::borrow::Cow;
+
 use crate::error::{Error, OAuthCode, Result};
 use crate::model::machine_to_machine::AuthMethod;
 use crate::policy::abi::is_credential;
@@ -10,6 +12,9 @@ use crate::token::scope::parse_scopes;
 
 /// Parameters that one request may have.
 pub const PARAMETERS_MAX: usize = 64;
+
+/// One parameter: its name and its value, which need not be copied out of the body that they came in.
+pub type Parameter<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// A client's claim to be who it is, not yet checked.
 #[derive(Debug)]
@@ -46,15 +51,15 @@ impl TokenRequest {
     /// # Errors
     /// `OAuth`: `invalid_request`, `unsupported_grant_type`, `invalid_scope`, `invalid_target` or
     /// `invalid_client`, each with what to change.
-    pub fn from_parameters(parameters: Vec<(String, String)>, basic: Vec<UnverifiedClient>) -> Result<Self> {
+    pub fn from_parameters(parameters: Vec<Parameter<'_>>, basic: Vec<UnverifiedClient>) -> Result<Self> {
         let mut parameters = Parameters::new(parameters)?;
         check_grant_type(parameters.take("grant_type").as_deref())?;
-        let target = parameters.take_target()?;
+        let target = parameters.take_target()?.map(Cow::into_owned);
         let scope = parameters.take("scope").unwrap_or_default();
         let scopes = parse_scopes(&scope).map_err(|why| Error::oauth(OAuthCode::InvalidScope, why))?;
         let unverified_clients = take_clients(&mut parameters, basic)?;
-        let mut extensions = parameters.0;
-        extensions.retain(|(name, _)| !is_credential(name));
+        let extensions = parameters.0.into_iter().filter(|(name, _)| !is_credential(name));
+        let extensions = extensions.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
         Ok(Self { unverified_clients, scopes, target, extensions })
     }
 }
@@ -85,12 +90,12 @@ impl TokenInquiry {
     /// # Errors
     /// `OAuth`: `invalid_request` or `invalid_client`, each with what to change.
     pub fn from_parameters(
-        parameters: Vec<(String, String)>,
+        parameters: Vec<Parameter<'_>>,
         basic: Vec<UnverifiedClient>,
         bearer: Option<Secret>,
     ) -> Result<Self> {
         let mut parameters = Parameters::new(parameters)?;
-        let token = parameters.take("token").map(Secret::new);
+        let token = parameters.take("token").map(|token| Secret::new(token.into_owned()));
         let token = token.ok_or_else(|| invalid("token is missing: send the token that you ask about as token"))?;
         let caller = match bearer {
             Some(_) if parameters.has("client_secret") => {
@@ -116,9 +121,9 @@ fn check_grant_type(grant_type: Option<&str>) -> Result<()> {
     }
 }
 
-fn take_clients(parameters: &mut Parameters, basic: Vec<UnverifiedClient>) -> Result<Vec<UnverifiedClient>> {
+fn take_clients(parameters: &mut Parameters<'_>, basic: Vec<UnverifiedClient>) -> Result<Vec<UnverifiedClient>> {
     let client_id = parameters.take("client_id");
-    let secret = parameters.take("client_secret").map(Secret::new);
+    let secret = parameters.take("client_secret").map(|secret| Secret::new(secret.into_owned()));
     if parameters.has("client_assertion") || parameters.has("client_assertion_type") {
         return Err(invalid("client_assertion is not supported: authenticate with a client secret"));
     }
@@ -131,6 +136,7 @@ fn take_clients(parameters: &mut Parameters, basic: Vec<UnverifiedClient>) -> Re
         }
         (false, _, None) => Ok(basic),
         (true, Some(client_id), Some(secret)) => {
+            let client_id = client_id.into_owned();
             Ok(vec![UnverifiedClient { client_id, secret, method: AuthMethod::ClientSecretPost }])
         }
         _ => Err(Error::oauth(
@@ -141,10 +147,10 @@ fn take_clients(parameters: &mut Parameters, basic: Vec<UnverifiedClient>) -> Re
 }
 
 /// The parameters of one request, each name once but for those that RFC 8707 lets repeat.
-struct Parameters(Vec<(String, String)>);
+struct Parameters<'a>(Vec<Parameter<'a>>);
 
-impl Parameters {
-    fn new(all: Vec<(String, String)>) -> Result<Self> {
+impl<'a> Parameters<'a> {
+    fn new(mut all: Vec<Parameter<'a>>) -> Result<Self> {
         if all.len() > PARAMETERS_MAX {
             return Err(invalid(format!("a request has at most {PARAMETERS_MAX} parameters")));
         }
@@ -161,21 +167,22 @@ impl Parameters {
             }
         }
         // RFC 6749 3.2: what is sent without a value counts as not sent.
-        Ok(Self(all.into_iter().filter(|(_, value)| !value.is_empty()).collect()))
+        all.retain(|(_, value)| !value.is_empty());
+        Ok(Self(all))
     }
 
     fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(known, _)| known == name)
     }
 
-    fn take(&mut self, name: &str) -> Option<String> {
+    fn take(&mut self, name: &str) -> Option<Cow<'a, str>> {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.swap_remove(at).1)
     }
 
     /// The one API that `resource` and `audience` name.
-    fn take_target(&mut self) -> Result<Option<String>> {
-        let mut named: Vec<String> = Vec::new();
+    fn take_target(&mut self) -> Result<Option<Cow<'a, str>>> {
+        let mut named: Vec<Cow<'a, str>> = Vec::new();
         while let Some(target) = self.take("resource").or_else(|| self.take("audience")) {
             if !named.contains(&target) {
                 named.push(target);
@@ -221,8 +228,8 @@ mod tests {
     use super::*;
 
     fn parse(body: &[(&str, &str)]) -> Result<TokenRequest> {
-        let owned = body.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        TokenRequest::from_parameters(owned, Vec::new())
+        let parameters = body.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        TokenRequest::from_parameters(parameters, Vec::new())
     }
 
     #[test]

@@ -5,7 +5,6 @@
 use std::sync::Arc;
 
 use super::request::{TokenRequest, printable};
-use super::scope::intersect;
 use crate::clock::Timestamp;
 use crate::config::ExcessScope;
 use crate::error::{Error, OAuthCode, Result};
@@ -119,11 +118,11 @@ fn is_granted(grants: &[&GrantView], api_id: &Id, scope: &str) -> bool {
 }
 
 /// Every scope that the grants hold, once, in the order in which the API defines them within each grant.
-fn granted_scopes(grants: &[&GrantView], wanted: impl Fn(bool) -> bool) -> Vec<String> {
-    let mut scopes: Vec<String> = Vec::new();
+fn granted_scopes<'a>(grants: &[&'a GrantView], wanted: impl Fn(bool) -> bool) -> Vec<&'a String> {
+    let mut scopes = Vec::new();
     for (scope, is_default) in grants.iter().flat_map(|grant| &grant.scopes) {
-        if wanted(*is_default) && !scopes.contains(scope) {
-            scopes.push(scope.clone());
+        if wanted(*is_default) && !scopes.contains(&scope) {
+            scopes.push(scope);
         }
     }
     scopes
@@ -141,7 +140,7 @@ fn default_scopes(grants: &[&GrantView], api: &Api) -> Result<Vec<String>> {
             ),
         ));
     }
-    Ok(scopes)
+    Ok(scopes.into_iter().cloned().collect())
 }
 
 fn requested_scopes(
@@ -151,12 +150,11 @@ fn requested_scopes(
     excess: ExcessScope,
 ) -> Result<Vec<String>> {
     let granted = granted_scopes(grants, |_| true);
-    let offered: Vec<String> = intersect(requested, &granted).into_iter().cloned().collect();
-    let too_much: Vec<&String> = requested.iter().filter(|scope| !granted.contains(scope)).collect();
+    let (offered, too_much): (Vec<&String>, Vec<&String>) = requested.iter().partition(|scope| granted.contains(scope));
     if offered.is_empty() || (!too_much.is_empty() && excess == ExcessScope::Reject) {
         return Err(not_granted(&too_much, Some(api)));
     }
-    Ok(offered)
+    Ok(offered.into_iter().cloned().collect())
 }
 
 fn not_granted(scopes: &[&String], api: Option<&Api>) -> Error {

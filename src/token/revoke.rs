@@ -27,7 +27,7 @@ pub async fn revoke(app: &App, request: &TokenInquiry, address: Option<IpAddr>) 
     let UnverifiedCaller::Client(readings) = &request.caller else {
         return Err(Error::oauth(OAuthCode::InvalidClient, "a token is revoked by its client: send its credentials"));
     };
-    let client = client_auth::authenticate(app, readings, Place::of(address)).await?.client;
+    let client = client_auth::authenticate_in_step(app, readings, Place::of(address)).await?.client;
     let now = app.clock.now();
 
     // 3. Read the token. Text that is no token of this server's, or no longer, needs no revoking (RFC 7009 2.2).

@@ -33,4 +33,4 @@ DROP TABLE event_log_before;
 
 -- The index of decisions by client in blocks of 2,048 rows.
 DROP INDEX decision_client;
-CREATE INDEX decision_client ON decision (seq >> 11, client_id, seq DESC);
+CREATE INDEX decision_client ON decision (seq >> 11, client_id, seq);
