@@ -126,6 +126,12 @@ impl Policies {
         if !offer.has_policies() {
             return (Ok(offer.undiminished()), None);
         }
+        // Apart: a future is moved with all that it may come to hold, also where it never does.
+        Box::pin(self.hear(offer)).await
+    }
+
+    /// What there are policies to say something of.
+    async fn hear(self: &Arc<Self>, offer: Offer) -> (Result<Decided>, Option<Arc<Explanation>>) {
         let chain = Chain::new(offer);
         if let Some(heard) = chain.key(self).and_then(|key| self.verdicts.get(&key)) {
             let (outcome, explanation) = heard.again();

@@ -49,7 +49,7 @@ pub async fn issue(app: &App, issuer: &str, parsed: Result<TokenRequest>, caller
         RequestId::Own(id) => id.clone(),
         RequestId::Sent(_) => Id::new(&app.clock, now),
     };
-    let mut decision = Decision::begin(id, now, caller.request_id.clone());
+    let mut decision = Box::new(Decision::begin(id, now, caller.request_id.clone()));
     let watch = app.clock.stopwatch();
     let outcome = decide_and_sign(app, issuer, parsed, caller, &mut decision).await;
 
@@ -60,7 +60,7 @@ pub async fn issue(app: &App, issuer: &str, parsed: Result<TokenRequest>, caller
     let recorded = app.decisions.record(decision).await;
     // Recorded before the wait: who hangs up during it, since a right secret would have been answered by then, has guessed too.
     if unproven {
-        watch.wait_out(client_auth::FAILURE_STEP).await;
+        Box::pin(watch.wait_out(client_auth::FAILURE_STEP)).await;
     }
     outcome.and_then(|issued| recorded.map(|()| issued))
 }

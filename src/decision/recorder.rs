@@ -96,7 +96,7 @@ impl Recorder {
     ///
     /// # Errors
     /// `Unavailable` when a durable record cannot be written: its token must not be given out.
-    pub(crate) async fn record(&self, decision: Decision) -> Result<()> {
+    pub(crate) async fn record(&self, decision: Box<Decision>) -> Result<()> {
         self.shared.counters.outcomes.note(&decision);
         // A stranger gets nothing that its record would have to vouch for, and is told nothing by how long it takes.
         let waits = self.durable && !decision.is_of_stranger();
@@ -110,7 +110,7 @@ impl Recorder {
             detail: "the record of this request cannot be written, so it is not answered: try again".to_owned(),
             cause: "a decision could not be recorded, and decisions.durable is set".to_owned(),
         };
-        if !self.push(Waiting { decision: Box::new(decision), done }) {
+        if !self.push(Waiting { decision, done }) {
             self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
             return if waits { Err(failed()) } else { Ok(()) };
         }

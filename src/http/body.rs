@@ -25,7 +25,7 @@ pub(super) async fn read(request: &HttpRequest, payload: Payload, bytes_max: usi
         }
         tokio::task::yield_now().await;
     }
-    let in_time = tokio::time::timeout(ARRIVAL_MAX, reading).await;
+    let in_time = Box::pin(tokio::time::timeout(ARRIVAL_MAX, reading)).await;
     in_time.unwrap_or_else(|_| {
         Err(Error::Malformed(format!("the body did not arrive within {} seconds", ARRIVAL_MAX.as_secs())))
     })

@@ -27,7 +27,7 @@ pub(super) async fn parameters<'a>(request: &HttpRequest, body: &'a Bytes) -> Re
         return urlencoded(body);
     }
     if essence.eq_ignore_ascii_case("multipart/form-data") {
-        return multipart(request.headers(), body.clone()).await;
+        return Box::pin(multipart(request.headers(), body.clone())).await;
     }
     Err(invalid("send the parameters as application/x-www-form-urlencoded or multipart/form-data".to_owned()))
 }

@@ -56,7 +56,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 async fn token_endpoint(app: web::Data<App>, request: HttpRequest, payload: web::Payload) -> HttpResponse {
     if let Some(fault) = app.dev().and_then(Controls::next_fault) {
-        tokio::time::sleep(fault.delay).await;
+        Box::pin(tokio::time::sleep(fault.delay)).await;
         if let Some((code, status)) = fault.failure {
             return fault_response(code, status);
         }

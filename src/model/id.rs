@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use arrayvec::ArrayString;
+
 use crate::clock::{Clock, Timestamp};
 
 /// Letters and digits in ASCII order, so that ids of equal length sort by their number.
@@ -12,7 +14,7 @@ pub(crate) const CLIENT_ID_CHARS: usize = 32;
 
 /// 22 characters of `[0-9A-Za-z]`: 48 bits of Unix milliseconds, then 80 random bits. Later ids sort later.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Id([u8; ID_CHARS]);
+pub struct Id(ArrayString<ID_CHARS>);
 
 impl Id {
     /// A new id for something made at `now`.
@@ -27,15 +29,14 @@ impl Id {
     /// `None` unless the text has the form of an id.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let characters = <[u8; ID_CHARS]>::try_from(text.as_bytes()).ok()?;
-        characters.iter().all(u8::is_ascii_alphanumeric).then_some(Self(characters))
+        let fits = text.len() == ID_CHARS && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        ArrayString::from(text).ok().filter(|_| fits).map(Self)
     }
 
     /// The text of the id.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        // Letters and digits are always text.
-        str::from_utf8(&self.0).unwrap_or_default()
+        &self.0
     }
 }
 
@@ -52,7 +53,7 @@ impl fmt::Display for Id {
 }
 
 /// 22 base-62 digits, most significant first.
-fn base62_fixed(number: u128) -> [u8; ID_CHARS] {
+fn base62_fixed(number: u128) -> ArrayString<ID_CHARS> {
     // Dividing u128 is slow: two cuts leave three numbers that fit u64.
     const CHUNK_DIGITS: usize = 10;
     const CHUNK: u128 = 62_u128.pow(10);
@@ -69,7 +70,8 @@ fn base62_fixed(number: u128) -> [u8; ID_CHARS] {
         }
         end = start;
     }
-    digits
+    // Letters and digits are always text.
+    ArrayString::from_byte_string(&digits).unwrap_or_default()
 }
 
 /// `count` characters of `[0-9A-Za-z]`, each with the same chance if `fill` gives random bytes.

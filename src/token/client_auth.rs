@@ -138,7 +138,7 @@ async fn find_credential(
     if app.throttle.is_failing(&shown.client_id, place, now) {
         return Ok(None);
     }
-    let slow = hash_slowly(app, &shown.client_id, &shown.secret).await?;
+    let slow = Box::pin(hash_slowly(app, &shown.client_id, &shown.secret)).await?;
     let matches = |credential: &Credential| match &credential.hash {
         SecretHash::Slow(hash) => hashes_equal(hash, &slow) && credential.is_valid_at(now),
         SecretHash::Keyed(_) => false,
