@@ -126,19 +126,14 @@ impl Policies {
         if !offer.has_policies() {
             return (Ok(offer.undiminished()), None);
         }
-        // Apart: a future is moved with all that it may come to hold, also where it never does.
-        Box::pin(self.hear(offer)).await
-    }
-
-    /// What there are policies to say something of.
-    async fn hear(self: &Arc<Self>, offer: Offer) -> (Result<Decided>, Option<Arc<Explanation>>) {
         let chain = Chain::new(offer);
-        if let Some(heard) = chain.key(self).and_then(|key| self.verdicts.get(&key)) {
+        if let Some(heard) = chain.key(self).and_then(|key| self.verdicts.get(key.as_bytes())) {
             let (outcome, explanation) = heard.again();
             self.answers.note_hits(explanation.steps.len());
             return (outcome, Some(explanation));
         }
-        let chain = match self.ask(chain).await {
+        // Apart: a future is moved with all that it may come to hold, also where it never does.
+        let chain = match Box::pin(self.ask(chain)).await {
             Ok(chain) => chain,
             Err(error) => return (Err(error), None),
         };
@@ -146,7 +141,7 @@ impl Policies {
         let key = chain.key(self);
         let (outcome, explanation) = chain.finish();
         if let (Some(key), Some(heard)) = (key, Heard::of(&outcome, &explanation)) {
-            self.verdicts.put(key, heard);
+            self.verdicts.put(key.finish(), heard);
         }
         (outcome, Some(Arc::new(explanation)))
     }

@@ -51,7 +51,7 @@ pub async fn issue(app: &App, issuer: &str, parsed: Result<TokenRequest>, caller
     };
     let mut decision = Box::new(Decision::begin(id, now, caller.request_id.clone()));
     let watch = app.clock.stopwatch();
-    let outcome = decide_and_sign(app, issuer, parsed, caller, &mut decision).await;
+    let outcome = decide_and_sign(app, issuer, parsed, &caller, &mut decision).await;
 
     // 6. Record: what became of the request, whatever it was.
     decision.end(outcome.as_ref().err());
@@ -70,7 +70,7 @@ async fn decide_and_sign(
     app: &App,
     issuer: &str,
     parsed: Result<TokenRequest>,
-    caller: Caller,
+    caller: &Caller,
     decision: &mut Decision,
 ) -> Result<Issued> {
     let request = parsed?;
@@ -89,7 +89,7 @@ async fn decide_and_sign(
     decision.resolved(&resolved);
 
     // 4. Decide: policies may lower the ceiling, and never raise it.
-    let circumstances = circumstances(&client, &caller, request.extensions);
+    let circumstances = circumstances(&client, caller, request.extensions);
     let offer = Offer {
         client: Arc::clone(&client),
         auth_method: method,

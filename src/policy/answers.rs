@@ -54,6 +54,10 @@ impl Key {
         Self(Vec::with_capacity(512))
     }
 
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn finish(self) -> Box<[u8]> {
         self.0.into_boxed_slice()
     }

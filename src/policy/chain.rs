@@ -129,7 +129,7 @@ impl Chain {
 
     /// What makes this request's questions different from every other's, all together; `None` while a module is not
     /// loaded, since only it knows what it looks at.
-    pub(super) fn key(&self, policies: &Policies) -> Option<Box<[u8]>> {
+    pub(super) fn key(&self, policies: &Policies) -> Option<Key> {
         let offer = &self.offer;
         let mut key = Key::new();
         key.bytes(&offer.client.digest).bytes(&offer.api.digest).text(offer.auth_method.as_str());
@@ -141,7 +141,7 @@ impl Chain {
             key.text(policy.id.as_str()).bytes(&policy.revision.to_le_bytes());
             key.context(&Context::restricted_to(&loaded.manifest.inputs, offer.now, &offer.circumstances));
         }
-        Some(key.finish())
+        Some(key)
     }
 
     /// The outcome, and what every policy that was asked had to do with it.

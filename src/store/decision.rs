@@ -247,7 +247,7 @@ impl Store {
         }
         let (many, few) = decisions.split_at(decisions.len() - decisions.len() % ROWS_AT_ONCE);
         for decisions in many.chunks(ROWS_AT_ONCE * RUNS_AT_ONCE) {
-            batch.push(Statement::new(&**INSERT_MANY, values_of(decisions)));
+            batch.push(Statement::new(INSERT_MANY.as_str(), values_of(decisions)));
         }
         if !few.is_empty() {
             batch.push(Statement::new(INSERT, values_of(few)));
