@@ -46,7 +46,7 @@ pub(super) struct LocalEngine {
     _lock: Option<File>,
 }
 
-/// What [`LocalEngine::open`] did.
+/// What opening a database found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opened {
     /// A new database was made.
