@@ -194,8 +194,9 @@ impl LocalEngine {
 
     /// Finishes the waiting writes and closes the file; later writes are refused.
     pub(super) fn close(&self) {
-        drop(self.writes.lock().unwrap_or_else(PoisonError::into_inner).take());
+        // Readers first: of connections that close at once each leaves it to the other to put the log away.
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        drop(self.writes.lock().unwrap_or_else(PoisonError::into_inner).take());
         let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(Err(_)) = writer.map(std::thread::JoinHandle::join) {
             tracing::error!("the writer thread ended in a panic");
