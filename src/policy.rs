@@ -1,10 +1,12 @@
 //! Step 4 of the pipeline: policies narrow what the grants offer, in a sandbox, at a cost that nobody notices.
 //!
-//! In reading order: `chain.rs` asks the policies of one request one after another, and `effect.rs` says what each leaves; `answers.rs` knows what was
-//! answered before, and `verdicts.rs` what all of them said together; `modules.rs` keeps modules compiled and loads them; `sandbox.rs` runs them under every limit, in the engine of `engine.rs`, with the bounds of `guest.rs`;
-//! `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong. `workbench.rs` is the same
-//! engine for those who write policies, `shelf.rs` where it keeps what it compiled, `wasi.rs` what it lets them print with, and `grounds.rs` finds what an answer rests on. Nothing here names an HTTP type,
-//! and nothing here can widen a grant.
+//! In reading order: `chain.rs` asks the policies of one request one after another, and `effect.rs` says what each
+//! leaves; `answers.rs` knows what was answered before, and `verdicts.rs` what all of them said together; `modules.rs`
+//! keeps modules compiled and loads them; `sandbox.rs` runs them under every limit, in the engine of `engine.rs`, with
+//! the bounds of `guest.rs`; `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong.
+//! `workbench.rs` is the same engine for those who write policies, `shelf.rs` where it keeps what it compiled,
+//! `wasi.rs` what it lets them print with, and `grounds.rs` finds what an answer rests on. Nothing here names an HTTP
+//! type, and nothing here can widen a grant.
 
 pub mod abi;
 mod answers;

@@ -1,10 +1,11 @@
 //! Whether anything was committed since, for the price of a look at 48 bytes of memory.
 //!
 //! `PRAGMA data_version` answers the same, but takes and gives back two file locks to do it: 3.5 µs, a seventh of a
-//! token. Reading the file costs 0.7 µs more than looking at the memory that it is to SQLite. Every commit in WAL mode, by whichever process, rewrites the header of the wal-index, the `-shm` file
-//! (<https://sqlite.org/walformat.html>, section 2.1): it holds a count of transactions, the number of frames and the
-//! salts of the log. It is published last, so that a reader who sees the header of before would see the rows of before,
-//! and the file lives for as long as a connection is open.
+//! token. Reading the file costs 0.7 µs more than looking at the memory that it is to SQLite. Every commit in WAL mode,
+//! by whichever process, rewrites the header of the wal-index, the `-shm` file (<https://sqlite.org/walformat.html>,
+//! section 2.1): it holds a count of transactions, the number of frames and the salts of the log. It is published last,
+//! so that a reader who sees the header of before would see the rows of before, and the file lives for as long as a
+//! connection is open.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
