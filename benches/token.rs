@@ -33,6 +33,8 @@ mod machine;
 mod process;
 #[path = "token/report.rs"]
 mod report;
+#[path = "token/soak.rs"]
+mod soak;
 #[path = "token/subject.rs"]
 mod subject;
 #[path = "token/writes.rs"]
@@ -101,6 +103,10 @@ struct Args {
     /// What it is called
     #[arg(long, value_name = "NAME")]
     peer_name: Option<String>,
+    /// Loads grantd alone, for so long, and shows after each minute what it takes of memory, files and disk
+    #[arg(long, value_name = "MINUTES", conflicts_with_all = ["peer", "base", "seconds", "rounds", "json"])]
+    #[arg(value_parser = clap::value_parser!(u32).range(2..=10_000))]
+    soak: Option<u32>,
     /// Writes the result to FILE too, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -196,6 +202,9 @@ fn bench(args: &Args) -> Fallible<()> {
     let dir = tempfile::tempdir()?;
     let machine = machine::description();
 
+    if let Some(minutes) = args.soak {
+        return soak::bench(args, minutes, &runtime, &cores, dir.path());
+    }
     if args.ask == Ask::Writes {
         return writes::bench(args, &runtime, &cores, dir.path());
     }

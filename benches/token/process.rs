@@ -93,6 +93,11 @@ impl Server {
         kib.parse::<f64>().ok().map(|kib| kib / 1024.0)
     }
 
+    /// Files and sockets that it has open.
+    pub(crate) fn descriptors(&self) -> Option<usize> {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).ok().map(Iterator::count)
+    }
+
     /// CPU time of all its threads so far.
     pub(crate) fn cpu_seconds(&self) -> Option<f64> {
         cpu_seconds(&format!("/proc/{}", self.child.id()))
