@@ -208,21 +208,16 @@ CREATE INDEX policy_client ON policy (machine_to_machine_id) WHERE machine_to_ma
 CREATE INDEX policy_account ON policy (service_account_id) WHERE service_account_id IS NOT NULL;
 
 -- Why one token request ended as it did; its id is the `jti` of the token, if it issued one. No foreign keys: a
--- decision outlives what it is about. The columns are what lists filter by; `rest` is the other members, in JSON. A row
--- for every token: an index costs about 0.8 µs of it, so there is one; and IN (...), for which SQLite makes a table
--- each time, costs 1.4 µs.
+-- decision outlives what it is about. A row for every token, so it holds what is its own, and no more: an index costs about
+-- 0.8 µs of a token, so there is one; and IN (...), for which SQLite makes a table each time, costs 1.4 µs.
 CREATE TABLE decision (
-    seq                INTEGER PRIMARY KEY,
-    id                 TEXT NOT NULL UNIQUE CHECK (length(id) = 22),
-    at_ms              INTEGER NOT NULL,
-    outcome            TEXT NOT NULL CHECK (outcome = 'issued' OR outcome = 'refused' OR outcome = 'failed'),
-    error              TEXT,
-    client_id          TEXT,
-    service_account_id TEXT,
-    api_id             TEXT,
-    request_id         TEXT NOT NULL,
-    explanation        BLOB,
-    rest               TEXT NOT NULL
+    seq        INTEGER PRIMARY KEY,
+    id         TEXT NOT NULL UNIQUE CHECK (length(id) = 22),
+    at_ms      INTEGER NOT NULL,
+    outcome    TEXT NOT NULL CHECK (outcome = 'issued' OR outcome = 'refused' OR outcome = 'failed'),
+    client_id  TEXT,
+    request_id TEXT NOT NULL,
+    content    INTEGER NOT NULL
 ) STRICT;
 -- In blocks of 2,048 rows: clients come in any order, and what is added stays near the end, on a few pages of the index,
 -- instead of one page for each of them. With 100,000 clients that is a third of what their records cost.
@@ -230,8 +225,21 @@ CREATE INDEX decision_client ON decision (seq >> 11, client_id, seq);
 -- Denials are found among any number of tokens; a token pays nothing for it.
 CREATE INDEX decision_denied ON decision (outcome) WHERE outcome <> 'issued';
 
+-- What a decision says beside that: from request to request of a client it is mostly the same, and kept once for an hour of
+-- them. The columns are what lists filter by; `rest` is the other members, in JSON. `at_ms` is up to an hour behind the
+-- youngest decision that has it.
+CREATE TABLE decision_content (
+    number             INTEGER PRIMARY KEY,
+    at_ms              INTEGER NOT NULL,
+    error              TEXT,
+    service_account_id TEXT,
+    api_id             TEXT,
+    explanation        BLOB,
+    rest               TEXT NOT NULL
+) STRICT;
+
 -- What the policies of a request were given and said, known by its SHA-256: the same for as long as answers are
--- reused, and kept once for all decisions that rest on it. `at_ms` is up to an hour behind the youngest of them.
+-- reused, and kept once for all that rests on it. `at_ms` is no older than that of any content that does.
 CREATE TABLE decision_explanation (
     digest      BLOB PRIMARY KEY CHECK (length(digest) = 32),
     at_ms       INTEGER NOT NULL,

@@ -4,10 +4,11 @@
 //! the command line show it. On the wire it is one JSON object; in a database its
 //! parts lie apart, so that what many decisions share is kept once.
 
+mod content;
 mod explanation;
+mod known;
 mod outcomes;
 mod recorder;
-mod rest;
 mod strangers;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::store::ClientView;
 use crate::token::request::{TokenRequest, printable};
 use crate::token::resolve::Resolved;
 
+pub(crate) use content::Content;
 pub use explanation::Explanation;
 pub(crate) use recorder::Recorder;
 

@@ -44,6 +44,7 @@ pub mod decision;
 pub mod dev;
 pub mod doctor;
 mod error;
+mod exact;
 pub mod files;
 pub mod filter;
 mod forwarded;

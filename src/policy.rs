@@ -128,14 +128,13 @@ impl Policies {
         if !offer.has_policies() {
             return (Ok(offer.undiminished()), None);
         }
-        let chain = Chain::new(offer);
-        if let Some(heard) = chain.key(self).and_then(|key| self.verdicts.get(key.as_bytes())) {
+        if let Some(heard) = offer.key(self).and_then(|key| self.verdicts.get(key.as_bytes())) {
             let (outcome, explanation) = heard.again();
             self.answers.note_hits(explanation.steps.len());
             return (outcome, Some(explanation));
         }
         // Apart: a future is moved with all that it may come to hold, also where it never does.
-        let chain = match Box::pin(self.ask(chain)).await {
+        let chain = match Box::pin(self.ask(Chain::new(offer))).await {
             Ok(chain) => chain,
             Err(error) => return (Err(error), None),
         };

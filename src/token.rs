@@ -19,8 +19,7 @@ use crate::error::Result;
 use crate::model::caller::{Caller, RequestId};
 use crate::model::id::Id;
 use crate::policy::Offer;
-use crate::policy::abi::Circumstances;
-use crate::store::ClientView;
+use crate::policy::abi::{Circumstances, RemoteAddress};
 use crate::throttle::Place;
 use claims::Claims;
 use client_auth::Authenticated;
@@ -89,7 +88,12 @@ async fn decide_and_sign(
     decision.resolved(&resolved);
 
     // 4. Decide: policies may lower the ceiling, and never raise it.
-    let circumstances = circumstances(&client, caller, request.extensions);
+    let circumstances = Circumstances {
+        request_id: caller.request_id.clone(),
+        remote_address: caller.address.map(RemoteAddress::Ip),
+        user_agent: caller.user_agent.clone(),
+        parameters: request.extensions,
+    };
     let offer = Offer {
         client: Arc::clone(&client),
         auth_method: method,
@@ -121,17 +125,4 @@ async fn decide_and_sign(
     let expires_in_seconds = decided.lifetime_seconds;
     decision.issued(decided);
     Ok(Issued { access_token, expires_in_seconds, scope })
-}
-
-/// What policies may look at beside the client and the API: nothing where there is none to look.
-fn circumstances(client: &ClientView, caller: &Caller, parameters: Vec<(String, String)>) -> Circumstances {
-    if client.policies.is_empty() {
-        return Circumstances::default();
-    }
-    Circumstances {
-        request_id: caller.request_id.as_str().to_owned(),
-        remote_address: caller.address_text(),
-        user_agent: caller.user_agent.as_deref().map(str::to_owned),
-        parameters,
-    }
 }

@@ -18,7 +18,7 @@ use crate::error::{Error, Result, Violation};
 use crate::model::Record;
 use crate::model::api::Api;
 use crate::model::machine_to_machine::AuthMethod;
-use crate::policy::abi::{Circumstances, Input};
+use crate::policy::abi::{Circumstances, Input, RemoteAddress};
 use crate::policy::{FailureKind, Offer};
 use crate::store::{Candidate, ClientView, GrantView};
 use crate::token::request::TokenRequest;
@@ -274,7 +274,7 @@ impl Scale<'_> {
             lifetime_seconds: resolved.lifetime_seconds,
             now: self.at,
             circumstances: Circumstances {
-                remote_address: self.asked.remote_address.clone(),
+                remote_address: self.asked.remote_address.clone().map(RemoteAddress::Written),
                 ..Circumstances::default()
             },
         };

@@ -14,10 +14,11 @@ use crate::clock::Timestamp;
 use crate::decision::Effect;
 use crate::error::{Error, Result, Violation};
 use crate::model::Record;
+use crate::model::caller::RequestId;
 use crate::model::fields::{Fields, free_text, reference_name};
 use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::policy::{Policy, SETTINGS_BYTES_MAX};
-use crate::policy::abi::{Circumstances, Context, INPUTS_MAX, Input, Request};
+use crate::policy::abi::{Circumstances, Context, INPUTS_MAX, Input, RemoteAddress, Request};
 use crate::policy::{effect, given};
 use crate::store::ClientView;
 use crate::token::request::{PARAMETERS_MAX, TokenRequest};
@@ -106,9 +107,9 @@ impl Asked {
         let settings = fields.raw("settings").is_some();
         let settings_object = fields.free_object_of("settings", SETTINGS_BYTES_MAX);
         let mut circumstances = Circumstances {
-            request_id: fields.optional_text("requestId", free_text).unwrap_or_default(),
-            remote_address: fields.optional_text("remoteAddress", free_text),
-            user_agent: fields.optional_text("userAgent", free_text),
+            request_id: RequestId::Sent(fields.optional_text("requestId", free_text).unwrap_or_default().into()),
+            remote_address: fields.optional_text("remoteAddress", free_text).map(RemoteAddress::Written),
+            user_agent: fields.optional_text("userAgent", free_text).map(Into::into),
             parameters: Vec::new(),
         };
         circumstances.parameters = parameters(&mut fields);

@@ -1,15 +1,77 @@
-//! The members of a record that no list filters by: one JSON text for every token, so what says nothing new is left out of
-//! it, and put back when it is read.
+//! What a decision says beside who asked and when. From request to request it is mostly the same, so it is made, and kept in
+//! the database, once for all decisions that say it.
+
+use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::Decision;
+use super::{Asker, Decision, Explanation};
+use crate::clock::Timestamp;
+use crate::exact::Key;
+use crate::model::id::Id;
 use crate::model::machine_to_machine::AuthMethod;
 
+/// What is not in a record of what it tells of.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LeftOut {
+    /// Scopes of `requested`, since it was too long.
+    pub(crate) requested: u64,
+    /// Refusals of strangers before this one that were not recorded.
+    pub(crate) refusals: u64,
+}
+
+/// What decisions say.
+#[derive(Debug)]
+pub(crate) struct Content {
+    /// When one first said it.
+    pub(crate) at: Timestamp,
+    pub(crate) error: Option<String>,
+    pub(crate) account_id: Option<Id>,
+    pub(crate) api_id: Option<Id>,
+    pub(crate) explanation: Option<Arc<Explanation>>,
+    /// The members that no list filters by, in JSON.
+    pub(crate) rest: String,
+}
+
 impl Decision {
-    /// The members that no list filters by, in JSON. Beside them stand the columns, and the members of the explanation.
-    pub(crate) fn rest_text(&self, requested_left_out: u64, left_out: u64) -> String {
+    /// What tells this decision's content from every other: all that [`Decision::content`] is made from.
+    pub(crate) fn content_key<'a>(&self, left_out: LeftOut, key: &'a mut Key) -> &'a [u8] {
+        let Self { error, reason, requested, granted, issued, auth_method, explanation, .. } = self;
+        key.clear().optional(self.account_id().map(Id::as_str), Key::text);
+        key.optional(self.api_id.as_ref().map(Id::as_str), Key::text);
+        key.optional(error.as_deref(), Key::text).optional(reason.as_deref(), Key::text);
+        key.texts(requested).optional(granted.as_deref(), Key::texts).optional(issued.as_deref(), Key::texts);
+        key.optional(auth_method.map(AuthMethod::as_str), Key::text);
+        for seconds in [self.lifetime_seconds, self.offered_ttl_seconds] {
+            key.optional(seconds, |key, seconds| key.fixed(seconds.to_le_bytes()));
+        }
+        key.optional(explanation.as_ref(), |key, explanation| key.fixed(explanation.kept().digest));
+        key.fixed(left_out.requested.to_le_bytes()).fixed(left_out.refusals.to_le_bytes());
+        key.as_bytes()
+    }
+
+    /// What it says.
+    pub(crate) fn content(&self, left_out: LeftOut) -> Content {
+        Content {
+            at: self.at,
+            error: self.error.clone(),
+            account_id: self.account_id().cloned(),
+            api_id: self.api_id.clone(),
+            explanation: self.explanation.clone(),
+            rest: self.rest_text(left_out),
+        }
+    }
+
+    fn account_id(&self) -> Option<&Id> {
+        match &self.by {
+            Asker::Stranger(_) => None,
+            Asker::Client(client) => Some(&client.account_id),
+        }
+    }
+
+    /// What says nothing new is left out.
+    fn rest_text(&self, left_out: LeftOut) -> String {
         let rest = Rest {
             reason: self.reason.as_deref(),
             requested: &self.requested,
@@ -18,14 +80,14 @@ impl Decision {
             lifetime_seconds: self.lifetime_seconds,
             auth_method: self.auth_method.map(AuthMethod::as_str),
             offered_ttl_seconds: self.offered_ttl_seconds,
-            requested_left_out,
-            left_out,
+            requested_left_out: left_out.requested,
+            left_out: left_out.refusals,
         };
         // Texts and numbers always have a JSON form.
         serde_json::to_string(&rest).unwrap_or_default()
     }
 
-    /// Puts back what [`Decision::rest_text`] left out.
+    /// Puts back what the `rest` of a content leaves out.
     pub(crate) fn complete(rest: &mut Map<String, Value>) {
         rest.entry("reason").or_insert(Value::Null);
         for (name, same_as) in [("granted", "requested"), ("issued", "granted")] {
@@ -55,10 +117,8 @@ struct Rest<'a> {
     auth_method: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offered_ttl_seconds: Option<i64>,
-    /// Scopes of `requested` that are not in it, since it was too long.
     #[serde(skip_serializing_if = "is_zero")]
     requested_left_out: u64,
-    /// Refusals of strangers before this one that were not recorded.
     #[serde(skip_serializing_if = "is_zero")]
     left_out: u64,
 }
@@ -82,7 +142,7 @@ mod tests {
             Decision::begin(Id::parse(&"1".repeat(22)).unwrap(), Timestamp::from_ms(0), RequestId::default());
         decision.requested = scopes(&["a", "b"]);
         let read = |decision: &Decision| {
-            let mut rest = serde_json::from_str(&decision.rest_text(0, 0)).unwrap();
+            let mut rest = serde_json::from_str(&decision.rest_text(LeftOut::default())).unwrap();
             Decision::complete(&mut rest);
             let list = |name: &str| serde_json::from_value::<Vec<String>>(rest[name].clone()).unwrap();
             assert!(rest.contains_key("reason"));

@@ -3,21 +3,21 @@
 //! A request pays for a push into a vector. What does not fit is dropped and counted, and never slows a token; with
 //! `decisions.durable` the answer waits for the commit that holds its record, and fails without it.
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use super::content::LeftOut;
+use super::known::{Known, Number};
 use super::outcomes::Outcomes;
 use super::strangers::Allowance;
-use super::{Asker, Decision, Explanation};
-use crate::clock::Timestamp;
+use super::{Asker, Decision};
 use crate::config::DecisionsConfig;
 use crate::error::{Error, Result};
-use crate::secret::Hash;
-use crate::store::{EXPLANATION_GRAIN_MS, NewDecision, NewExplanation, Store};
+use crate::exact::Key;
+use crate::store::{NewContent, NewDecision, Store};
 
 /// Records that may wait for the disk, about 1 KiB each.
 const WAITING_MAX: usize = 20_000;
@@ -30,10 +30,10 @@ const GATHER: Duration = Duration::from_millis(80);
 /// Tries to write a batch, and the pause between them.
 const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(200);
-/// Explanations that are remembered as written: 40 bytes each. Beyond that they are written again.
-const EXPLAINED_MAX: usize = 20_000;
 /// Requested scopes that the record of a request without policies keeps.
 const REQUESTED_KEPT_MAX: usize = 20;
+/// What tells one content from another is mostly no longer.
+const KEY_BYTES_TYPICAL: usize = 512;
 /// In one batch, how often a stranger's client is looked up.
 const LOOKUPS_MAX: usize = 100;
 
@@ -83,10 +83,11 @@ impl Recorder {
         let shared =
             Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), counters: Counters::default() });
         let gather = if config.durable { Duration::ZERO } else { GATHER };
+        let known = Known::after(store.decision_content_last()?);
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("grantd-recorder".to_owned())
-            .spawn(move || Writer::new(&theirs, &store).run(gather))
+            .spawn(move || Writer::new(&theirs, &store, known).run(gather))
             .map_err(|error| Error::Setup(format!("the thread that records decisions cannot start: {error}")))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)), durable: config.durable })
     }
@@ -195,9 +196,6 @@ impl Shared {
     }
 }
 
-/// Explanations on their way, each with the time of a decision that rests on it.
-type Explanations = HashMap<Hash, (Timestamp, Arc<Explanation>)>;
-
 /// The thread's own.
 struct Writer<'a> {
     shared: &'a Shared,
@@ -205,14 +203,14 @@ struct Writer<'a> {
     /// Strangers that name no client of this server, and those that name one without proving to be it.
     unknown: Allowance,
     known: Allowance,
-    /// Explanations that are in the database, each with the time that it has there.
-    explained: HashMap<Hash, Timestamp>,
+    contents: Known,
+    key: Key,
 }
 
 impl<'a> Writer<'a> {
-    fn new(shared: &'a Shared, store: &'a Store) -> Self {
-        let (unknown, known) = (Allowance::default(), Allowance::default());
-        Self { shared, store, unknown, known, explained: HashMap::new() }
+    fn new(shared: &'a Shared, store: &'a Store, contents: Known) -> Self {
+        let key = Key::with_capacity(KEY_BYTES_TYPICAL);
+        Self { shared, store, unknown: Allowance::default(), known: Allowance::default(), contents, key }
     }
 
     fn run(mut self, gather: Duration) {
@@ -234,32 +232,20 @@ impl<'a> Writer<'a> {
 
     fn write(&mut self, waiting: Vec<Waiting>) {
         let mut rows = Vec::with_capacity(waiting.len());
-        let mut explanations = HashMap::new();
+        let mut contents = Vec::new();
         let mut waiters = Vec::new();
         let mut lookups = LOOKUPS_MAX;
         for Waiting { decision, done } in waiting {
             match self.room_for(&decision, &mut lookups) {
-                Some(left_out) => {
-                    if let Some(explanation) = &decision.explanation {
-                        let digest = explanation.kept().digest;
-                        let known = self.explained.get(&digest);
-                        if known.is_none_or(|at| decision.at.since_ms(*at) >= EXPLANATION_GRAIN_MS) {
-                            explanations.insert(digest, (decision.at, Arc::clone(explanation)));
-                        }
-                    }
-                    rows.push(row_of(decision, left_out));
-                }
+                Some(left_out) => rows.push(self.row_of(decision, left_out, &mut contents)),
                 None => _ = self.shared.counters.left_out.fetch_add(1, Ordering::Relaxed),
             }
             waiters.extend(done);
         }
         let count = rows.len() as u64;
-        let written = rows.is_empty() || self.insert(&rows, &explanations);
-        if written {
-            if self.explained.len() + explanations.len() > EXPLAINED_MAX {
-                self.explained.clear();
-            }
-            self.explained.extend(explanations.iter().map(|(digest, (at, _))| (*digest, *at)));
+        let written = rows.is_empty() || self.insert(&rows, &contents);
+        if !written {
+            self.contents.forget();
         }
         let counters = &self.shared.counters;
         if written { &counters.written } else { &counters.lost }.fetch_add(count, Ordering::Relaxed);
@@ -290,16 +276,29 @@ impl<'a> Writer<'a> {
         left_out
     }
 
-    fn insert(&self, rows: &[NewDecision], explanations: &Explanations) -> bool {
-        let explanations: Vec<NewExplanation<'_>> = explanations
-            .values()
-            .map(|(at, explanation)| {
-                let kept = explanation.kept();
-                NewExplanation { digest: kept.digest, at: *at, policies: &kept.policies, text: &kept.text }
-            })
-            .collect();
+    /// The decision's row; what it says goes to `contents` where the database does not have it.
+    fn row_of(&mut self, mut decision: Box<Decision>, refusals: u64, contents: &mut Vec<NewContent>) -> NewDecision {
+        // Where no policy was asked, nothing needs the whole list: a client can fill a body with it.
+        let kept_max = if decision.explanation.is_none() { REQUESTED_KEPT_MAX } else { usize::MAX };
+        let requested = decision.requested.len().saturating_sub(kept_max);
+        if requested > 0 {
+            decision.spell_out();
+            decision.requested.truncate(kept_max);
+        }
+        let left_out = LeftOut { requested: requested as u64, refusals };
+        let content = match self.contents.number(decision.content_key(left_out, &mut self.key), decision.at) {
+            Number::Known(number) => number,
+            Number::New(number) => {
+                contents.push(NewContent { number, content: decision.content(left_out) });
+                number
+            }
+        };
+        NewDecision { decision, content }
+    }
+
+    fn insert(&self, rows: &[NewDecision], contents: &[NewContent]) -> bool {
         for attempt in 1..=TRIES {
-            match self.store.decision_insert_all(rows, &explanations) {
+            match self.store.decision_insert_all(rows, contents) {
                 Ok(()) => return true,
                 Err(error) if attempt == TRIES => {
                     let cause = error.cause().unwrap_or_default();
@@ -317,15 +316,4 @@ impl Drop for Writer<'_> {
     fn drop(&mut self) {
         *self.shared.lock() = Queue { closed: true, ..Queue::default() };
     }
-}
-
-fn row_of(mut decision: Box<Decision>, left_out: u64) -> NewDecision {
-    // No policy was asked, so nothing needs the whole list: a client can fill a body with it.
-    let unnamed =
-        if decision.explanation.is_none() { decision.requested.len().saturating_sub(REQUESTED_KEPT_MAX) } else { 0 };
-    if unnamed > 0 {
-        decision.spell_out();
-        decision.requested.truncate(decision.requested.len() - unnamed);
-    }
-    NewDecision { decision, requested_left_out: unnamed as u64, left_out }
 }

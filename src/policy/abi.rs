@@ -16,7 +16,7 @@ pub(super) mod bindings {
     wasmtime::component::bindgen!({ path: "policies/wit", world: "policy" });
 }
 use bindings::grantd::policy::types as wit;
-pub use inputs::{Circumstances, Context, Input, Instant, TimeStep, is_credential};
+pub use inputs::{Circumstances, Context, Input, Instant, RemoteAddress, TimeStep, is_credential};
 
 /// Largest `claims` of one permit, in bytes of JSON text.
 pub const CLAIMS_BYTES_MAX: usize = 4 * 1024;

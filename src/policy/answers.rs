@@ -12,12 +12,15 @@ use quick_cache::{DefaultHashBuilder, Lifecycle, Weighter};
 
 use super::abi::{Context, Decision};
 use crate::config::PoliciesConfig;
+use crate::exact::Key;
 use crate::secret::Hash;
 
 /// What one entry takes beside its key and its decision's texts.
 const ENTRY_BYTES: u64 = 200;
 /// Entries are about this large, which sizes the table.
 const ENTRY_BYTES_TYPICAL: u64 = 800;
+/// Most keys are no longer.
+const KEY_BYTES_TYPICAL: usize = 512;
 
 /// What a policy is asked, by what makes it different from every other question.
 pub(super) struct Question<'a> {
@@ -35,67 +38,27 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// The key: every part with its length, so that no two questions have one key.
+    /// The key: no other question has it.
     pub(super) fn key(&self) -> Box<[u8]> {
-        let mut key = Key::new();
+        let mut key = Key::with_capacity(KEY_BYTES_TYPICAL);
         key.text(self.module_digest).text(self.settings_digest).text(self.auth_method);
-        key.bytes(self.subject).bytes(self.api);
+        key.fixed(*self.subject).fixed(*self.api);
         key.texts(self.requested).texts(self.offered).number(self.ttl_seconds);
-        key.context(self.context);
+        add_context(&mut key, self.context);
         key.finish()
     }
 }
 
-/// A key under construction.
-pub(super) struct Key(Vec<u8>);
-
-impl Key {
-    pub(super) fn new() -> Self {
-        Self(Vec::with_capacity(512))
+/// Adds the inputs that a policy was given.
+pub(super) fn add_context(key: &mut Key, context: &Context) {
+    // The hour, the minute and the weekday follow from it.
+    key.optional(context.time, |key, time| key.number(time.unix_seconds));
+    for known in [&context.request_id, &context.remote_address, &context.user_agent] {
+        key.optional(known.as_deref(), Key::text);
     }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    pub(super) fn finish(self) -> Box<[u8]> {
-        self.0.into_boxed_slice()
-    }
-
-    pub(super) fn number(&mut self, number: u32) -> &mut Self {
-        self.0.extend_from_slice(&number.to_le_bytes());
-        self
-    }
-
-    pub(super) fn context(&mut self, context: &Context) -> &mut Self {
-        match context.time {
-            None => self.number(0),
-            // The hour, the minute and the weekday follow from it.
-            Some(time) => self.number(1).number(time.unix_seconds),
-        };
-        for known in [&context.request_id, &context.remote_address, &context.user_agent] {
-            match known {
-                None => self.number(0),
-                Some(text) => self.number(1).text(text),
-            };
-        }
-        self.number(u32::try_from(context.parameters.len()).unwrap_or(u32::MAX));
-        context.parameters.iter().fold(self, |key, (name, value)| key.text(name).text(value))
-    }
-
-    pub(super) fn bytes(&mut self, bytes: &[u8]) -> &mut Self {
-        self.number(u32::try_from(bytes.len()).unwrap_or(u32::MAX));
-        self.0.extend_from_slice(bytes);
-        self
-    }
-
-    pub(super) fn text(&mut self, text: &str) -> &mut Self {
-        self.bytes(text.as_bytes())
-    }
-
-    pub(super) fn texts(&mut self, texts: &[String]) -> &mut Self {
-        self.number(u32::try_from(texts.len()).unwrap_or(u32::MAX));
-        texts.iter().fold(self, |key, text| key.text(text))
+    key.number(u32::try_from(context.parameters.len()).unwrap_or(u32::MAX));
+    for (name, value) in &context.parameters {
+        key.text(name).text(value);
     }
 }
 

@@ -9,19 +9,22 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::abi::{self, Circumstances, Context, Decision, Denial};
-use super::answers::{Answer, Key, Question};
+use super::answers::{Answer, Question, add_context};
 use super::effect::{Left, Stop, effect};
 use super::failure::{Failure, FailureKind};
 use super::{Decided, Policies};
 use crate::clock::Timestamp;
 use crate::decision::{Effect, Explanation, Given, Step};
 use crate::error::{Error, OAuthCode, Result};
+use crate::exact::Key;
 use crate::model::machine_to_machine::AuthMethod;
 use crate::model::policy::Mode;
 use crate::store::{ApiView, ClientView, PolicyView};
 
 /// After so much of them, further calls of one request are made where they may block, brief as they may be.
 const BRIEF_MICROS_MAX: u64 = 1000;
+/// The keys of most requests are no longer.
+const KEY_BYTES_TYPICAL: usize = 512;
 /// The one grant type there is.
 const GRANT_TYPE: &str = "client_credentials";
 
@@ -56,6 +59,21 @@ impl Offer {
     /// Whether any policy applies.
     pub(super) fn has_policies(&self) -> bool {
         self.applying().next().is_some()
+    }
+
+    /// What makes this request's questions different from every other's, all together; `None` while a module is not
+    /// loaded, since only it knows what it looks at.
+    pub(super) fn key(&self, policies: &Policies) -> Option<Key> {
+        let mut key = Key::with_capacity(KEY_BYTES_TYPICAL);
+        key.fixed(self.client.digest).fixed(self.api.digest).text(self.auth_method.as_str());
+        key.texts(&self.requested).texts(&self.scopes).fixed(self.lifetime_seconds.to_le_bytes());
+        for policy in self.applying() {
+            let loaded = policies.modules.at_hand(&policy.module_digest)?.ok()?;
+            // A policy's revision counts everything about it, its module and its settings too.
+            key.text(policy.id.as_str()).fixed(policy.revision.to_le_bytes());
+            add_context(&mut key, &Context::restricted_to(&loaded.manifest.inputs, self.now, &self.circumstances));
+        }
+        Some(key)
     }
 
     /// All of it: what no policy lowers.
@@ -127,21 +145,9 @@ impl Chain {
         Self { apart: true, ..Self::new(offer) }
     }
 
-    /// What makes this request's questions different from every other's, all together; `None` while a module is not
-    /// loaded, since only it knows what it looks at.
+    /// As [`Offer::key`].
     pub(super) fn key(&self, policies: &Policies) -> Option<Key> {
-        let offer = &self.offer;
-        let mut key = Key::new();
-        key.bytes(&offer.client.digest).bytes(&offer.api.digest).text(offer.auth_method.as_str());
-        key.texts(&offer.requested).texts(&offer.scopes);
-        key.bytes(&offer.lifetime_seconds.to_le_bytes());
-        for policy in offer.applying() {
-            let loaded = policies.modules.at_hand(&policy.module_digest)?.ok()?;
-            // A policy's revision counts everything about it, its module and its settings too.
-            key.text(policy.id.as_str()).bytes(&policy.revision.to_le_bytes());
-            key.context(&Context::restricted_to(&loaded.manifest.inputs, offer.now, &offer.circumstances));
-        }
-        Some(key)
+        self.offer.key(policies)
     }
 
     /// The outcome, and what every policy that was asked had to do with it.

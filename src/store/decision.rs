@@ -1,7 +1,8 @@
 //! How decisions are kept: written in batches behind the requests they tell of, listed, pruned from their oldest end.
 //!
 //! Rows are only ever added at one end and removed at the other, so `seq` has no gaps: an unfiltered list counts and
-//! turns pages by arithmetic, at a million rows as at ten. What a record says is `decision.rs`'s business.
+//! turns pages by arithmetic, at a million rows as at ten. What many records say alike lies apart, once: then a row is short,
+//! and a record costs a token little. What it is that a record says is `decision.rs`'s business.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -14,11 +15,10 @@ use super::list::{Attribute, Kind, Listing, Statements};
 use super::reach::{By, Reach, Source};
 use super::{Store, plain_error};
 use crate::clock::Timestamp;
-use crate::decision::{Asker, Decision};
+use crate::decision::{Asker, Content, Decision};
 use crate::error::{Error, Result};
 use crate::filter::{Filter, Literal, Op};
 use crate::model::caller::RequestId;
-use crate::secret::Hash;
 
 /// What stands for the id of a request that is the decision's own: most have just that.
 const SAME_ID: Parameter = Parameter::Word("");
@@ -27,22 +27,24 @@ const ISSUED: &str = "issued";
 /// Rows that one step of pruning removes: a few milliseconds of the writer's time.
 const PRUNED_AT_ONCE_MAX: i64 = 1000;
 
-const INSERT: &str = "INSERT INTO decision (id, at_ms, outcome, error, client_id, service_account_id, api_id, \
-    request_id, explanation, rest) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const ANOTHER_ROW: &str = ", (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
-const ROW_VALUES: usize = 10;
+const INSERT: &str =
+    "INSERT INTO decision (id, at_ms, outcome, client_id, request_id, content) VALUES (?, ?, ?, ?, ?, ?)";
+const ANOTHER_ROW: &str = ", (?, ?, ?, ?, ?, ?)";
+const ROW_VALUES: usize = 6;
 /// Rows that one statement inserts: SQLite finds its place in an index once for all of them, a fifth of what they cost.
 const ROWS_AT_ONCE: usize = 32;
 /// Runs of one such statement whose values lie in one piece of memory: in a larger one, each page of it is new.
 const RUNS_AT_ONCE: usize = 8;
 static INSERT_MANY: LazyLock<String> = LazyLock::new(|| [INSERT, &ANOTHER_ROW.repeat(ROWS_AT_ONCE - 1)].concat());
+const INSERT_CONTENT: &str = "INSERT INTO decision_content (number, at_ms, error, service_account_id, api_id, \
+    explanation, rest) VALUES (?, ?, ?, ?, ?, ?, ?)";
 /// Written again, an explanation is only younger: it is kept for as long as a decision may rest on it.
 const INSERT_EXPLANATION: &str = "INSERT INTO decision_explanation (digest, at_ms, policies, explanation) \
     VALUES (?1, ?2, ?3, ?4) ON CONFLICT (digest) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)";
 /// A subselect, so that rows before the page are passed over without reading their explanations.
-const SELECT: &str = "SELECT t.id, t.at_ms, t.outcome, t.error, t.client_id, t.service_account_id, t.api_id, \
-    iif(t.request_id = '', t.id, t.request_id), t.rest, (SELECT explanation FROM decision_explanation WHERE digest = t.explanation) \
-    FROM decision AS t";
+const SELECT: &str = "SELECT t.id, t.at_ms, t.outcome, c.error, t.client_id, c.service_account_id, c.api_id, \
+    iif(t.request_id = '', t.id, t.request_id), c.rest, (SELECT explanation FROM decision_explanation WHERE digest = c.explanation) \
+    FROM decision AS t LEFT JOIN decision_content AS c ON c.number = t.content";
 
 /// Those of one client, through the blocks of their index: from the newest to the oldest, and in each the newest first, by way
 /// of JSON. An index with the newest first would need none, and takes a third more to write: what comes to the front of a full
@@ -71,7 +73,8 @@ fn one_client(filter: &Filter) -> Option<&str> {
 }
 
 pub(crate) static DECISIONS: Listing = Listing {
-    from: " FROM decision AS t",
+    // Left: where no condition looks at what it says, SQLite does not look for it.
+    from: " FROM decision AS t LEFT JOIN decision_content AS c ON c.number = t.content",
     select: SELECT,
     key: "t.seq",
     attributes: &[
@@ -80,15 +83,15 @@ pub(crate) static DECISIONS: Listing = Listing {
         Attribute { name: "jti", expr: "t.id", kind: Kind::Exact },
         Attribute { name: "at", expr: "t.at_ms", kind: Kind::Time },
         Attribute { name: "outcome", expr: "t.outcome", kind: Kind::Exact },
-        Attribute { name: "error", expr: "t.error", kind: Kind::Exact },
+        Attribute { name: "error", expr: "c.error", kind: Kind::Exact },
         Attribute { name: "clientId", expr: "t.client_id", kind: Kind::Exact },
-        Attribute { name: "serviceAccountId", expr: "t.service_account_id", kind: Kind::Exact },
-        Attribute { name: "apiId", expr: "t.api_id", kind: Kind::Exact },
+        Attribute { name: "serviceAccountId", expr: "c.service_account_id", kind: Kind::Exact },
+        Attribute { name: "apiId", expr: "c.api_id", kind: Kind::Exact },
         Attribute { name: "requestId", expr: "iif(t.request_id = '', t.id, t.request_id)", kind: Kind::Exact },
         Attribute {
             name: "steps",
             // Explanations are far fewer than the decisions that rest on them: they are looked through once.
-            expr: "t.explanation IN (SELECT e.digest FROM decision_explanation AS e, json_each(e.policies) AS s WHERE 1",
+            expr: "c.explanation IN (SELECT e.digest FROM decision_explanation AS e, json_each(e.policies) AS s WHERE 1",
             kind: Kind::Many(&[Attribute { name: "policyId", expr: "s.value", kind: Kind::Exact }]),
         },
     ],
@@ -123,19 +126,17 @@ pub(crate) static DECISIONS: Listing = Listing {
 #[derive(Debug)]
 pub(crate) struct NewDecision {
     pub(crate) decision: Box<Decision>,
-    /// Requested scopes that are no longer in it, since they were too many.
-    pub(crate) requested_left_out: u64,
-    /// Refusals of strangers before this one that are not recorded.
-    pub(crate) left_out: u64,
+    /// The number of what it says.
+    pub(crate) content: i64,
 }
 
 impl NewDecision {
     /// The values of [`INSERT`].
     fn values(&self) -> [Parameter; ROW_VALUES] {
         let decision = &*self.decision;
-        let (client_id, account_id) = match &decision.by {
-            Asker::Stranger(claimed) => (claimed.as_deref(), None),
-            Asker::Client(client) => (Some(client.client_id.as_str()), Some(&client.account_id)),
+        let client_id = match &decision.by {
+            Asker::Stranger(claimed) => claimed.as_deref(),
+            Asker::Client(client) => Some(client.client_id.as_str()),
         };
         let request_id = match &decision.request_id {
             RequestId::Own(id) if *id == decision.id => SAME_ID,
@@ -145,30 +146,38 @@ impl NewDecision {
             (&decision.id).into(),
             decision.at.into(),
             Parameter::Word(decision.outcome.as_str()),
-            decision.error.as_deref().into(),
             client_id.into(),
-            account_id.into(),
-            decision.api_id.as_ref().into(),
             request_id,
-            decision.explanation.as_ref().map(|explanation| explanation.kept().digest.to_vec()).into(),
-            decision.rest_text(self.requested_left_out, self.left_out).into(),
+            self.content.into(),
         ]
     }
 }
 
-/// An explanation that decisions rest on, as it is kept.
-pub(crate) struct NewExplanation<'a> {
-    pub(crate) digest: Hash,
-    /// When a decision last rested on it, or up to an hour before that.
-    pub(crate) at: Timestamp,
-    /// The ids of the policies that were asked, as a JSON array.
-    pub(crate) policies: &'a str,
-    /// JSON.
-    pub(crate) text: &'a str,
+/// What decisions say that are on their way.
+pub(crate) struct NewContent {
+    /// Greater than those of all before it.
+    pub(crate) number: i64,
+    pub(crate) content: Content,
 }
 
-/// How far the time of an explanation may lie behind the youngest decision that rests on it.
-pub(crate) const EXPLANATION_GRAIN_MS: i64 = 3_600_000;
+impl NewContent {
+    /// The values of [`INSERT_CONTENT`].
+    fn values(&self) -> Vec<Parameter> {
+        let content = &self.content;
+        params![
+            self.number,
+            content.at,
+            content.error.as_deref(),
+            content.account_id.as_ref(),
+            content.api_id.as_ref(),
+            content.explanation.as_ref().map(|explanation| explanation.kept().digest.to_vec()),
+            content.rest.as_str(),
+        ]
+    }
+}
+
+/// How far the time of a content may lie behind the youngest decision that says it.
+pub(crate) const CONTENT_GRAIN_MS: i64 = 3_600_000;
 
 /// How long the hourly counts are kept.
 const TALLY_KEPT_MS: i64 = 400 * 86_400_000;
@@ -235,15 +244,18 @@ pub(super) fn record_from_row(row: &Row) -> Result<Map<String, Value>, EngineErr
 }
 
 impl Store {
-    /// Writes decisions, all in one commit, and waits for it. They tell of the past only, so they have no audit commit.
-    pub(crate) fn decision_insert_all(
-        &self,
-        decisions: &[NewDecision],
-        explanations: &[NewExplanation<'_>],
-    ) -> Result<()> {
+    /// Writes decisions and what is new of what they say, all in one commit, and waits for it. They tell of the past only, so
+    /// they have no audit commit.
+    pub(crate) fn decision_insert_all(&self, decisions: &[NewDecision], contents: &[NewContent]) -> Result<()> {
         let mut batch = tallies(decisions);
-        for NewExplanation { digest, at, policies, text } in explanations {
-            batch.push(Statement::new(INSERT_EXPLANATION, params![digest.to_vec(), *at, *policies, *text]));
+        for NewContent { content, .. } in contents {
+            if let Some(kept) = content.explanation.as_ref().map(|explanation| explanation.kept()) {
+                let params = params![kept.digest.to_vec(), content.at, kept.policies.as_str(), kept.text.as_str()];
+                batch.push(Statement::new(INSERT_EXPLANATION, params));
+            }
+        }
+        if !contents.is_empty() {
+            batch.push(Statement::new(INSERT_CONTENT, contents.iter().flat_map(NewContent::values).collect()));
         }
         let (many, few) = decisions.split_at(decisions.len() - decisions.len() % ROWS_AT_ONCE);
         for decisions in many.chunks(ROWS_AT_ONCE * RUNS_AT_ONCE) {
@@ -253,6 +265,13 @@ impl Store {
             batch.push(Statement::new(INSERT, values_of(few)));
         }
         self.write(batch).map_err(plain_error)
+    }
+
+    /// The greatest number of a content that there ever was among those kept; 0 while there is none.
+    pub(crate) fn decision_content_last(&self) -> Result<i64> {
+        const LAST: &str = "SELECT COALESCE(max(number), 0) FROM decision_content";
+        let row = self.read_one(&Statement::new(LAST, Vec::new()))?;
+        row.map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)
     }
 
     /// The record of the decision with this id, which is also the `jti` of the token that it issued.
@@ -330,7 +349,10 @@ impl Store {
             (SELECT max(seq) FROM decision) AS high) SELECT low, max(high - ?2 + 1, \
             COALESCE((SELECT min(seq) FROM decision WHERE seq < low + ?3 AND at_ms >= ?1), low + ?3)) FROM edge";
         const DELETE: &str = "DELETE FROM decision WHERE seq < ?1";
-        // Those on which not even the oldest decision that is left can rest.
+        // What not even the oldest decision that is left can say: contents are numbered in the order of their times.
+        const DELETE_CONTENTS: &str = "DELETE FROM decision_content \
+            WHERE number < (SELECT min(number) + ?2 FROM decision_content) \
+            AND at_ms < (SELECT at_ms FROM decision ORDER BY seq LIMIT 1) - ?1";
         const DELETE_EXPLANATIONS: &str = "DELETE FROM decision_explanation WHERE digest IN (SELECT digest \
             FROM decision_explanation WHERE at_ms < (SELECT at_ms FROM decision ORDER BY seq LIMIT 1) - ?1 \
             ORDER BY at_ms LIMIT ?2)";
@@ -347,7 +369,8 @@ impl Store {
         let step_end = first_kept.min(low + PRUNED_AT_ONCE_MAX);
         let batch = vec![
             Statement::new(DELETE, params![step_end]),
-            Statement::new(DELETE_EXPLANATIONS, params![EXPLANATION_GRAIN_MS, PRUNED_AT_ONCE_MAX]),
+            Statement::new(DELETE_CONTENTS, params![CONTENT_GRAIN_MS, PRUNED_AT_ONCE_MAX]),
+            Statement::new(DELETE_EXPLANATIONS, params![CONTENT_GRAIN_MS, PRUNED_AT_ONCE_MAX]),
             Statement::new(DELETE_TALLIES, params![keep_after.ms() - TALLY_KEPT_MS]),
         ];
         self.write(batch).map_err(plain_error)?;
@@ -374,8 +397,8 @@ mod tests {
         assert_eq!(found("c1", -1), (vec![], 0), "nothing is recorded yet");
         // Three blocks and a bit, of which the first is pruned to its middle. One client has few, and one nearly all.
         let fill = "WITH RECURSIVE n (i) AS (SELECT 1000 UNION ALL SELECT i + 1 FROM n WHERE i < 7000) \
-            INSERT INTO decision (seq, id, at_ms, outcome, client_id, request_id, rest) \
-            SELECT i, printf('%022d', i), i, 'issued', iif(i % 1500 = 0, 'c1', 'c2'), '', '{}' FROM n";
+            INSERT INTO decision (seq, id, at_ms, outcome, client_id, request_id, content) \
+            SELECT i, printf('%022d', i), i, 'issued', iif(i % 1500 = 0, 'c1', 'c2'), '', 1 FROM n";
         database.execute_batch(fill).unwrap();
         assert_eq!(found("c1", -1), (vec![6000, 4500, 3000, 1500], 4));
         assert_eq!(found("c1", 3), (vec![6000, 4500, 3000], 3));

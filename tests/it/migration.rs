@@ -20,6 +20,7 @@ const PAST: &[&str] = &[
     include_str!("schema/7.sql"),
     include_str!("schema/8.sql"),
     include_str!("schema/9.sql"),
+    include_str!("schema/10.sql"),
 ];
 
 /// A database as it was made by the grantd of that version.

@@ -1,9 +1,14 @@
 //! The inputs that change from request to request: a policy gets those that its manifest lists.
 
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{CODE_CHARS_MAX, wit};
 use crate::clock::Timestamp;
+use crate::model::caller::RequestId;
 
 /// Parameters that carry credentials: no policy sees them.
 const CREDENTIAL_PARAMETERS: &[&str] = &["client_secret", "client_assertion", "assertion", "subject_token", "code"];
@@ -94,9 +99,9 @@ impl Context {
         for input in inputs {
             match input {
                 Input::Time(step) => context.time = Some(Instant::at(now, *step)),
-                Input::RequestId => context.request_id = Some(known.request_id.clone()),
-                Input::RemoteAddress => context.remote_address.clone_from(&known.remote_address),
-                Input::UserAgent => context.user_agent.clone_from(&known.user_agent),
+                Input::RequestId => context.request_id = Some(known.request_id.as_str().to_owned()),
+                Input::RemoteAddress => context.remote_address = known.remote_address.as_ref().map(ToString::to_string),
+                Input::UserAgent => context.user_agent = known.user_agent.as_deref().map(str::to_owned),
                 Input::Parameter(name) => {
                     let sent = known.parameters.iter().find(|(sent, _)| sent == name);
                     context.parameters.extend(sent.cloned());
@@ -134,17 +139,36 @@ impl Context {
     }
 }
 
-/// What is known of a token request beside its parameters' meaning: where the changing inputs come from.
+/// What is known of a token request beside its parameters' meaning: where the changing inputs come from. Cheap to have, as long
+/// as no policy looks at it.
 #[derive(Clone, Debug, Default)]
 pub struct Circumstances {
     /// The `X-Request-Id`, sent or given.
-    pub request_id: String,
-    /// The caller's IP address.
-    pub remote_address: Option<String>,
+    pub request_id: RequestId,
+    /// Where the caller is.
+    pub remote_address: Option<RemoteAddress>,
     /// The caller's `User-Agent`, bounded.
-    pub user_agent: Option<String>,
+    pub user_agent: Option<Arc<str>>,
     /// The parameters of the request but for its credentials.
     pub parameters: Vec<(String, String)>,
+}
+
+/// The caller's IP address.
+#[derive(Clone, Debug)]
+pub enum RemoteAddress {
+    /// As the connection has it.
+    Ip(IpAddr),
+    /// As somebody wrote it who tries a policy.
+    Written(String),
+}
+
+impl fmt::Display for RemoteAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Written(text) => f.write_str(text),
+        }
+    }
 }
 
 /// Whether a parameter must be kept from policies and records.
@@ -196,8 +220,8 @@ mod tests {
     #[test]
     fn a_policy_gets_what_it_lists_and_no_more() {
         let known = Circumstances {
-            request_id: "r".into(),
-            remote_address: Some("127.0.0.1".into()),
+            request_id: RequestId::Sent("r".into()),
+            remote_address: Some(RemoteAddress::Ip([127, 0, 0, 1].into())),
             user_agent: Some("curl".into()),
             parameters: vec![("purpose".into(), "x".into()), ("other".into(), "y".into())],
         };

@@ -8,7 +8,8 @@ use serde_saphyr::{Location, Spanned};
 
 use super::{CASES_MAX, Case, CaseError, Expect, ExpectPermit, FILE_BYTES_MAX, put_files};
 use crate::clock::Timestamp;
-use crate::policy::abi::{Account, Api, Circumstances, Client, Input, Request, TimeStep};
+use crate::model::caller::RequestId;
+use crate::policy::abi::{Account, Api, Circumstances, Client, Input, RemoteAddress, Request, TimeStep};
 use crate::token::scope::check_scope_token;
 
 /// When a request is made unless the case says it: a Monday, at noon.
@@ -278,9 +279,9 @@ fn circumstances(context: AskedContext, place: Location) -> Result<(Timestamp, V
         parameters.push((name, value));
     }
     let circumstances = Circumstances {
-        request_id: context.request_id.unwrap_or_else(|| "case".to_owned()),
-        remote_address: context.remote_address,
-        user_agent: context.user_agent,
+        request_id: RequestId::Sent(context.request_id.as_deref().unwrap_or("case").into()),
+        remote_address: context.remote_address.map(RemoteAddress::Written),
+        user_agent: context.user_agent.map(Into::into),
         parameters,
     };
     Ok((time, given, circumstances))

@@ -7,9 +7,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use grantd::clock::Timestamp;
 use grantd::decision::{Given, Step, Verdict};
+use grantd::model::caller::RequestId;
 use grantd::model::digest::sha256_hex;
 use grantd::policy::Specimen;
-use grantd::policy::abi::{Circumstances, Context, Decision, Input, Manifest, Request};
+use grantd::policy::abi::{Circumstances, Context, Decision, Input, Manifest, RemoteAddress, Request};
 use grantd::policy::cases::effect;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -270,11 +271,14 @@ impl<'a> Scales<'a> {
     /// What the candidate would have been given of what changes; the inner error names what is not in the record.
     fn context(&mut self, recorded: &Recorded, steps: &[Step], at: usize) -> Outcome<Result<Context, String>> {
         let inputs = &self.candidate.specimen.manifest().inputs;
-        let mut known = Circumstances { request_id: recorded.request_id.clone(), ..Circumstances::default() };
+        let mut known = Circumstances {
+            request_id: RequestId::Sent(recorded.request_id.as_str().into()),
+            ..Circumstances::default()
+        };
         for step in steps {
             let Context { remote_address, user_agent, parameters, .. } = &step.context;
-            known.remote_address = known.remote_address.or_else(|| remote_address.clone());
-            known.user_agent = known.user_agent.or_else(|| user_agent.clone());
+            known.remote_address = known.remote_address.or_else(|| remote_address.clone().map(RemoteAddress::Written));
+            known.user_agent = known.user_agent.or_else(|| user_agent.as_deref().map(Into::into));
             known.parameters.extend(parameters.iter().cloned());
         }
         let missing: Vec<Input> = inputs.iter().filter(|input| is_missing(input, &known)).cloned().collect();
