@@ -217,7 +217,7 @@ CREATE TABLE decision (
     outcome    TEXT NOT NULL CHECK (outcome = 'issued' OR outcome = 'refused' OR outcome = 'failed'),
     client_id  TEXT,
     request_id TEXT NOT NULL,
-    content    INTEGER NOT NULL
+    content    INTEGER NOT NULL CHECK (content <= seq)
 ) STRICT;
 -- In blocks of 2,048 rows: clients come in any order, and what is added stays near the end, on a few pages of the index,
 -- instead of one page for each of them. With 100,000 clients that is a third of what their records cost.
@@ -225,12 +225,10 @@ CREATE INDEX decision_client ON decision (seq >> 11, client_id, seq);
 -- Denials are found among any number of tokens; a token pays nothing for it.
 CREATE INDEX decision_denied ON decision (outcome) WHERE outcome <> 'issued';
 
--- What a decision says beside that: from request to request of a client it is mostly the same, and kept once for an hour of
--- them. The columns are what lists filter by; `rest` is the other members, in JSON. `at_ms` is up to an hour behind the
--- youngest decision that has it.
+-- What a decision says beside that: from request to request of a client it is mostly the same, and kept once for many of
+-- them, as `seq` of the one that said it first. The columns are what lists filter by; `rest` is the other members, in JSON.
 CREATE TABLE decision_content (
-    number             INTEGER PRIMARY KEY,
-    at_ms              INTEGER NOT NULL,
+    seq                INTEGER PRIMARY KEY,
     error              TEXT,
     service_account_id TEXT,
     api_id             TEXT,
@@ -239,14 +237,14 @@ CREATE TABLE decision_content (
 ) STRICT;
 
 -- What the policies of a request were given and said, known by its SHA-256: the same for as long as answers are
--- reused, and kept once for all that rests on it. `at_ms` is no older than that of any content that does.
+-- reused, and kept once for all that rests on it. `seq` is that of the youngest content that does.
 CREATE TABLE decision_explanation (
     digest      BLOB PRIMARY KEY CHECK (length(digest) = 32),
-    at_ms       INTEGER NOT NULL,
+    seq         INTEGER NOT NULL,
     policies    TEXT NOT NULL CHECK (json_type(policies) = 'array'),
     explanation TEXT NOT NULL CHECK (json_type(explanation) = 'object')
 ) STRICT;
-CREATE INDEX decision_explanation_age ON decision_explanation (at_ms);
+CREATE INDEX decision_explanation_age ON decision_explanation (seq);
 
 -- How many token requests ended how in each hour: what charts are drawn from. It outlives the decisions themselves.
 CREATE TABLE decision_tally (

@@ -45,7 +45,7 @@ pub use audit::{AuditVerdict, CommitRow, EventRow};
 pub(crate) use candidate::Candidate;
 pub use client::{ApiView, ClientView, GrantView};
 pub use copy::{Step, Watch};
-pub(crate) use decision::{CONTENT_GRAIN_MS, NewContent, NewDecision, Tally};
+pub(crate) use decision::{CONTENT_REACH, NewContent, NewDecision, Tally};
 pub(crate) use entity::Entity;
 pub use entity::{Page, Query, Total};
 pub(crate) use expiry::EndingSecret;

@@ -7,7 +7,6 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Asker, Decision, Explanation};
-use crate::clock::Timestamp;
 use crate::exact::Key;
 use crate::model::id::Id;
 use crate::model::machine_to_machine::AuthMethod;
@@ -24,8 +23,6 @@ pub(crate) struct LeftOut {
 /// What decisions say.
 #[derive(Debug)]
 pub(crate) struct Content {
-    /// When one first said it.
-    pub(crate) at: Timestamp,
     pub(crate) error: Option<String>,
     pub(crate) account_id: Option<Id>,
     pub(crate) api_id: Option<Id>,
@@ -54,7 +51,6 @@ impl Decision {
     /// What it says.
     pub(crate) fn content(&self, left_out: LeftOut) -> Content {
         Content {
-            at: self.at,
             error: self.error.clone(),
             account_id: self.account_id().cloned(),
             api_id: self.api_id.clone(),

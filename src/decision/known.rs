@@ -1,60 +1,44 @@
-//! What decisions said lately and the database has: each under its number, within a bound.
+//! What decisions said lately: a decision that says the same refers to the first that said it.
 
 use std::collections::HashMap;
 
-use crate::clock::Timestamp;
-use crate::store::CONTENT_GRAIN_MS;
+use crate::store::CONTENT_REACH;
 
-/// Memory for the keys, about 100,000 of typical ones. Beyond that all of them are forgotten, and written again when they
-/// come again.
+/// Memory for the keys, about 100,000 of typical ones. Beyond that all of them are forgotten: who says one again is the first
+/// anew.
 const BYTES_MAX: usize = 24 * 1024 * 1024;
 /// What one takes beside its key.
-const ENTRY_BYTES: usize = 48;
+const ENTRY_BYTES: usize = 40;
 
-/// The contents that decisions can refer to.
+/// Contents, each with the `seq` of the first decision that said it.
+#[derive(Default)]
 pub(super) struct Known {
-    numbers: HashMap<Box<[u8]>, (i64, Timestamp)>,
+    first: HashMap<Box<[u8]>, i64>,
     bytes: usize,
-    last: i64,
-}
-
-/// The number of a content.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Number {
-    /// It is in the database.
-    Known(i64),
-    /// It has to be written, under this number, with the decision that says it.
-    New(i64),
 }
 
 impl Known {
-    /// Nothing, where the database has contents up to this number.
-    pub(super) fn after(last: i64) -> Self {
-        Self { numbers: HashMap::new(), bytes: 0, last }
-    }
-
-    /// The number of what a decision of `at` says; `key` tells it from everything else.
-    pub(super) fn number(&mut self, key: &[u8], at: Timestamp) -> Number {
-        if let Some((number, since)) = self.numbers.get(key)
-            && at.since_ms(*since) < CONTENT_GRAIN_MS
+    /// Which decision was the first to say what decision `seq` says; `key` tells it from everything else. Its own `seq` when
+    /// none was before it, or too long ago.
+    pub(super) fn first_to_say(&mut self, key: &[u8], seq: i64) -> i64 {
+        if let Some(first) = self.first.get(key)
+            && seq - first < CONTENT_REACH
         {
-            return Number::Known(*number);
+            return *first;
         }
         let bytes = key.len() + ENTRY_BYTES;
         if self.bytes + bytes > BYTES_MAX {
             self.forget();
         }
-        self.last += 1;
-        if self.numbers.insert(key.into(), (self.last, at)).is_none() {
+        if self.first.insert(key.into(), seq).is_none() {
             self.bytes += bytes;
         }
-        Number::New(self.last)
+        seq
     }
 
-    /// Whatever was new may not have been written.
+    /// What was said first may not have been written.
     pub(super) fn forget(&mut self) {
-        self.numbers = HashMap::new();
-        self.bytes = 0;
+        *self = Self::default();
     }
 }
 
@@ -63,27 +47,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_content_is_new_once_an_hour_and_after_it_was_forgotten() {
-        let mut known = Known::after(7);
-        let at = Timestamp::from_ms;
-        assert_eq!(known.number(b"a", at(0)), Number::New(8));
-        assert_eq!(known.number(b"b", at(0)), Number::New(9));
-        assert_eq!(known.number(b"a", at(CONTENT_GRAIN_MS - 1)), Number::Known(8));
-        assert_eq!(known.number(b"a", at(-CONTENT_GRAIN_MS)), Number::Known(8), "a clock that was set back");
-        assert_eq!(known.number(b"a", at(CONTENT_GRAIN_MS)), Number::New(10));
-        assert_eq!(known.number(b"a", at(2 * CONTENT_GRAIN_MS - 1)), Number::Known(10));
+    fn what_was_said_before_is_known_for_a_while() {
+        let mut known = Known::default();
+        assert_eq!(known.first_to_say(b"a", 8), 8);
+        assert_eq!(known.first_to_say(b"b", 9), 9);
+        assert_eq!(known.first_to_say(b"a", 10), 8);
+        assert_eq!(known.first_to_say(b"a", 8 + CONTENT_REACH - 1), 8);
+        assert_eq!(known.first_to_say(b"a", 8 + CONTENT_REACH), 8 + CONTENT_REACH);
+        assert_eq!(known.first_to_say(b"a", 9 + CONTENT_REACH), 8 + CONTENT_REACH);
         known.forget();
-        assert_eq!(known.number(b"a", at(2 * CONTENT_GRAIN_MS - 1)), Number::New(11));
+        assert_eq!(known.first_to_say(b"a", 10 + CONTENT_REACH), 10 + CONTENT_REACH);
     }
 
     #[test]
     fn memory_is_bounded() {
-        let mut known = Known::after(0);
-        let key = |n: usize| [&n.to_le_bytes()[..], &[0; 10_000]].concat();
+        let mut known = Known::default();
+        let key = |n: i64| [&n.to_le_bytes()[..], &[0; 10_000]].concat();
         for n in 0..5000 {
-            assert_eq!(known.number(&key(n), Timestamp::from_ms(0)), Number::New(n as i64 + 1));
-            assert!(known.bytes <= BYTES_MAX && known.numbers.len() * (10_000 + ENTRY_BYTES) <= BYTES_MAX);
+            assert_eq!(known.first_to_say(&key(n), n), n);
+            assert!(known.bytes <= BYTES_MAX && known.first.len() * (10_000 + ENTRY_BYTES) <= BYTES_MAX);
         }
-        assert_eq!(known.number(&key(4999), Timestamp::from_ms(0)), Number::Known(5000));
+        assert_eq!(known.first_to_say(&key(4999), 5000), 4999);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::content::LeftOut;
-use super::known::{Known, Number};
+use super::known::Known;
 use super::outcomes::Outcomes;
 use super::strangers::Allowance;
 use super::{Asker, Decision};
@@ -83,11 +83,11 @@ impl Recorder {
         let shared =
             Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), counters: Counters::default() });
         let gather = if config.durable { Duration::ZERO } else { GATHER };
-        let known = Known::after(store.decision_content_last()?);
+        let last = store.decision_last()?;
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("grantd-recorder".to_owned())
-            .spawn(move || Writer::new(&theirs, &store, known).run(gather))
+            .spawn(move || Writer::new(&theirs, &store, last).run(gather))
             .map_err(|error| Error::Setup(format!("the thread that records decisions cannot start: {error}")))?;
         Ok(Self { shared, thread: Mutex::new(Some(thread)), durable: config.durable })
     }
@@ -203,14 +203,17 @@ struct Writer<'a> {
     /// Strangers that name no client of this server, and those that name one without proving to be it.
     unknown: Allowance,
     known: Allowance,
-    contents: Known,
+    /// `seq` of the last decision that is written.
+    last: i64,
+    said: Known,
     key: Key,
 }
 
 impl<'a> Writer<'a> {
-    fn new(shared: &'a Shared, store: &'a Store, contents: Known) -> Self {
+    fn new(shared: &'a Shared, store: &'a Store, last: i64) -> Self {
+        let (unknown, known) = (Allowance::default(), Allowance::default());
         let key = Key::with_capacity(KEY_BYTES_TYPICAL);
-        Self { shared, store, unknown: Allowance::default(), known: Allowance::default(), contents, key }
+        Self { shared, store, unknown, known, last, said: Known::default(), key }
     }
 
     fn run(mut self, gather: Duration) {
@@ -237,15 +240,20 @@ impl<'a> Writer<'a> {
         let mut lookups = LOOKUPS_MAX;
         for Waiting { decision, done } in waiting {
             match self.room_for(&decision, &mut lookups) {
-                Some(left_out) => rows.push(self.row_of(decision, left_out, &mut contents)),
+                Some(left_out) => {
+                    let seq = self.last + 1 + rows.len() as i64;
+                    rows.push(self.row_of(seq, decision, left_out, &mut contents));
+                }
                 None => _ = self.shared.counters.left_out.fetch_add(1, Ordering::Relaxed),
             }
             waiters.extend(done);
         }
         let count = rows.len() as u64;
         let written = rows.is_empty() || self.insert(&rows, &contents);
-        if !written {
-            self.contents.forget();
+        if written {
+            self.last += rows.len() as i64;
+        } else {
+            self.begin_anew();
         }
         let counters = &self.shared.counters;
         if written { &counters.written } else { &counters.lost }.fetch_add(count, Ordering::Relaxed);
@@ -276,8 +284,14 @@ impl<'a> Writer<'a> {
         left_out
     }
 
-    /// The decision's row; what it says goes to `contents` where the database does not have it.
-    fn row_of(&mut self, mut decision: Box<Decision>, refusals: u64, contents: &mut Vec<NewContent>) -> NewDecision {
+    /// The decision's row; what it says goes to `contents` where it is the first to say it.
+    fn row_of(
+        &mut self,
+        seq: i64,
+        mut decision: Box<Decision>,
+        refusals: u64,
+        contents: &mut Vec<NewContent>,
+    ) -> NewDecision {
         // Where no policy was asked, nothing needs the whole list: a client can fill a body with it.
         let kept_max = if decision.explanation.is_none() { REQUESTED_KEPT_MAX } else { usize::MAX };
         let requested = decision.requested.len().saturating_sub(kept_max);
@@ -286,14 +300,22 @@ impl<'a> Writer<'a> {
             decision.requested.truncate(kept_max);
         }
         let left_out = LeftOut { requested: requested as u64, refusals };
-        let content = match self.contents.number(decision.content_key(left_out, &mut self.key), decision.at) {
-            Number::Known(number) => number,
-            Number::New(number) => {
-                contents.push(NewContent { number, content: decision.content(left_out) });
-                number
+        let content = self.said.first_to_say(decision.content_key(left_out, &mut self.key), seq);
+        if content == seq {
+            contents.push(NewContent { seq, content: decision.content(left_out) });
+        }
+        NewDecision { seq, decision, content }
+    }
+
+    /// A batch is lost: what was thought of the database may be wrong.
+    fn begin_anew(&mut self) {
+        self.said.forget();
+        match self.store.decision_last() {
+            Ok(last) => self.last = last,
+            Err(error) => {
+                tracing::error!(cause = error.cause().unwrap_or_default(), "decisions cannot be read: {error}")
             }
-        };
-        NewDecision { decision, content }
+        }
     }
 
     fn insert(&self, rows: &[NewDecision], contents: &[NewContent]) -> bool {

@@ -27,24 +27,24 @@ const ISSUED: &str = "issued";
 /// Rows that one step of pruning removes: a few milliseconds of the writer's time.
 const PRUNED_AT_ONCE_MAX: i64 = 1000;
 
-const INSERT: &str =
-    "INSERT INTO decision (id, at_ms, outcome, client_id, request_id, content) VALUES (?, ?, ?, ?, ?, ?)";
-const ANOTHER_ROW: &str = ", (?, ?, ?, ?, ?, ?)";
-const ROW_VALUES: usize = 6;
+const INSERT: &str = "INSERT INTO decision (seq, id, at_ms, outcome, client_id, request_id, content) \
+    VALUES (?, ?, ?, ?, ?, ?, ?)";
+const ANOTHER_ROW: &str = ", (?, ?, ?, ?, ?, ?, ?)";
+const ROW_VALUES: usize = 7;
 /// Rows that one statement inserts: SQLite finds its place in an index once for all of them, a fifth of what they cost.
 const ROWS_AT_ONCE: usize = 32;
 /// Runs of one such statement whose values lie in one piece of memory: in a larger one, each page of it is new.
 const RUNS_AT_ONCE: usize = 8;
 static INSERT_MANY: LazyLock<String> = LazyLock::new(|| [INSERT, &ANOTHER_ROW.repeat(ROWS_AT_ONCE - 1)].concat());
-const INSERT_CONTENT: &str = "INSERT INTO decision_content (number, at_ms, error, service_account_id, api_id, \
-    explanation, rest) VALUES (?, ?, ?, ?, ?, ?, ?)";
+const INSERT_CONTENT: &str = "INSERT INTO decision_content (seq, error, service_account_id, api_id, explanation, rest) \
+    VALUES (?, ?, ?, ?, ?, ?)";
 /// Written again, an explanation is only younger: it is kept for as long as a decision may rest on it.
-const INSERT_EXPLANATION: &str = "INSERT INTO decision_explanation (digest, at_ms, policies, explanation) \
-    VALUES (?1, ?2, ?3, ?4) ON CONFLICT (digest) DO UPDATE SET at_ms = max(at_ms, excluded.at_ms)";
+const INSERT_EXPLANATION: &str = "INSERT INTO decision_explanation (digest, seq, policies, explanation) \
+    VALUES (?1, ?2, ?3, ?4) ON CONFLICT (digest) DO UPDATE SET seq = excluded.seq";
 /// A subselect, so that rows before the page are passed over without reading their explanations.
 const SELECT: &str = "SELECT t.id, t.at_ms, t.outcome, c.error, t.client_id, c.service_account_id, c.api_id, \
     iif(t.request_id = '', t.id, t.request_id), c.rest, (SELECT explanation FROM decision_explanation WHERE digest = c.explanation) \
-    FROM decision AS t LEFT JOIN decision_content AS c ON c.number = t.content";
+    FROM decision AS t LEFT JOIN decision_content AS c ON c.seq = t.content";
 
 /// Those of one client, through the blocks of their index: from the newest to the oldest, and in each the newest first, by way
 /// of JSON. An index with the newest first would need none, and takes a third more to write: what comes to the front of a full
@@ -74,7 +74,7 @@ fn one_client(filter: &Filter) -> Option<&str> {
 
 pub(crate) static DECISIONS: Listing = Listing {
     // Left: where no condition looks at what it says, SQLite does not look for it.
-    from: " FROM decision AS t LEFT JOIN decision_content AS c ON c.number = t.content",
+    from: " FROM decision AS t LEFT JOIN decision_content AS c ON c.seq = t.content",
     select: SELECT,
     key: "t.seq",
     attributes: &[
@@ -125,8 +125,10 @@ pub(crate) static DECISIONS: Listing = Listing {
 /// A decision on its way into the database.
 #[derive(Debug)]
 pub(crate) struct NewDecision {
+    /// One more than that of the decision before it.
+    pub(crate) seq: i64,
     pub(crate) decision: Box<Decision>,
-    /// The number of what it says.
+    /// `seq` of the first decision that said what it says.
     pub(crate) content: i64,
 }
 
@@ -143,6 +145,7 @@ impl NewDecision {
             other => other.as_str().into(),
         };
         [
+            self.seq.into(),
             (&decision.id).into(),
             decision.at.into(),
             Parameter::Word(decision.outcome.as_str()),
@@ -153,10 +156,10 @@ impl NewDecision {
     }
 }
 
-/// What decisions say that are on their way.
+/// What a decision on its way says, and none before it.
 pub(crate) struct NewContent {
-    /// Greater than those of all before it.
-    pub(crate) number: i64,
+    /// The decision's.
+    pub(crate) seq: i64,
     pub(crate) content: Content,
 }
 
@@ -165,8 +168,7 @@ impl NewContent {
     fn values(&self) -> Vec<Parameter> {
         let content = &self.content;
         params![
-            self.number,
-            content.at,
+            self.seq,
             content.error.as_deref(),
             content.account_id.as_ref(),
             content.api_id.as_ref(),
@@ -176,8 +178,9 @@ impl NewContent {
     }
 }
 
-/// How far the time of a content may lie behind the youngest decision that says it.
-pub(crate) const CONTENT_GRAIN_MS: i64 = 3_600_000;
+/// A decision may refer to what one before it said, as long as fewer than so many lie between them: what is further behind all
+/// that are kept, none of them says. Counted in decisions, because a clock can be set back.
+pub(crate) const CONTENT_REACH: i64 = 100_000;
 
 /// How long the hourly counts are kept.
 const TALLY_KEPT_MS: i64 = 400 * 86_400_000;
@@ -248,9 +251,9 @@ impl Store {
     /// they have no audit commit.
     pub(crate) fn decision_insert_all(&self, decisions: &[NewDecision], contents: &[NewContent]) -> Result<()> {
         let mut batch = tallies(decisions);
-        for NewContent { content, .. } in contents {
+        for NewContent { seq, content } in contents {
             if let Some(kept) = content.explanation.as_ref().map(|explanation| explanation.kept()) {
-                let params = params![kept.digest.to_vec(), content.at, kept.policies.as_str(), kept.text.as_str()];
+                let params = params![kept.digest.to_vec(), *seq, kept.policies.as_str(), kept.text.as_str()];
                 batch.push(Statement::new(INSERT_EXPLANATION, params));
             }
         }
@@ -267,9 +270,10 @@ impl Store {
         self.write(batch).map_err(plain_error)
     }
 
-    /// The greatest number of a content that there ever was among those kept; 0 while there is none.
-    pub(crate) fn decision_content_last(&self) -> Result<i64> {
-        const LAST: &str = "SELECT COALESCE(max(number), 0) FROM decision_content";
+    /// `seq` of the last decision, also where none is kept any more; 0 while there was none.
+    pub(crate) fn decision_last(&self) -> Result<i64> {
+        const LAST: &str = "SELECT max(COALESCE((SELECT max(seq) FROM decision), 0), \
+            COALESCE((SELECT max(seq) FROM decision_content), 0))";
         let row = self.read_one(&Statement::new(LAST, Vec::new()))?;
         row.map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)
     }
@@ -297,7 +301,7 @@ impl Store {
 
     /// What policies said lately: the youngest explanations, each once however many decisions rest on it.
     pub(crate) fn decision_explanation_list(&self, count: u32) -> Result<Vec<Value>> {
-        const SELECT_EXPLANATIONS: &str = "SELECT explanation FROM decision_explanation ORDER BY at_ms DESC LIMIT ?1";
+        const SELECT_EXPLANATIONS: &str = "SELECT explanation FROM decision_explanation ORDER BY seq DESC LIMIT ?1";
         let rows = self.read(&Statement::new(SELECT_EXPLANATIONS, params![i64::from(count)]))?;
         rows.iter().map(|row| row.json(0).map_err(plain_error)).collect()
     }
@@ -349,13 +353,11 @@ impl Store {
             (SELECT max(seq) FROM decision) AS high) SELECT low, max(high - ?2 + 1, \
             COALESCE((SELECT min(seq) FROM decision WHERE seq < low + ?3 AND at_ms >= ?1), low + ?3)) FROM edge";
         const DELETE: &str = "DELETE FROM decision WHERE seq < ?1";
-        // What not even the oldest decision that is left can say: contents are numbered in the order of their times.
-        const DELETE_CONTENTS: &str = "DELETE FROM decision_content \
-            WHERE number < (SELECT min(number) + ?2 FROM decision_content) \
-            AND at_ms < (SELECT at_ms FROM decision ORDER BY seq LIMIT 1) - ?1";
+        // Further behind than the oldest decision that is left can refer to.
+        const DELETE_CONTENTS: &str = "DELETE FROM decision_content WHERE seq < (SELECT min(seq) + ?2 FROM decision_content) \
+            AND seq < (SELECT min(seq) FROM decision) - ?1";
         const DELETE_EXPLANATIONS: &str = "DELETE FROM decision_explanation WHERE digest IN (SELECT digest \
-            FROM decision_explanation WHERE at_ms < (SELECT at_ms FROM decision ORDER BY seq LIMIT 1) - ?1 \
-            ORDER BY at_ms LIMIT ?2)";
+            FROM decision_explanation WHERE seq < (SELECT min(seq) FROM decision) - ?1 ORDER BY seq LIMIT ?2)";
         let keep_rows = i64::try_from(keep_rows).unwrap_or(i64::MAX);
         let row = self.read_one(&Statement::new(FIRST_KEPT, params![keep_after, keep_rows, PRUNED_AT_ONCE_MAX]))?;
         let Some(row) = row else { return Ok(false) };
@@ -369,8 +371,8 @@ impl Store {
         let step_end = first_kept.min(low + PRUNED_AT_ONCE_MAX);
         let batch = vec![
             Statement::new(DELETE, params![step_end]),
-            Statement::new(DELETE_CONTENTS, params![CONTENT_GRAIN_MS, PRUNED_AT_ONCE_MAX]),
-            Statement::new(DELETE_EXPLANATIONS, params![CONTENT_GRAIN_MS, PRUNED_AT_ONCE_MAX]),
+            Statement::new(DELETE_CONTENTS, params![CONTENT_REACH, PRUNED_AT_ONCE_MAX]),
+            Statement::new(DELETE_EXPLANATIONS, params![CONTENT_REACH, PRUNED_AT_ONCE_MAX]),
             Statement::new(DELETE_TALLIES, params![keep_after.ms() - TALLY_KEPT_MS]),
         ];
         self.write(batch).map_err(plain_error)?;

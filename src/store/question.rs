@@ -18,11 +18,11 @@ const FIRST: &str = "SELECT COALESCE((SELECT min(seq) FROM decision WHERE at_ms 
 const LAST: &str = "SELECT COALESCE(max(seq), 0) FROM decision";
 const DECISIONS: &str = "SELECT t.id, t.at_ms, t.outcome, c.error, t.client_id, c.service_account_id, c.api_id, \
     iif(t.request_id = '', t.id, t.request_id), c.rest, NULL, lower(hex(c.explanation)) \
-    FROM decision AS t CROSS JOIN decision_content AS c ON c.number = t.content \
+    FROM decision AS t CROSS JOIN decision_content AS c ON c.seq = t.content \
     WHERE t.seq > ?1 AND t.seq <= ?2 AND t.at_ms >= ?3 AND EXISTS (SELECT 1 FROM decision_explanation AS e, \
     json_each(e.policies) AS p WHERE e.digest = c.explanation AND p.value = ?4) ORDER BY t.seq";
 const EXPLANATIONS: &str = "SELECT lower(hex(e.digest)), e.explanation FROM decision_explanation AS e \
-    WHERE e.digest IN (SELECT c.explanation FROM decision AS t CROSS JOIN decision_content AS c ON c.number = t.content \
+    WHERE e.digest IN (SELECT c.explanation FROM decision AS t CROSS JOIN decision_content AS c ON c.seq = t.content \
     WHERE t.seq > ?1 AND t.seq <= ?2 AND t.at_ms >= ?3) \
     AND EXISTS (SELECT 1 FROM json_each(e.policies) AS p WHERE p.value = ?4)";
 

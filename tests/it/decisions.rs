@@ -2,6 +2,7 @@
 
 mod strangers;
 
+use grantd::clock::{Clock, Timestamp};
 use serde_json::{Value, json};
 
 use crate::app::{HowTo, TestApp, claims, texts};
@@ -183,6 +184,67 @@ fn old_and_surplus_records_are_removed_from_the_oldest_end() {
         .query_row("SELECT COUNT(*) FROM decision", [], |row| row.get(0))
         .unwrap();
     assert_eq!(rows, 10);
+}
+
+/// What an expression of SQL is in the database of a server.
+fn looked_up<T: rusqlite::types::FromSql>(app: &TestApp, expression: &str) -> T {
+    let database = rusqlite::Connection::open(app.database()).unwrap();
+    database.query_row(&format!("SELECT {expression}"), [], |row| row.get(0)).unwrap()
+}
+
+#[test]
+fn what_decisions_say_alike_is_kept_once() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let same: Vec<String> = (0..10).map(|_| token(&app, &howto)).collect();
+    let refused = app.token_for(&howto, &[("scope", "read")]).expect(400);
+    let refused = decision(&app, refused["error_description"].as_str().unwrap().rsplit(' ').next().unwrap());
+    let shown = |jti: &String| {
+        let mut shown = decision(&app, jti);
+        for own in ["id", "jti", "at", "requestId"] {
+            shown.as_object_mut().unwrap().remove(own);
+        }
+        shown
+    };
+    assert!(same.iter().all(|jti| shown(jti) == shown(&same[0])));
+    assert_eq!((&refused["requested"], &refused["granted"]), (&json!(["read"]), &json!([])));
+    assert_eq!(looked_up::<i64>(&app, "COUNT(*) FROM decision_content"), 2);
+    // After a restart nothing is known of what was said before: it is said anew, and all of it stands.
+    let app = app.restart();
+    let again = token(&app, &howto);
+    assert_eq!(decision(&app, &again)["issued"], decision(&app, &same[9])["issued"]);
+    assert_eq!(looked_up::<i64>(&app, "COUNT(*) FROM decision_content"), 3);
+    assert_eq!(looked_up::<i64>(&app, "COUNT(DISTINCT seq) = 12 AND max(seq) = 12 FROM decision"), 1);
+}
+
+#[test]
+fn what_no_decision_says_any_more_is_removed() {
+    let app = TestApp::with(|config| config.decisions.keep_rows = 10);
+    let howto = app.howto();
+    let dir = app.into_dir();
+    let database = rusqlite::Connection::open(dir.path().join("grantd.db")).unwrap();
+    let fill = "WITH c (seq) AS (VALUES (1), (90000), (100001), (119000))
+            INSERT INTO decision_content (seq, explanation, rest) SELECT seq, randomblob(32), '{}' FROM c;
+        INSERT INTO decision_explanation (digest, seq, policies, explanation)
+            SELECT explanation, seq, '[]', '{}' FROM decision_content;
+        WITH d (seq, content) AS (VALUES (1, 1), (90000, 90000), (100000, 1), (100001, 100001), (110000, 90000), (119000, 119000))
+            INSERT INTO decision SELECT seq, printf('%022d', seq), unixepoch('now') * 1000, 'issued', 'c', '', content FROM d;";
+    database.execute_batch(fill).unwrap();
+    drop(database);
+    // The clock was set back since: their order counts, not their times.
+    let clock = Clock::manual(Timestamp::parse("2020-01-01T00:00:00Z").unwrap(), 1);
+    let app = TestApp::on(dir, clock, |config| config.decisions.keep_rows = 10);
+    let jti = token(&app, &howto);
+    assert_eq!(decision(&app, &jti)["outcome"], "issued");
+    assert_eq!(looked_up::<i64>(&app, &format!("seq FROM decision WHERE id = '{jti}'")), 119_001);
+    crate::app::eventually("removal", || (looked_up::<i64>(&app, "COUNT(*) FROM decision") == 2).then_some(()));
+    for table in ["decision_content", "decision_explanation"] {
+        let left: String = looked_up(&app, &format!("group_concat(seq, ' ') FROM {table} WHERE seq < 119001"));
+        assert_eq!(
+            left, "90000 100001 119000",
+            "{table}: the decisions from 119,000 on can refer to those from 19,001 on"
+        );
+    }
 }
 
 #[test]

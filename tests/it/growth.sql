@@ -32,10 +32,11 @@ INSERT INTO audit_seal (seq, hash)
 INSERT INTO event_log (id, at_ms, type, display_name, severity, request_id, status, actor_id, actor_name, actor_type)
     SELECT printf('zzE%019d', i), now, 'x', 'x', 'info', 'x', 'success', 'x', 'x', 'x' FROM n, given;
 
-INSERT INTO decision_content (number, at_ms, error, service_account_id, api_id, rest)
-    SELECT 1000000000 + i, now, 'x', printf('zzA%019d', i), api, '{}' FROM n, given;
+INSERT INTO decision_content (seq, error, service_account_id, api_id, rest)
+    SELECT (SELECT coalesce(max(seq), 0) FROM decision) + 1 + i - (SELECT min(i) FROM n), 'x', printf('zzA%019d', i), api, '{}'
+    FROM n, given;
 
 INSERT INTO decision (id, at_ms, outcome, client_id, request_id, content)
     SELECT printf('zzD%018d%d', i, copy.value), now, CASE i % 5 WHEN 0 THEN 'refused' WHEN 1 THEN 'failed' ELSE 'issued' END,
-        printf('filler-%d', i), 'x', 1000000000 + i
+        printf('filler-%d', i), 'x', (SELECT max(seq) FROM decision_content) + i - (SELECT max(i) FROM n)
     FROM n, given, json_each('[1,2,3,4]') AS copy;

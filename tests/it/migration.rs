@@ -73,8 +73,9 @@ const BEFORE: &str = "
         VALUES ('0000000000000000000004', 'its-api', 'Its API', 1, 'EdDSA', 'jwt', 60, '{}', '{}', 1, 1, 1);
     INSERT INTO access_grant VALUES ('0000000000000000000005', '0000000000000000000001', '0000000000000000000004', NULL, NULL,
         'because', 1, 1, 1);
-    INSERT INTO decision (id, at_ms, outcome, error, client_id, request_id, rest)
-        VALUES ('0000000000000000000006', 1, 'refused', 'invalid_client', 'its-client', 'x', '{\"reason\":\"no\"}');
+    INSERT INTO decision (id, at_ms, outcome, error, client_id, request_id, rest, explanation)
+        VALUES ('0000000000000000000006', 1, 'refused', 'access_denied', 'its-client', 'x', '{\"reason\":\"no\"}', zeroblob(32));
+    INSERT INTO decision_explanation VALUES (zeroblob(32), 1, '[\"its-policy\"]', '{\"steps\":[{\"policyId\":\"its-policy\"}]}');
     INSERT INTO managed VALUES ('0000000000000000000001', 'ServiceAccount', 'someone');
 ";
 
@@ -97,10 +98,14 @@ fn what_is_in_a_database_is_kept() {
         ("/resources/cid/MachineToMachine?filter=clientId%20co%20%22s-cli%22", "0000000000000000000002"),
         ("/resources/cid/Grant?filter=apiId%20eq%20%220000000000000000000004%22", "0000000000000000000005"),
         ("/decisions?filter=outcome%20eq%20%22refused%22", "0000000000000000000006"),
+        ("/decisions?filter=error%20eq%20%22access_denied%22", "0000000000000000000006"),
+        ("/decisions?filter=steps.policyId%20eq%20%22its-policy%22", "0000000000000000000006"),
     ] {
         let list = get(path);
         assert_eq!((&list["totalResults"], &list["Resources"][0]["id"]), (&json!(1), &json!(id)), "{path}");
     }
+    let decision = get("/decisions/0000000000000000000006");
+    assert_eq!((&decision["reason"], &decision["steps"][0]["policyId"]), (&json!("no"), &json!("its-policy")));
     assert_eq!(get("/resources/cid/MachineToMachine/0000000000000000000002/secrets")["Resources"][0]["last4"], "abcd");
     // What it refers to and what keeps it are as they were.
     app.admin("DELETE", "/resources/cid/ServiceAccount/0000000000000000000001", &Value::Null).expect(409);
