@@ -1,7 +1,9 @@
-//! Reading a value out of any format strictly: bounded in depth, and a member that stands twice is an error, not a guess.
+//! Reading a value out of any format strictly: bounded in depth, and a member that stands twice is an error, not a guess. And
+//! writing an object of which a part is text already.
 
 use std::fmt;
 
+use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -14,6 +16,18 @@ pub(crate) const DEPTH_MAX: usize = 32;
 /// What the deserializer says; also for what is nested too deep, and for members that stand twice.
 pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
     Strict { depth: 0 }.deserialize(deserializer)
+}
+
+/// Ends an object of which `text` has the beginning, up to a member's value, with the members of `others`: at least one.
+///
+/// # Errors
+/// What serde_json says of `others`.
+pub(crate) fn end_object(text: &mut Vec<u8>, others: &impl Serialize) -> serde_json::Result<()> {
+    let rest = text.len();
+    serde_json::to_writer(&mut *text, others)?;
+    // What would open another object separates.
+    text[rest] = b',';
+    Ok(())
 }
 
 /// A value that stands inside `depth` others.

@@ -313,7 +313,7 @@ impl<'a> Writer<'a> {
         match self.store.decision_last() {
             Ok(last) => self.last = last,
             Err(error) => {
-                tracing::error!(cause = error.cause().unwrap_or_default(), "decisions cannot be read: {error}")
+                tracing::error!(cause = error.cause().unwrap_or_default(), "decisions cannot be read: {error}");
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::dev::Controls;
 use crate::error::{Error, Result};
 use crate::introspection;
+use crate::json;
 use crate::secret::Secret;
 use crate::token::request::{TokenInquiry, TokenRequest};
 use crate::token::{self, Issued};
@@ -101,11 +102,8 @@ fn token_response(app: &App, issued: &Issued) -> HttpResponse {
     body.extend_from_slice(br#"{"access_token":""#);
     body.extend_from_slice(issued.access_token.as_bytes());
     body.push(b'"');
-    let rest = body.len();
     // Texts and numbers always have a JSON form, and a vector takes it.
-    let _ = serde_json::to_writer(&mut body, &others);
-    // One object: what would open another goes on.
-    body[rest] = b',';
+    let _ = json::end_object(&mut body, &others);
     HttpResponse::Ok()
         .insert_header((header::CACHE_CONTROL, NO_STORE))
         .insert_header((header::PRAGMA, NO_CACHE))

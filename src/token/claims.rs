@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::json;
 use crate::model::api::{ClaimSource, RESERVED_CLAIMS};
 use crate::model::id::Id;
 use crate::store::{ApiView, ClientView};
@@ -51,10 +52,7 @@ impl Claims<'_> {
         serde_json::to_writer(&mut text, self.issuer).map_err(|error| unwritten(&error))?;
         text.push(b',');
         text.extend_from_slice(fixed);
-        let rest = text.len();
-        serde_json::to_writer(&mut text, self).map_err(|error| unwritten(&error))?;
-        // One object: what would open another goes on.
-        text[rest] = b',';
+        json::end_object(&mut text, self).map_err(|error| unwritten(&error))?;
         Ok(text)
     }
 }
