@@ -7,7 +7,7 @@
 //! in alternating rounds, because a figure of one machine at one moment says little and a ratio says more.
 //!
 //! What keeps it honest:
-//! - every response is checked, and one wrong response ends the run without a figure;
+//! - every response is checked, and one wrong response ends the run without a figure; so does a decision without a record;
 //! - the server that is not measured is stopped (SIGSTOP), so neither takes time from the other, and work that grantd
 //!   puts off (writing decisions) is paid in its own next round;
 //! - the server's CPU time is shown, so that a client that is the limit cannot pass for a slow floor;
@@ -228,13 +228,15 @@ fn bench(args: &Args) -> Fallible<()> {
         println!("round {round}: {:6} {run}", grantd.name);
         sides.1.runs.push(run);
     }
+    grantd.server.resume()?;
+    grantd.check_records().map_err(|error| format!("no figure: {error}"))?;
     sides.0.loaded_mib = floor.server.resident_mib();
     sides.1.loaded_mib = grantd.server.resident_mib();
 
-    // The first server is gone before the other one's starts are measured; a paused one could not end by SIGTERM.
-    grantd.server.resume()?;
+    // The first server is gone before the other one's starts are measured.
     sides.1.starts_ms = starts(&mut grantd)?;
     drop(grantd);
+    // A paused one could not end by SIGTERM.
     floor.server.resume()?;
     sides.0.starts_ms = starts(&mut floor)?;
     let base_name = floor.name.clone();

@@ -36,6 +36,7 @@ pub(crate) fn bench(args: &Args, minutes: u32, runtime: &Runtime, cores: &Cores,
         let run = runtime
             .block_on(load::run(&plan, &grantd.server))
             .map_err(|error| format!("minute {minute}: {error}{}", grantd.log_tail()))?;
+        grantd.check_records().map_err(|error| format!("minute {minute}: {error}"))?;
         let taken = taken(&grantd, dir)?;
         println!(
             "{minute:6} {:10.0} {:9.2} {:9.2} {:8.1} {:12} {:9.1}",

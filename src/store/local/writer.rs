@@ -160,11 +160,6 @@ fn write_batch(connection: &Connection, batch: &Batch) -> Result<(), EngineError
         if statement.params.len() <= row {
             return run(statement.params.as_slice());
         }
-        statement.params.chunks(row).try_for_each(|values| {
-            run(values)?;
-            // Thousands of records take milliseconds: on a core that is shared, whoever serves a request goes first.
-            std::thread::yield_now();
-            Ok(())
-        })
+        statement.params.chunks(row).try_for_each(run)
     })
 }
