@@ -180,7 +180,7 @@ impl NewContent {
 
 /// A decision may refer to what one before it said, as long as fewer than so many lie between them: what is further behind all
 /// that are kept, none of them says. Counted in decisions, because a clock can be set back.
-pub(crate) const CONTENT_REACH: i64 = 100_000;
+pub(crate) const CONTENT_REACH: i64 = 400_000;
 
 /// How long the hourly counts are kept.
 const TALLY_KEPT_MS: i64 = 400 * 86_400_000;

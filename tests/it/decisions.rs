@@ -223,11 +223,11 @@ fn what_no_decision_says_any_more_is_removed() {
     let howto = app.howto();
     let dir = app.into_dir();
     let database = rusqlite::Connection::open(dir.path().join("grantd.db")).unwrap();
-    let fill = "WITH c (seq) AS (VALUES (1), (90000), (100001), (119000))
+    let fill = "WITH c (seq) AS (VALUES (1), (90000), (400001), (419000))
             INSERT INTO decision_content (seq, explanation, rest) SELECT seq, randomblob(32), '{}' FROM c;
         INSERT INTO decision_explanation (digest, seq, policies, explanation)
             SELECT explanation, seq, '[]', '{}' FROM decision_content;
-        WITH d (seq, content) AS (VALUES (1, 1), (90000, 90000), (100000, 1), (100001, 100001), (110000, 90000), (119000, 119000))
+        WITH d (seq, content) AS (VALUES (1, 1), (90000, 90000), (400000, 1), (400001, 400001), (410000, 90000), (419000, 419000))
             INSERT INTO decision SELECT seq, printf('%022d', seq), unixepoch('now') * 1000, 'issued', 'c', '', content FROM d;";
     database.execute_batch(fill).unwrap();
     drop(database);
@@ -236,10 +236,10 @@ fn what_no_decision_says_any_more_is_removed() {
     let app = TestApp::on(dir, clock, |config| config.decisions.keep_rows = 10);
     let jti = token(&app, &howto);
     assert_eq!(decision(&app, &jti)["outcome"], "issued");
-    assert_eq!(looked_up::<i64>(&app, &format!("seq FROM decision WHERE id = '{jti}'")), 119_001);
+    assert_eq!(looked_up::<i64>(&app, &format!("seq FROM decision WHERE id = '{jti}'")), 419_001);
     crate::app::eventually("removal", || (looked_up::<i64>(&app, "COUNT(*) FROM decision") == 2).then_some(()));
     for table in ["decision_content", "decision_explanation"] {
-        let left: String = looked_up(&app, &format!("group_concat(seq, ' ') FROM {table} WHERE seq < 119001"));
+        let left: String = looked_up(&app, &format!("group_concat(seq, ' ') FROM {table} WHERE seq < 419001"));
         assert_eq!(
             left, "90000 100001 119000",
             "{table}: the decisions from 119,000 on can refer to those from 19,001 on"
