@@ -229,7 +229,10 @@ fn bench(args: &Args) -> Fallible<()> {
         sides.1.runs.push(run);
     }
     grantd.server.resume()?;
-    grantd.check_records().map_err(|error| format!("no figure: {error}"))?;
+    let unrecorded = grantd.unrecorded()?;
+    if unrecorded > 0 {
+        return Err(format!("no figure: {unrecorded} decisions were not recorded{}", grantd.log_tail()).into());
+    }
     sides.0.loaded_mib = floor.server.resident_mib();
     sides.1.loaded_mib = grantd.server.resident_mib();
 
