@@ -31,6 +31,9 @@ pub(crate) use content::Content;
 pub use explanation::Explanation;
 pub(crate) use recorder::Recorder;
 
+/// About what a step of an explanation takes of memory.
+const STEP_BYTES: usize = 2048;
+
 /// How a token request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -276,6 +279,14 @@ impl Decision {
             Error::OAuth { description, .. } => description.clone(),
             other => other.cause().map_or_else(|| other.to_string(), str::to_owned),
         });
+    }
+
+    /// About what it takes of memory that it shares with no other.
+    pub(crate) fn bytes(&self) -> usize {
+        let lists = [Some(&self.requested), self.granted.as_ref(), self.issued.as_ref()];
+        let texts = lists.into_iter().flatten().flatten().map(|scope| size_of::<String>() + scope.len()).sum::<usize>();
+        let own_steps = self.explanation.iter().flat_map(|explanation| &explanation.steps).filter(|step| !step.reused);
+        size_of::<Self>() + texts + self.reason.as_ref().map_or(0, String::len) + own_steps.count() * STEP_BYTES
     }
 
     /// Whether nobody was authenticated.

@@ -19,8 +19,8 @@ use crate::error::{Error, Result};
 use crate::exact::Key;
 use crate::store::{NewContent, NewDecision, Store};
 
-/// Records that may wait for the disk, about 1 KiB each.
-const WAITING_MAX: usize = 20_000;
+/// What records that wait for the disk may take of memory: some 100,000 of them, more than a second's at any rate.
+const WAITING_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Of these, what strangers may take up: they must not crowd others out of the queue either.
 const STRANGERS_WAITING_MAX: usize = 1000;
 /// Records that one commit holds.
@@ -67,6 +67,7 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<Waiting>,
+    bytes: usize,
     strangers: usize,
     settling: Vec<oneshot::Sender<()>>,
     closed: bool,
@@ -160,13 +161,14 @@ impl Recorder {
 
     /// Whether there was room.
     fn push(&self, waiting: Waiting) -> bool {
-        let stranger = waiting.decision.is_of_stranger();
+        let (stranger, bytes) = (waiting.decision.is_of_stranger(), waiting.decision.bytes());
         let mut queue = self.shared.lock();
-        let full = queue.waiting.len() >= WAITING_MAX || (stranger && queue.strangers >= STRANGERS_WAITING_MAX);
+        let full = queue.bytes + bytes > WAITING_BYTES_MAX || (stranger && queue.strangers >= STRANGERS_WAITING_MAX);
         if queue.closed || full {
             return false;
         }
         queue.strangers += usize::from(stranger);
+        queue.bytes += bytes;
         queue.waiting.push(waiting);
         // Between the first and a full batch the thread has nothing new to know.
         let worth_a_call = matches!(queue.waiting.len(), 1 | BATCH_MAX);
@@ -337,5 +339,35 @@ impl<'a> Writer<'a> {
 impl Drop for Writer<'_> {
     fn drop(&mut self) {
         *self.shared.lock() = Queue { closed: true, ..Queue::default() };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Timestamp;
+    use crate::model::caller::RequestId;
+    use crate::model::id::Id;
+
+    #[test]
+    fn what_waits_is_bounded_by_its_memory() {
+        let shared =
+            Arc::new(Shared { queue: Mutex::default(), changed: Condvar::new(), counters: Counters::default() });
+        let recorder = Recorder { shared, thread: Mutex::default(), durable: false };
+        let id = Id::parse(&"1".repeat(22)).unwrap();
+        let mut decision = Decision::begin(id, Timestamp::from_ms(0), RequestId::default());
+        decision.requested = (0..3001).map(|number| format!("{number:0>60}")).collect();
+        let mut taken = 0;
+        while recorder.push(Waiting { decision: Box::new(decision.clone()), done: None }) {
+            taken += 1;
+        }
+        assert!(taken * decision.bytes() <= WAITING_BYTES_MAX && (taken + 1) * decision.bytes() > WAITING_BYTES_MAX);
+        // A short one still fits, and after what waits was taken there is room again.
+        let short = Decision { requested: Vec::new(), ..decision };
+        assert!(recorder.push(Waiting { decision: Box::new(short.clone()), done: None }));
+        assert_eq!(recorder.shared.take(Duration::ZERO).waiting.len(), taken + 1);
+        assert_eq!(recorder.shared.lock().bytes, 0);
+        recorder.shared.lock().closed = true;
+        assert!(!recorder.push(Waiting { decision: Box::new(short), done: None }));
     }
 }
