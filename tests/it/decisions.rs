@@ -241,8 +241,8 @@ fn what_no_decision_says_any_more_is_removed() {
     for table in ["decision_content", "decision_explanation"] {
         let left: String = looked_up(&app, &format!("group_concat(seq, ' ') FROM {table} WHERE seq < 419001"));
         assert_eq!(
-            left, "90000 100001 119000",
-            "{table}: the decisions from 119,000 on can refer to those from 19,001 on"
+            left, "90000 400001 419000",
+            "{table}: the decisions from 419,000 on can refer to those from 19,001 on"
         );
     }
 }
