@@ -1,12 +1,15 @@
 //! Keys that hold, byte for byte, everything that tells one thing from another: where two were taken for one, somebody would
 //! get another's answer.
 
+/// Most keys are no longer.
+const BYTES_TYPICAL: usize = 512;
+
 /// A key under construction: every part with its length, so that no two things have one key.
 pub(crate) struct Key(Vec<u8>);
 
 impl Key {
-    pub(crate) fn with_capacity(bytes: usize) -> Self {
-        Self(Vec::with_capacity(bytes))
+    pub(crate) fn new() -> Self {
+        Self(Vec::with_capacity(BYTES_TYPICAL))
     }
 
     /// Begins another, in the same memory.

@@ -34,13 +34,30 @@ pub(crate) struct Content {
 impl Decision {
     /// What tells this decision's content from every other: all that [`Decision::content`] is made from.
     pub(crate) fn content_key<'a>(&self, left_out: LeftOut, key: &'a mut Key) -> &'a [u8] {
-        let Self { error, reason, requested, granted, issued, auth_method, explanation, .. } = self;
+        // Without `..`: what is added to a decision has to be added here too, or to its row.
+        let Self {
+            id: _,
+            at: _,
+            request_id: _,
+            outcome: _,
+            by: _,
+            api_id,
+            error,
+            reason,
+            requested,
+            granted,
+            issued,
+            lifetime_seconds,
+            auth_method,
+            offered_ttl_seconds,
+            explanation,
+        } = self;
         key.clear().optional(self.account_id().map(Id::as_str), Key::text);
-        key.optional(self.api_id.as_ref().map(Id::as_str), Key::text);
+        key.optional(api_id.as_ref().map(Id::as_str), Key::text);
         key.optional(error.as_deref(), Key::text).optional(reason.as_deref(), Key::text);
         key.texts(requested).optional(granted.as_deref(), Key::texts).optional(issued.as_deref(), Key::texts);
         key.optional(auth_method.map(AuthMethod::as_str), Key::text);
-        for seconds in [self.lifetime_seconds, self.offered_ttl_seconds] {
+        for seconds in [*lifetime_seconds, *offered_ttl_seconds] {
             key.optional(seconds, |key, seconds| key.fixed(seconds.to_le_bytes()));
         }
         key.optional(explanation.as_ref(), |key, explanation| key.fixed(explanation.kept().digest));
@@ -159,5 +176,45 @@ mod tests {
         let written = Map::clone(&as_before);
         Decision::complete(&mut as_before);
         assert_eq!(as_before, written, "a row that spells everything out");
+    }
+
+    #[test]
+    fn the_key_is_another_where_the_content_is() {
+        let id = |digit: &str| Id::parse(&digit.repeat(22)).unwrap();
+        let begin = || Decision::begin(id("1"), Timestamp::from_ms(0), RequestId::default());
+        let text = || Some("x".to_owned());
+        let list = || vec!["x".to_owned()];
+        let all = [
+            begin(),
+            Decision { api_id: Some(id("2")), ..begin() },
+            Decision { error: text(), ..begin() },
+            Decision { reason: text(), ..begin() },
+            Decision { requested: list(), ..begin() },
+            Decision { granted: None, ..begin() },
+            Decision { granted: Some(list()), ..begin() },
+            Decision { issued: None, ..begin() },
+            Decision { issued: Some(list()), ..begin() },
+            Decision { lifetime_seconds: Some(1), ..begin() },
+            Decision { offered_ttl_seconds: Some(1), ..begin() },
+            Decision { auth_method: Some(AuthMethod::ClientSecretPost), ..begin() },
+            Decision { explanation: Some(Arc::new(explanation())), ..begin() },
+        ];
+        let left_out = [(0, 0), (1, 0), (0, 1)].map(|(requested, refusals)| LeftOut { requested, refusals });
+        let mut key = Key::new();
+        let mut keys = std::collections::BTreeSet::new();
+        for decision in &all {
+            for left_out in left_out {
+                assert!(keys.insert(decision.content_key(left_out, &mut key).to_vec()), "{decision:?}");
+            }
+        }
+        // What is a decision's own is not in it.
+        let other = Decision::begin(id("3"), Timestamp::from_ms(9), RequestId::Own(id("3")));
+        assert!(keys.contains(other.content_key(LeftOut::default(), &mut key)));
+    }
+
+    fn explanation() -> Explanation {
+        let (account, client, api) = Default::default();
+        let given = super::super::Given { account, client, api, grant_type: String::new() };
+        Explanation::new(given, Vec::new(), Map::new())
     }
 }

@@ -32,8 +32,6 @@ const TRIES: usize = 3;
 const PAUSE: Duration = Duration::from_millis(200);
 /// Requested scopes that the record of a request without policies keeps.
 const REQUESTED_KEPT_MAX: usize = 20;
-/// What tells one content from another is mostly no longer.
-const KEY_BYTES_TYPICAL: usize = 512;
 /// In one batch, how often a stranger's client is looked up.
 const LOOKUPS_MAX: usize = 100;
 
@@ -214,8 +212,7 @@ struct Writer<'a> {
 impl<'a> Writer<'a> {
     fn new(shared: &'a Shared, store: &'a Store, last: i64) -> Self {
         let (unknown, known) = (Allowance::default(), Allowance::default());
-        let key = Key::with_capacity(KEY_BYTES_TYPICAL);
-        Self { shared, store, unknown, known, last, said: Known::default(), key }
+        Self { shared, store, unknown, known, last, said: Known::default(), key: Key::new() }
     }
 
     fn run(mut self, gather: Duration) {

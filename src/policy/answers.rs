@@ -19,8 +19,6 @@ use crate::secret::Hash;
 const ENTRY_BYTES: u64 = 200;
 /// Entries are about this large, which sizes the table.
 const ENTRY_BYTES_TYPICAL: u64 = 800;
-/// Most keys are no longer.
-const KEY_BYTES_TYPICAL: usize = 512;
 
 /// What a policy is asked, by what makes it different from every other question.
 pub(super) struct Question<'a> {
@@ -40,7 +38,7 @@ pub(super) struct Question<'a> {
 impl Question<'_> {
     /// The key: no other question has it.
     pub(super) fn key(&self) -> Box<[u8]> {
-        let mut key = Key::with_capacity(KEY_BYTES_TYPICAL);
+        let mut key = Key::new();
         key.text(self.module_digest).text(self.settings_digest).text(self.auth_method);
         key.fixed(*self.subject).fixed(*self.api);
         key.texts(self.requested).texts(self.offered).number(self.ttl_seconds);

@@ -23,8 +23,6 @@ use crate::store::{ApiView, ClientView, PolicyView};
 
 /// After so much of them, further calls of one request are made where they may block, brief as they may be.
 const BRIEF_MICROS_MAX: u64 = 1000;
-/// The keys of most requests are no longer.
-const KEY_BYTES_TYPICAL: usize = 512;
 /// The one grant type there is.
 const GRANT_TYPE: &str = "client_credentials";
 
@@ -64,7 +62,7 @@ impl Offer {
     /// What makes this request's questions different from every other's, all together; `None` while a module is not
     /// loaded, since only it knows what it looks at.
     pub(super) fn key(&self, policies: &Policies) -> Option<Key> {
-        let mut key = Key::with_capacity(KEY_BYTES_TYPICAL);
+        let mut key = Key::new();
         key.fixed(self.client.digest).fixed(self.api.digest).text(self.auth_method.as_str());
         key.texts(&self.requested).texts(&self.scopes).fixed(self.lifetime_seconds.to_le_bytes());
         for policy in self.applying() {

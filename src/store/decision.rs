@@ -4,16 +4,15 @@
 //! turns pages by arithmetic, at a million rows as at ten. What many records say alike lies apart, once: then a row is short,
 //! and a record costs a token little. What it is that a record says is `decision.rs`'s business.
 
-use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-use super::engine::{Batch, EngineError, Row, Statement, Value as Parameter, params};
+use super::engine::{EngineError, Row, Statement, Value as Parameter, params};
 use super::entity::{Page, Query, Total};
 use super::list::{Attribute, Kind, Listing, Statements};
 use super::reach::{By, Reach, Source};
-use super::{Store, plain_error};
+use super::{Store, decision_tally, plain_error};
 use crate::clock::Timestamp;
 use crate::decision::{Asker, Content, Decision};
 use crate::error::{Error, Result};
@@ -182,37 +181,6 @@ impl NewContent {
 /// that are kept, none of them says. Counted in decisions, because a clock can be set back.
 pub(crate) const CONTENT_REACH: i64 = 400_000;
 
-/// How long the hourly counts are kept.
-const TALLY_KEPT_MS: i64 = 400 * 86_400_000;
-const HOUR_MS: i64 = 3_600_000;
-const INSERT_TALLY: &str = "INSERT INTO decision_tally (hour_ms, outcome, count) VALUES (?1, ?2, ?3) \
-    ON CONFLICT (hour_ms, outcome) DO UPDATE SET count = count + excluded.count";
-const DELETE_TALLIES: &str = "DELETE FROM decision_tally WHERE hour_ms < ?1";
-
-/// How many token requests of one hour ended in one way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Tally {
-    /// When the hour began.
-    pub(crate) hour: Timestamp,
-    pub(crate) outcome: String,
-    pub(crate) count: i64,
-}
-
-fn tally_from_row(row: &Row) -> Result<Tally, EngineError> {
-    Ok(Tally { hour: row.time(0)?, outcome: row.text(1)?, count: row.integer(2)? })
-}
-
-/// The counts that a batch adds: a few rows, however many decisions it holds.
-fn tallies(decisions: &[NewDecision]) -> Batch {
-    let mut counts: BTreeMap<(i64, &str), i64> = BTreeMap::new();
-    for NewDecision { decision, .. } in decisions {
-        *counts.entry((decision.at.ms() / HOUR_MS * HOUR_MS, decision.outcome.as_str())).or_default() += 1;
-    }
-    let add =
-        |((hour, outcome), count): ((i64, &str), i64)| Statement::new(INSERT_TALLY, params![hour, outcome, count]);
-    counts.into_iter().map(add).collect()
-}
-
 fn values_of(decisions: &[NewDecision]) -> Vec<Parameter> {
     let mut values = Vec::with_capacity(decisions.len() * ROW_VALUES);
     for decision in decisions {
@@ -250,7 +218,7 @@ impl Store {
     /// Writes decisions and what is new of what they say, all in one commit, and waits for it. They tell of the past only, so
     /// they have no audit commit.
     pub(crate) fn decision_insert_all(&self, decisions: &[NewDecision], contents: &[NewContent]) -> Result<()> {
-        let mut batch = tallies(decisions);
+        let mut batch = decision_tally::add(decisions);
         for NewContent { seq, content } in contents {
             if let Some(kept) = content.explanation.as_ref().map(|explanation| explanation.kept()) {
                 let params = params![kept.digest.to_vec(), *seq, kept.policies.as_str(), kept.text.as_str()];
@@ -289,14 +257,6 @@ impl Store {
             ))
         })?;
         record_from_row(&row).map_err(plain_error)
-    }
-
-    /// How token requests ended, hour by hour, from `from` on.
-    pub(crate) fn decision_tally_list(&self, from: Timestamp) -> Result<Vec<Tally>> {
-        const SELECT_TALLIES: &str =
-            "SELECT hour_ms, outcome, count FROM decision_tally WHERE hour_ms >= ?1 ORDER BY hour_ms";
-        let rows = self.read(&Statement::new(SELECT_TALLIES, params![from]))?;
-        rows.iter().map(|row| tally_from_row(row).map_err(plain_error)).collect()
     }
 
     /// What policies said lately: the youngest explanations, each once however many decisions rest on it.
@@ -373,7 +333,7 @@ impl Store {
             Statement::new(DELETE, params![step_end]),
             Statement::new(DELETE_CONTENTS, params![CONTENT_REACH, PRUNED_AT_ONCE_MAX]),
             Statement::new(DELETE_EXPLANATIONS, params![CONTENT_REACH, PRUNED_AT_ONCE_MAX]),
-            Statement::new(DELETE_TALLIES, params![keep_after.ms() - TALLY_KEPT_MS]),
+            decision_tally::forget(keep_after),
         ];
         self.write(batch).map_err(plain_error)?;
         Ok(step_end - low == PRUNED_AT_ONCE_MAX)
