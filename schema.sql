@@ -1,4 +1,4 @@
--- The whole schema of a grantd database (user_version 10).
+-- The whole schema of a grantd database (user_version 12).
 --
 -- Rules (a test holds them): every table is STRICT; no clock and no randomness in SQL, both come in as
 -- parameters; every admin write carries one row of audit_commit, whose `guard` fails when the write's
@@ -408,6 +408,20 @@ CREATE TRIGGER credential_unmanage AFTER DELETE ON credential BEGIN DELETE FROM 
 CREATE TRIGGER api_unmanage AFTER DELETE ON api BEGIN DELETE FROM managed WHERE id = OLD.id; END;
 CREATE TRIGGER access_grant_unmanage AFTER DELETE ON access_grant BEGIN DELETE FROM managed WHERE id = OLD.id; END;
 CREATE TRIGGER policy_unmanage AFTER DELETE ON policy BEGIN DELETE FROM managed WHERE id = OLD.id; END;
+
+-- `aud` tells resource servers apart: what one API is called must not be what another's tokens say.
+CREATE TRIGGER api_names_ins BEFORE INSERT ON api BEGIN
+    SELECT RAISE(ABORT, 'another API is named so: api.app_id')
+        WHERE EXISTS (SELECT 1 FROM api WHERE audience = NEW.app_id AND id <> NEW.id);
+    SELECT RAISE(ABORT, 'another API is named so: api.audience')
+        WHERE EXISTS (SELECT 1 FROM api WHERE app_id = NEW.audience AND id <> NEW.id);
+END;
+CREATE TRIGGER api_names_upd BEFORE UPDATE OF app_id, audience ON api BEGIN
+    SELECT RAISE(ABORT, 'another API is named so: api.app_id')
+        WHERE EXISTS (SELECT 1 FROM api WHERE audience = NEW.app_id AND id <> NEW.id);
+    SELECT RAISE(ABORT, 'another API is named so: api.audience')
+        WHERE EXISTS (SELECT 1 FROM api WHERE app_id = NEW.audience AND id <> NEW.id);
+END;
 
 -- The triggers that keep the three-character indexes.
 CREATE TRIGGER service_account_gram_ins AFTER INSERT ON service_account BEGIN

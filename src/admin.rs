@@ -43,7 +43,12 @@ pub(crate) struct Begun<'a, T> {
     sent: Cow<'a, Map<String, Value>>,
 }
 
-impl<T> Begun<'_, T> {
+impl<'a, T> Begun<'a, T> {
+    /// Makes something else of what it made, while the disk works.
+    pub(crate) fn map<U>(self, make: impl FnOnce(T) -> U) -> Begun<'a, U> {
+        Begun { made: make(self.made), underway: self.underway, sent: self.sent }
+    }
+
     /// Blocks until it is kept.
     pub(crate) fn wait(self) -> Result<T> {
         let kept = self.underway.map_or(Ok(()), Underway::wait);

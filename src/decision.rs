@@ -18,21 +18,18 @@ use serde_json::{Map, Value};
 
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::model::caller::RequestId;
+use crate::model::caller::{RequestId, printable};
 use crate::model::id::Id;
 use crate::model::machine_to_machine::AuthMethod;
 use crate::policy::Decided;
 use crate::policy::abi;
 use crate::store::ClientView;
-use crate::token::request::{TokenRequest, printable};
+use crate::token::request::TokenRequest;
 use crate::token::resolve::Resolved;
 
 pub(crate) use content::Content;
 pub use explanation::Explanation;
 pub(crate) use recorder::Recorder;
-
-/// About what a step of an explanation takes of memory.
-const STEP_BYTES: usize = 2048;
 
 /// How a token request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,8 +93,10 @@ pub struct Decision {
 /// Who asked for a token.
 #[derive(Clone, Debug)]
 pub enum Asker {
+    /// Nobody knows: its request could not be read.
+    Unread,
     /// Nobody that was authenticated. What it claimed as its `client_id`, bounded and printable.
-    Stranger(Option<String>),
+    Stranger(String),
     /// An authenticated client, with its account as it was then.
     Client(Arc<ClientView>),
 }
@@ -203,7 +202,7 @@ impl Decision {
             id,
             at,
             request_id,
-            by: Asker::Stranger(None),
+            by: Asker::Unread,
             api_id: None,
             outcome: Outcome::Refused,
             error: None,
@@ -225,7 +224,8 @@ impl Decision {
 
     /// Nobody was authenticated. Keeps what the stranger said of itself, as far as it is safe to keep.
     pub(crate) fn unproven(&mut self, request: &TokenRequest) {
-        self.by = Asker::Stranger(request.unverified_clients.first().map(|client| printable(&client.client_id)));
+        let claimed = request.unverified_clients.first();
+        self.by = Asker::Stranger(claimed.map(|client| printable(&client.client_id)).unwrap_or_default());
     }
 
     /// It is known who asks.
@@ -284,19 +284,19 @@ impl Decision {
     /// About what it takes of memory that it shares with no other.
     pub(crate) fn bytes(&self) -> usize {
         let lists = [Some(&self.requested), self.granted.as_ref(), self.issued.as_ref()];
-        let texts = lists.into_iter().flatten().flatten().map(|scope| size_of::<String>() + scope.len()).sum::<usize>();
-        let own_steps = self.explanation.iter().flat_map(|explanation| &explanation.steps).filter(|step| !step.reused);
-        size_of::<Self>() + texts + self.reason.as_ref().map_or(0, String::len) + own_steps.count() * STEP_BYTES
+        let texts = lists.into_iter().flatten().map(|list| explanation::texts_bytes(list)).sum::<usize>();
+        let explanation = self.explanation.as_ref().map_or(0, |explanation| explanation.own_bytes());
+        size_of::<Self>() + texts + self.reason.as_ref().map_or(0, String::len) + explanation
     }
 
     /// Whether nobody was authenticated.
     pub(crate) fn is_of_stranger(&self) -> bool {
-        matches!(self.by, Asker::Stranger(_))
+        matches!(self.by, Asker::Unread | Asker::Stranger(_))
     }
 
     /// Whether somebody failed to authenticate.
     pub(crate) fn is_of_unproven(&self) -> bool {
-        matches!(self.by, Asker::Stranger(Some(_)))
+        matches!(self.by, Asker::Stranger(_))
     }
 
     /// The error as its caller sees it: once it is known who asks, it names the decision that explains it.

@@ -21,13 +21,13 @@ use crate::http::{basic as http_basic, form as http_form, json as http_json};
 use crate::model::api::Api;
 use crate::model::grant::Grant;
 use crate::model::machine_to_machine::MachineToMachine;
+use crate::model::scope::{check_scope_token, parse_scopes};
 use crate::model::service_account::ServiceAccount;
 use crate::patch::Patch;
 use crate::policy::Workbench;
 use crate::policy::cases as policy_cases;
 use crate::store::{Entity, Origin, Query};
 use crate::token::request::{Parameter, TokenRequest};
-use crate::token::scope::{check_scope_token, parse_scopes};
 
 /// A server on an empty database, for what cannot be asked without one.
 static APP: LazyLock<App> = LazyLock::new(|| {

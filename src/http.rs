@@ -24,6 +24,7 @@ mod tls;
 
 use std::any::Any;
 use std::future::Future;
+use std::net::Shutdown;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +38,7 @@ use actix_web::middleware::from_fn;
 use actix_web::rt::net::TcpStream;
 use actix_web::{App as HttpApp, HttpServer, web};
 use futures_util::future::{Either, join, select};
+use socket2::SockRef;
 use tokio::sync::watch;
 
 use crate::app::App;
@@ -257,10 +259,7 @@ fn enter(per_address: &PerAddress, socket: &dyn Any, data: &mut Extensions) {
     match per_address.enter(socket.peer_addr().ok().map(|peer| peer.ip())) {
         Some(let_in) => drop(data.insert(let_in)),
         // The server, which reads next, finds its end.
-        #[cfg(unix)]
-        None => drop(rustix::net::shutdown(socket, rustix::net::Shutdown::Both)),
-        #[cfg(not(unix))]
-        None => {}
+        None => drop(SockRef::from(socket).shutdown(Shutdown::Both)),
     }
 }
 

@@ -21,7 +21,8 @@
 //!   Issuing a token writes no token: what is kept of it is the decision that explains it.
 //! - HTTP holds no decisions; `token`, `policy`, `signer` and `store` name no HTTP type.
 //! - SQL lives in `schema.sql` and `store/`; time and entropy in `clock.rs`; private keys in `signer/`.
-//! - Arrows point down: http -> token, admin -> signer, policy -> store -> model. None points back up.
+//! - Arrows point down: http -> token, admin -> signer, policy -> store -> model. `decision` is the one thing that all write
+//!   into; the store keeps it.
 //!
 //! # Embedding
 //! ```no_run

@@ -13,6 +13,7 @@ pub mod grant;
 pub mod id;
 pub mod machine_to_machine;
 pub mod policy;
+pub mod scope;
 pub mod service_account;
 
 use serde_json::{Map, Value, json};

@@ -277,7 +277,8 @@ impl Policies {
     /// How often answers were reused.
     #[must_use]
     pub fn reuse(&self) -> Reuse {
-        self.answers.reuse()
+        let answers = self.answers.reuse();
+        Reuse { bytes: answers.bytes + self.verdicts.bytes(), ..answers }
     }
 
     fn load(&self, digest: &str) -> Result<Arc<Loaded>, Failure> {

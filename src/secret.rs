@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::model::id::base62_from;
 
 /// A secret text. Wiped when dropped; prints as `[secret]`.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
 
 impl Secret {
@@ -41,6 +41,14 @@ impl Secret {
         self.0[start..].to_owned()
     }
 }
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        hashes_equal(self.0.as_bytes(), other.0.as_bytes())
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -133,7 +141,7 @@ pub fn check_strength(secret: &str, client_id: &str) -> Result<(), String> {
 /// A keyed hash: 32 bytes.
 pub type Hash = [u8; 32];
 
-/// Whether two hashes are equal, in time that does not depend on where they differ.
+/// Whether two hashes, or texts of one length, are equal, in time that does not depend on where they differ.
 #[must_use]
 pub fn hashes_equal(a: &[u8], b: &[u8]) -> bool {
     constant_time::verify_slices_are_equal(a, b).is_ok()
@@ -367,11 +375,11 @@ mod tests {
 
     #[test]
     fn the_sample_secret_follows_from_the_master_key() {
-        let secret = keys(1).dev_secret(SecretKind::Client, "sample");
-        assert_eq!(secret, keys(1).dev_secret(SecretKind::Client, "sample"));
-        assert_ne!(secret, keys(2).dev_secret(SecretKind::Client, "sample"));
-        assert_ne!(secret, keys(1).dev_secret(SecretKind::Client, "other"));
-        assert!(is_generated(SecretKind::Client, secret.expose()));
+        let secret = |key, name| keys(key).dev_secret(SecretKind::Client, name).expose().to_owned();
+        assert_eq!(secret(1, "sample"), secret(1, "sample"));
+        assert_ne!(secret(1, "sample"), secret(2, "sample"));
+        assert_ne!(secret(1, "sample"), secret(1, "other"));
+        assert!(is_generated(SecretKind::Client, &secret(1, "sample")));
     }
 
     #[test]

@@ -37,6 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
 use quick_cache::sync::Cache;
+use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -174,14 +175,16 @@ impl Origin {
     }
 }
 
-/// One thing that a write changed: its type, its id, and how it looked before and after.
-#[derive(Clone, Debug)]
+/// One thing that a write changed: its type, its id, and how it looked before and after. An audit commit has these in JSON.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Change {
     /// `ServiceAccount`, `Credential`, `SigningKey` …
     pub resource_type: &'static str,
     /// The id of what changed.
     pub id: String,
     /// What people call it.
+    #[serde(skip)]
     pub name: String,
     /// `None` for something new.
     pub before: Option<Value>,

@@ -1,7 +1,9 @@
 //! How often one may fail, and how often one may ask: failed authentications by client and address, tokens by client.
 //!
-//! Who is right is not decided here, and whoever is right is never held up by a stranger's failures: the answer to a
-//! failure changes, nothing else. Counts are kept in tables of a fixed size; one that was pushed out starts anew.
+//! Who is right is not decided here, and whoever shows a generated secret that is right is never held up by a stranger's
+//! failures: the answer to a failure changes, nothing else. An imported secret that was not seen to be right since the start
+//! takes a slow hash, and where much failed none is spent. Counts are kept in tables of a fixed size; one that was pushed out
+//! starts anew.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
@@ -13,7 +15,7 @@ use quick_cache::sync::Cache;
 use crate::clock::Timestamp;
 use crate::config::{QuotaMode, ThrottleConfig};
 use crate::error::{Error, Result};
-use crate::token::request::printable;
+use crate::model::caller::printable;
 
 /// Callers whose failures are remembered, in each of two tables (some 60 bytes each).
 const FAILING_MAX: usize = 20_000;

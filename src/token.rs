@@ -9,7 +9,6 @@ pub mod client_auth;
 pub mod request;
 pub mod resolve;
 pub mod revoke;
-pub mod scope;
 
 use std::sync::Arc;
 
@@ -78,8 +77,10 @@ async fn decide_and_sign(
     // 2. Authenticate the client: from here on it is known who asks, and how often.
     let place = Place::of(caller.address);
     let proof = client_auth::authenticate(app, &request.unverified_clients, place).await;
-    let Authenticated { client, method } = proof.inspect_err(|_| decision.unproven(&request))?;
-    decision.authenticated(Arc::clone(&client), method);
+    let proven = proof.inspect_err(|_| decision.unproven(&request))?;
+    decision.authenticated(Arc::clone(&proven.client), proven.method);
+    proven.check()?;
+    let Authenticated { client, method } = proven;
     let now = app.clock.now();
     app.throttle.asks(&client.client_id, now)?;
 

@@ -18,12 +18,12 @@ use crate::model::caller::RequestId;
 use crate::model::fields::{Fields, free_text, reference_name};
 use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::policy::{Policy, SETTINGS_BYTES_MAX};
+use crate::model::scope::{SCOPES_REQUESTED_MAX, check_scope_token};
 use crate::policy::abi::{Circumstances, Context, INPUTS_MAX, Input, RemoteAddress, Request};
 use crate::policy::{effect, given};
 use crate::store::ClientView;
 use crate::token::request::{PARAMETERS_MAX, TokenRequest};
 use crate::token::resolve;
-use crate::token::scope::{SCOPES_REQUESTED_MAX, check_scope_token};
 
 /// What a body asks with: one of these ways.
 struct Asked {

@@ -32,7 +32,7 @@ pub struct PoliciesConfig {
     pub wait_ms: u64,
     /// Whether answers are reused. Without it every policy is asked for every token: for measuring.
     pub reuse: bool,
-    /// Memory for answers that may be reused.
+    /// Memory for answers that may be reused: half for those of single policies, half for those of all policies of a request.
     pub answers_kib: u32,
     /// Modules that are kept loaded.
     pub modules_loaded: usize,
@@ -55,7 +55,7 @@ impl Default for PoliciesConfig {
             concurrent: None,
             wait_ms: 100,
             reuse: true,
-            answers_kib: 8192,
+            answers_kib: 16384,
             modules_loaded: 256,
             trusted_keys: Vec::new(),
         }

@@ -78,7 +78,7 @@ impl Decision {
 
     fn account_id(&self) -> Option<&Id> {
         match &self.by {
-            Asker::Stranger(_) => None,
+            Asker::Unread | Asker::Stranger(_) => None,
             Asker::Client(client) => Some(&client.account_id),
         }
     }

@@ -4,7 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Decision, Outcome};
 
-/// Every error that a decision names, with its outcome. One that is not here counts as the last.
+/// Every error that a decision names, with its outcome: one that is the caller's at one time is the server's at another. What
+/// is not here counts as the last.
 const ERRORS: [(&str, Outcome); 16] = [
     ("invalid_request", Outcome::Refused),
     ("invalid_client", Outcome::Refused),
@@ -13,6 +14,7 @@ const ERRORS: [(&str, Outcome); 16] = [
     ("invalid_scope", Outcome::Refused),
     ("invalid_target", Outcome::Refused),
     ("access_denied", Outcome::Refused),
+    ("temporarily_unavailable", Outcome::Refused),
     ("temporarily_unavailable", Outcome::Failed),
     ("policy_refused", Outcome::Failed),
     ("policy_timeout", Outcome::Failed),
@@ -20,9 +22,15 @@ const ERRORS: [(&str, Outcome); 16] = [
     ("policy_output", Outcome::Failed),
     ("policy_unavailable", Outcome::Failed),
     ("policy_busy", Outcome::Failed),
-    ("slow_down", Outcome::Refused),
     ("server_error", Outcome::Failed),
 ];
+
+/// A counter: that of the tokens, or of one of [`ERRORS`].
+pub(super) type Place = Option<usize>;
+
+fn place_of(error: &str, outcome: Outcome) -> usize {
+    ERRORS.iter().position(|known| *known == (error, outcome)).unwrap_or(ERRORS.len() - 1)
+}
 
 /// Counts since the start.
 #[derive(Debug, Default)]
@@ -32,15 +40,18 @@ pub(crate) struct Outcomes {
 }
 
 impl Outcomes {
-    pub(super) fn note(&self, decision: &Decision) {
-        let counter = match &decision.error {
-            None => &self.issued,
-            Some(error) => {
-                let at = ERRORS.iter().position(|(name, _)| name == error).unwrap_or(ERRORS.len() - 1);
-                &self.errors[at]
-            }
-        };
-        counter.fetch_add(1, Ordering::Relaxed);
+    /// The counter of decisions that end as this one does.
+    pub(super) fn place_of(decision: &Decision) -> Place {
+        decision.error.as_deref().map(|error| place_of(error, decision.outcome))
+    }
+
+    /// Where what was decided, but cannot be recorded and so is not answered, is counted instead.
+    pub(super) fn unrecorded() -> Place {
+        Some(place_of("temporarily_unavailable", Outcome::Failed))
+    }
+
+    pub(super) fn note(&self, place: Place) {
+        place.map_or(&self.issued, |at| &self.errors[at]).fetch_add(1, Ordering::Relaxed);
     }
 
     /// Each outcome with its error, none for a token, and how many there were.

@@ -65,6 +65,7 @@ struct Shared {
 #[derive(Default)]
 struct Queue {
     waiting: Vec<Waiting>,
+    /// Of these, and of those that are being written.
     bytes: usize,
     strangers: usize,
     settling: Vec<oneshot::Sender<()>>,
@@ -74,6 +75,7 @@ struct Queue {
 struct Waiting {
     decision: Box<Decision>,
     done: Option<oneshot::Sender<bool>>,
+    bytes: usize,
 }
 
 impl Recorder {
@@ -97,33 +99,23 @@ impl Recorder {
     /// # Errors
     /// `Unavailable` when a durable record cannot be written: its token must not be given out.
     pub(crate) async fn record(&self, decision: Box<Decision>) -> Result<()> {
-        self.shared.counters.outcomes.note(&decision);
         // A stranger gets nothing that its record would have to vouch for, and is told nothing by how long it takes.
-        let waits = self.durable && !decision.is_of_stranger();
-        let (done, written) = if waits {
-            let (done, written) = oneshot::channel();
-            (Some(done), Some(written))
-        } else {
-            (None, None)
-        };
-        let failed = || Error::Unavailable {
+        if !self.durable || decision.is_of_stranger() {
+            self.shared.counters.outcomes.note(Outcomes::place_of(&decision));
+            self.push(decision, None);
+            return Ok(());
+        }
+        let (done, written) = oneshot::channel();
+        // Counted by who writes it: how it ends is known only then.
+        if !self.push(decision, Some(done)) {
+            self.shared.counters.outcomes.note(Outcomes::unrecorded());
+        } else if written.await == Ok(true) {
+            return Ok(());
+        }
+        Err(Error::Unavailable {
             detail: "the record of this request cannot be written, so it is not answered: try again".to_owned(),
             cause: "a decision could not be recorded, and decisions.durable is set".to_owned(),
-        };
-        if !self.push(Waiting { decision, done }) {
-            self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
-            return if waits { Err(failed()) } else { Ok(()) };
-        }
-        match written {
-            None => Ok(()),
-            Some(written) => {
-                if written.await == Ok(true) {
-                    Ok(())
-                } else {
-                    Err(failed())
-                }
-            }
-        }
+        })
     }
 
     /// Waits until what was recorded before is on the disk: who reads records sees those of requests already
@@ -158,16 +150,18 @@ impl Recorder {
     }
 
     /// Whether there was room.
-    fn push(&self, waiting: Waiting) -> bool {
-        let (stranger, bytes) = (waiting.decision.is_of_stranger(), waiting.decision.bytes());
+    fn push(&self, decision: Box<Decision>, done: Option<oneshot::Sender<bool>>) -> bool {
+        let (stranger, bytes) = (decision.is_of_stranger(), decision.bytes());
         let mut queue = self.shared.lock();
         let full = queue.bytes + bytes > WAITING_BYTES_MAX || (stranger && queue.strangers >= STRANGERS_WAITING_MAX);
         if queue.closed || full {
+            drop(queue);
+            self.shared.counters.dropped.fetch_add(1, Ordering::Relaxed);
             return false;
         }
         queue.strangers += usize::from(stranger);
         queue.bytes += bytes;
-        queue.waiting.push(waiting);
+        queue.waiting.push(Waiting { decision, done, bytes });
         // Between the first and a full batch the thread has nothing new to know.
         let worth_a_call = matches!(queue.waiting.len(), 1 | BATCH_MAX);
         drop(queue);
@@ -191,8 +185,8 @@ impl Shared {
         let queue = self.changed.wait_while(self.lock(), is_idle).unwrap_or_else(PoisonError::into_inner);
         let mut queue =
             self.changed.wait_timeout_while(queue, gather, may_grow).unwrap_or_else(PoisonError::into_inner).0;
-        let closed = queue.closed;
-        Queue { closed, ..std::mem::replace(&mut *queue, Queue { closed, ..Queue::default() }) }
+        let Queue { closed, bytes, .. } = *queue;
+        std::mem::replace(&mut *queue, Queue { closed, bytes, ..Queue::default() })
     }
 }
 
@@ -237,7 +231,10 @@ impl<'a> Writer<'a> {
         let mut contents = Vec::new();
         let mut waiters = Vec::new();
         let mut lookups = LOOKUPS_MAX;
-        for Waiting { decision, done } in waiting {
+        let mut freed = 0;
+        for Waiting { decision, done, bytes } in waiting {
+            freed += bytes;
+            waiters.extend(done.map(|done| (done, Outcomes::place_of(&decision))));
             match self.room_for(&decision, &mut lookups) {
                 Some(left_out) => {
                     let seq = self.last + 1 + rows.len() as i64;
@@ -245,7 +242,6 @@ impl<'a> Writer<'a> {
                 }
                 None => _ = self.shared.counters.left_out.fetch_add(1, Ordering::Relaxed),
             }
-            waiters.extend(done);
         }
         let count = rows.len() as u64;
         let written = rows.is_empty() || self.insert(&rows, &contents);
@@ -256,24 +252,31 @@ impl<'a> Writer<'a> {
         }
         let counters = &self.shared.counters;
         if written { &counters.written } else { &counters.lost }.fetch_add(count, Ordering::Relaxed);
-        for done in waiters {
+        for (done, place) in waiters {
+            counters.outcomes.note(if written { place } else { Outcomes::unrecorded() });
             // Who no longer waits has nothing to be told.
             let _ = done.send(written);
         }
+        drop(rows);
+        self.shared.lock().bytes -= freed;
     }
 
     /// How many refusals were left out before this one, or `None` when it is to be left out itself.
     fn room_for(&mut self, decision: &Decision, lookups: &mut usize) -> Option<u64> {
-        let Asker::Stranger(claimed) = &decision.by else {
-            self.unknown.earn();
-            self.known.earn();
-            return Some(0);
+        let claimed = match &decision.by {
+            Asker::Unread => None,
+            Asker::Stranger(claimed) => Some(claimed),
+            Asker::Client(_) => {
+                self.unknown.earn();
+                self.known.earn();
+                return Some(0);
+            }
         };
         if let Some(left_out) = self.unknown.take(decision.at) {
             return Some(left_out);
         }
         // A flood of made-up names must not hide that someone tries a real one.
-        let named = claimed.as_deref().filter(|_| *lookups > 0);
+        let named = claimed.filter(|_| *lookups > 0);
         *lookups = lookups.saturating_sub(usize::from(named.is_some()));
         let is_known = named.is_some_and(|client_id| self.store.client_exists(client_id).unwrap_or(false));
         let left_out = if is_known { self.known.take(decision.at) } else { None };
@@ -345,6 +348,7 @@ mod tests {
     use crate::clock::Timestamp;
     use crate::model::caller::RequestId;
     use crate::model::id::Id;
+    use crate::store::StoreLimits;
 
     #[test]
     fn what_waits_is_bounded_by_its_memory() {
@@ -355,16 +359,24 @@ mod tests {
         let mut decision = Decision::begin(id, Timestamp::from_ms(0), RequestId::default());
         decision.requested = (0..3001).map(|number| format!("{number:0>60}")).collect();
         let mut taken = 0;
-        while recorder.push(Waiting { decision: Box::new(decision.clone()), done: None }) {
+        while recorder.push(Box::new(decision.clone()), None) {
             taken += 1;
         }
         assert!(taken * decision.bytes() <= WAITING_BYTES_MAX && (taken + 1) * decision.bytes() > WAITING_BYTES_MAX);
-        // A short one still fits, and after what waits was taken there is room again.
-        let short = Decision { requested: Vec::new(), ..decision };
-        assert!(recorder.push(Waiting { decision: Box::new(short.clone()), done: None }));
-        assert_eq!(recorder.shared.take(Duration::ZERO).waiting.len(), taken + 1);
+        // A short one still fits.
+        let short = Decision { requested: Vec::new(), ..decision.clone() };
+        assert!(recorder.push(Box::new(short.clone()), None));
+        // While they are written they take their room still.
+        let waiting = recorder.shared.take(Duration::ZERO).waiting;
+        assert_eq!(waiting.len(), taken + 1);
+        assert!(!recorder.push(Box::new(decision.clone()), None));
+        let dir = tempfile::tempdir().unwrap();
+        let limits = StoreLimits { clients_cached: 1, page_cache_kib: 100 };
+        let (store, _) = Store::open(&dir.path().join("grantd.db"), true, limits).unwrap();
+        Writer::new(&recorder.shared, &store, 0).write(waiting);
         assert_eq!(recorder.shared.lock().bytes, 0);
+        assert!(recorder.push(Box::new(decision), None));
         recorder.shared.lock().closed = true;
-        assert!(!recorder.push(Waiting { decision: Box::new(short), done: None }));
+        assert!(!recorder.push(Box::new(short), None));
     }
 }

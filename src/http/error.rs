@@ -1,5 +1,6 @@
 //! The one map from the library's errors to the wire, in three shapes: RFC 6749 5.2 for OAuth, RFC 7644 3.12 for SCIM, and the
-//! admin API's, which is a superset of what Crossid's and SCIM's clients decode. Failures are logged here, once.
+//! admin API's, which is a superset of what Crossid's and SCIM's clients decode. What fails a request is logged here; a policy
+//! that fails, where it is asked.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};

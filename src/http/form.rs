@@ -10,7 +10,8 @@ use futures_util::{StreamExt, stream};
 use percent_encoding::percent_decode;
 
 use crate::error::{Error, OAuthCode, Result};
-use crate::token::request::{PARAMETERS_MAX, Parameter, printable};
+use crate::model::caller::printable;
+use crate::token::request::{PARAMETERS_MAX, Parameter};
 
 fn invalid(description: String) -> Error {
     Error::oauth(OAuthCode::InvalidRequest, description)

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::Resource;
 use super::fields::{Fields, display_name, free_text, pointer_escape, reference_name, token_name};
-use crate::token::scope::check_scope_token;
+use crate::model::scope::check_scope_token;
 
 /// Scopes that one API may define.
 pub const SCOPES_MAX: usize = 500;

@@ -49,3 +49,26 @@ impl Caller {
         self.address.map(|address| address.to_string())
     }
 }
+
+/// A caller's text that is safe to say back: printable, and short.
+pub(crate) fn printable(text: &str) -> String {
+    const SHOWN_CHARS_MAX: usize = 100;
+    // RFC 6749 5.2 allows neither quote nor backslash in error_description.
+    let is_safe = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
+    if text.len() <= SHOWN_CHARS_MAX && text.bytes().all(is_safe) {
+        return text.to_owned();
+    }
+    let shown = |c: char| u8::try_from(c).ok().filter(|b| is_safe(*b)).map_or('?', char::from);
+    text.chars().take(SHOWN_CHARS_MAX).map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_back_is_safe() {
+        assert_eq!(printable("a\"\\\n\u{e4}b"), "a????b");
+        assert_eq!(printable(&"x".repeat(500)).len(), 100);
+    }
+}

@@ -6,7 +6,7 @@ use super::Resource;
 use super::api::SCOPES_MAX;
 use super::fields::{Fields, free_text, reference_name};
 use crate::clock::Timestamp;
-use crate::token::scope::check_scope_token;
+use crate::model::scope::check_scope_token;
 
 /// The ceiling of what a service account can get at an API.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -20,6 +20,11 @@ const ENTRY_BYTES: u64 = 200;
 /// Entries are about this large, which sizes the table.
 const ENTRY_BYTES_TYPICAL: u64 = 800;
 
+/// Of `answers_kib`, half is for the answers of single policies and half for what whole chains of them said.
+pub(super) fn bytes_max(limits: &PoliciesConfig) -> u64 {
+    u64::from(limits.answers_kib) * 1024 / 2
+}
+
 /// What a policy is asked, by what makes it different from every other question.
 pub(super) struct Question<'a> {
     pub(super) module_digest: &'a str,
@@ -79,7 +84,7 @@ pub struct Reuse {
     pub evictions: u64,
     /// Answers at hand now.
     pub entries: u64,
-    /// What they weigh, about, in bytes.
+    /// What they weigh, and what is kept of whole chains, about, in bytes.
     pub bytes: u64,
 }
 
@@ -124,7 +129,7 @@ impl Lifecycle<Box<[u8]>, Arc<Answer>> for Evictions {
 
 impl Answers {
     pub(super) fn new(limits: &PoliciesConfig) -> Self {
-        let bytes = u64::from(limits.answers_kib) * 1024;
+        let bytes = bytes_max(limits);
         let entries = usize::try_from(bytes / ENTRY_BYTES_TYPICAL).unwrap_or(usize::MAX).max(1);
         let evictions = Evictions::default();
         let cache = Cache::with(entries, bytes, Weight, DefaultHashBuilder::default(), evictions.clone());
@@ -145,8 +150,12 @@ impl Answers {
         self.hits.fetch_add(answers as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn put(&self, key: Box<[u8]>, answer: Arc<Answer>) {
+    /// A question that had to be asked, however that ended.
+    pub(super) fn note_miss(&self) {
         self.misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn put(&self, key: Box<[u8]>, answer: Arc<Answer>) {
         if self.reuse {
             self.cache.insert(key, answer);
         }
@@ -242,13 +251,14 @@ mod tests {
         let permit = Permit { scopes: vec!["s".repeat(500)], ..Permit::default() };
         let answer = Arc::new(Answer { decision: Decision::Permit(permit), fuel: 1, micros: 1 });
         for n in 0..1000_u32 {
+            answers.note_miss();
             answers.put(n.to_le_bytes().into(), Arc::clone(&answer));
         }
         assert!(answers.get(&999_u32.to_le_bytes()).is_some());
         assert!(answers.get(b"no such key").is_none());
         let reuse = answers.reuse();
         assert_eq!((reuse.hits, reuse.misses), (1, 1000));
-        assert!(reuse.bytes <= 64 * 1024 && reuse.entries < 100, "{reuse:?}");
+        assert!(reuse.bytes <= 32 * 1024 && reuse.entries < 50, "{reuse:?}");
         assert!(reuse.evictions > 800, "{reuse:?}");
         let denial = Decision::Deny(Denial { code: "c".into(), reason: "r".into() });
         answers.put(Box::new([1]), Arc::new(Answer { decision: denial, fuel: 1, micros: 1 }));

@@ -17,7 +17,7 @@ use similar::TextDiff;
 
 use super::abi::{Circumstances, Context, Decision, Denial, Input, Permit, Request};
 use crate::clock::Timestamp;
-use crate::token::scope::intersect;
+use crate::model::scope::intersect;
 pub use update::{expecting, update};
 
 /// Largest case file, in bytes.

@@ -48,10 +48,13 @@ pub struct Offer {
 }
 
 impl Offer {
+    fn applies(&self, policy: &PolicyView) -> bool {
+        policy.api_id.as_ref().is_none_or(|api| *api == self.api.id)
+    }
+
     /// The policies that apply, in their order.
     fn applying(&self) -> impl Iterator<Item = &Arc<PolicyView>> {
-        let api = &self.api.id;
-        self.client.policies.iter().filter(move |policy| policy.api_id.as_ref().is_none_or(|at| at == api))
+        self.client.policies.iter().filter(|policy| self.applies(policy))
     }
 
     /// Whether any policy applies.
@@ -164,7 +167,7 @@ impl Chain {
     pub(super) fn advance(&mut self, policies: &Policies, room: Room) -> Progress {
         while self.ended.is_none() {
             let Some(policy) = self.offer.client.policies.get(self.next).cloned() else { break };
-            if policy.api_id.as_ref().is_none_or(|api| *api == self.offer.api.id) {
+            if self.offer.applies(&policy) {
                 let Some(said) = self.ask(policies, &policy, room) else { return Progress::NeedsSandbox };
                 if room == Room::AtHand && !said.reused {
                     self.brief_micros += said.outcome.as_ref().map_or(BRIEF_MICROS_MAX, |answer| answer.micros);
@@ -215,6 +218,7 @@ impl Chain {
             Room::AtHand => policies.run_briefly(&loaded, &request, &policy.settings)?,
             Room::Sandbox => policies.run(&loaded, &request, &policy.settings),
         };
+        policies.answers.note_miss();
         let outcome = run.map(|run| {
             let micros = u64::try_from(run.elapsed.as_micros()).unwrap_or(u64::MAX);
             let answer = Arc::new(Answer { decision: run.answer, fuel: run.fuel, micros });
@@ -294,8 +298,8 @@ impl Chain {
             }
             Err(Stop::Denied(denial)) => self.ended = Some(denied(policy, &denial)),
             Err(Stop::Failed(failure)) => {
-                // What somebody only tries is told to who tries it.
-                if !self.apart {
+                // What somebody only tries is told to who tries it; what found no room is logged with its answer.
+                if !self.apart && failure.kind != FailureKind::Busy {
                     let kind = failure.kind.as_str();
                     tracing::warn!(policy = policy.name, kind, "a policy failed, which denies: {failure}");
                 }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::abi::{Decision, Denial, Permit};
 use super::failure::Failure;
 use crate::decision::{Effect, Verdict};
-use crate::token::scope::intersect;
+use crate::model::scope::intersect;
 
 /// The code of a denial because of a claim that is set already.
 pub(crate) const CLAIM_CONFLICT: &str = "claim-conflict";

@@ -7,6 +7,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::Decided;
+use super::answers::bytes_max;
 use crate::config::PoliciesConfig;
 use crate::decision::{Explanation, Verdict};
 use crate::error::{Error, OAuthCode, Result};
@@ -65,13 +66,18 @@ pub(super) struct Verdicts {
 
 impl Verdicts {
     pub(super) fn new(limits: &PoliciesConfig) -> Self {
-        let bytes = u64::from(limits.answers_kib) * 1024;
+        let bytes = bytes_max(limits);
         let entries = usize::try_from(bytes / ENTRY_BYTES_TYPICAL).unwrap_or(usize::MAX).max(1);
         Self { reuse: limits.reuse, cache: Cache::with_weighter(entries, bytes, Weight) }
     }
 
     pub(super) fn get(&self, key: &[u8]) -> Option<Arc<Heard>> {
         if self.reuse { self.cache.get(key) } else { None }
+    }
+
+    /// What they weigh, about, in bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.cache.weight()
     }
 
     pub(super) fn put(&self, key: Box<[u8]>, heard: Heard) {

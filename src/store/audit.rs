@@ -1,9 +1,12 @@
 //! The audit trail: a commit and an event in the batch of every admin write, and the chain sealed behind them.
 
+use std::collections::BTreeSet;
+use std::iter::once;
+
 use serde_json::{Value, json};
 
 use super::engine::{Row, Statement, params};
-use super::entity::{Page, Query, json_array};
+use super::entity::{Page, Query};
 use super::list::{Attribute, Kind, Listing, Statements};
 use super::reach::Reach;
 use super::{Change, Origin, Store, Write, plain_error};
@@ -27,9 +30,9 @@ macro_rules! guarded_commit {
 }
 pub(super) use guarded_commit;
 
-/// The commit with the id ?1 is about these ids.
-const INSERT_SUBJECTS: &str = "INSERT INTO audit_subject (resource_id, seq) \
-    SELECT value, (SELECT seq FROM audit_commit WHERE id = ?1) FROM json_each(?2)";
+/// The commit with the id ?2 is about this.
+const INSERT_SUBJECT: &str =
+    "INSERT INTO audit_subject (resource_id, seq) VALUES (?1, (SELECT seq FROM audit_commit WHERE id = ?2))";
 /// What a change names beside itself that it belongs to.
 const BELONGS_TO: [&str; 3] = ["serviceAccountId", "machineToMachineId", "apiId"];
 const UNGUARDED: &str = guarded_commit!("1");
@@ -41,26 +44,22 @@ pub(super) fn unguarded() -> Statement {
     Statement::new(UNGUARDED, Vec::new())
 }
 
-/// The ids of what changed, and of what that belonged and belongs to: each once, as a JSON array.
-fn subjects(changes: &[Change]) -> String {
-    let mut ids = Vec::with_capacity(changes.len());
+/// The ids of what changed, and of what that belonged and belongs to: each once.
+fn subjects(changes: &[Change]) -> BTreeSet<&str> {
+    let mut ids = BTreeSet::new();
     for change in changes {
-        ids.push(change.id.as_str());
+        ids.insert(change.id.as_str());
         for side in change.before.iter().chain(&change.after) {
             ids.extend(BELONGS_TO.iter().filter_map(|member| side.get(member)?.as_str()));
         }
     }
-    json_array(ids.into_iter())
+    ids
 }
 
 /// The commit, its guard first of all statements, what it is about, and the event.
 pub(super) fn commit_statements(write: &Write, origin: &Origin) -> Vec<Statement> {
-    let subjects = Statement::new(INSERT_SUBJECTS, params![&write.commit_id, subjects(&write.changes)]);
-    let changes: Vec<Value> = write
-        .changes
-        .iter()
-        .map(|change| json!({"resourceType": change.resource_type, "id": change.id, "before": change.before, "after": change.after}))
-        .collect();
+    let subjects = subjects(&write.changes).into_iter();
+    let subjects = subjects.map(|id| Statement::new(INSERT_SUBJECT, params![id, &write.commit_id]));
     let mut commit = params![
         &write.commit_id,
         write.at,
@@ -70,7 +69,8 @@ pub(super) fn commit_statements(write: &Write, origin: &Origin) -> Vec<Statement
         origin.reason.clone(),
         origin.correlation.clone(),
         origin.request_id.as_str(),
-        Value::from(changes).to_string(),
+        // All of a change has a JSON form.
+        serde_json::to_string(&write.changes).unwrap_or_default(),
     ];
     commit.extend(write.guard.params.iter().cloned());
     // A cascade lists what it takes along first; the event is about what was asked for, which is last.
@@ -94,7 +94,8 @@ pub(super) fn commit_statements(write: &Write, origin: &Origin) -> Vec<Statement
         origin.client_ip.clone(),
         origin.user_agent.clone(),
     ];
-    vec![Statement { sql: write.guard.sql.clone(), params: commit }, subjects, Statement::new(INSERT_EVENT, event)]
+    let guarded = Statement { sql: write.guard.sql.clone(), params: commit };
+    once(guarded).chain(subjects).chain(once(Statement::new(INSERT_EVENT, event))).collect()
 }
 
 /// An audit commit, as the admin API shows it.
@@ -245,7 +246,7 @@ const UNSEALED_COUNT: &str = "SELECT COUNT(*) FROM audit_commit WHERE seq > ?1";
 
 /// The link for the commit in columns 0 to 9: keyed, over the link before and everything the commit says.
 fn link(keys: &ServerKeys, before: &Hash, row: &Row) -> Hash {
-    let canonical = json!([
+    let said = (
         row.integer(0).ok(),
         row.text(1).ok(),
         row.integer(2).ok(),
@@ -256,8 +257,9 @@ fn link(keys: &ServerKeys, before: &Hash, row: &Row) -> Hash {
         row.optional_text(7).ok().flatten(),
         row.text(8).ok(),
         row.text(9).ok(),
-    ]);
-    keys.audit_hash(&[before, canonical.to_string().as_bytes()])
+    );
+    // Texts and numbers always have a JSON form.
+    keys.audit_hash(&[before, &serde_json::to_vec(&said).unwrap_or_default()])
 }
 
 impl Store {

@@ -2,18 +2,16 @@
 //! ids, keeps nothing, and leaves the cache of the clients that do ask as it is.
 
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use super::client::{ApiView, ClientView, GrantView, api_from_row};
+use super::client::{ApiView, ClientView, GrantView, api_from_row, client_from_row, push_scope};
 use super::engine::{EngineError, Row, Statement, params};
 use super::entity::json_array;
 use super::policy::PolicyView;
 use super::{Store, plain_error};
 use crate::error::{Error, Result};
 use crate::model::id::Id;
-use crate::model::machine_to_machine::AuthMethod;
 use crate::model::policy::Level;
-use crate::secret::Hash;
 
 /// Accounts after ?3 that hold scope ?2 at API ?1. It walks the index in the order of the accounts, so that all pages
 /// together walk it once.
@@ -31,8 +29,8 @@ const API: &str = "SELECT p.id, p.app_id, p.audience, p.display_name, p.active, 
 // at the API instead.
 
 /// Each account with each of its clients; once without one that has none.
-const ACCOUNTS: &str = "SELECT a.id, a.user_name, a.display_name, a.active, a.attributes, \
-    m.id, m.client_id, m.display_name, m.active, m.allowed_auth_methods, m.attributes \
+const ACCOUNTS: &str = "SELECT m.id, m.client_id, m.display_name, m.active, m.allowed_auth_methods, m.attributes, \
+    a.id, a.user_name, a.display_name, a.active, a.attributes \
     FROM json_each(?1) AS j CROSS JOIN service_account AS a ON a.id = j.value \
     LEFT JOIN machine_to_machine AS m ON m.service_account_id = a.id ORDER BY a.id, m.id";
 const GRANTS: &str = "SELECT g.id, g.not_before_ms, g.expires_at_ms, s.scope, d.is_default, g.service_account_id \
@@ -103,12 +101,7 @@ impl Store {
         grants: &[Row],
         policies: &[Row],
     ) -> Result<Vec<Candidate>, EngineError> {
-        let api = Arc::new(ApiView {
-            id: api.id(0)?,
-            api: api_from_row(api)?,
-            scopes: api.parsed(10)?,
-            digest: Hash::default(),
-        });
+        let api = Arc::new(api_from_row(api)?);
         let mut grants = grants_by_account(grants, &api)?;
         let views = self.policies_from_rows(policies)?;
         let mut owned: HashMap<String, Vec<Arc<PolicyView>>> = HashMap::new();
@@ -121,21 +114,22 @@ impl Store {
         }
         let mut candidates: Vec<Candidate> = Vec::new();
         for row in accounts {
-            let account_id = row.id(0)?;
+            let account_id = row.id(6)?;
             if candidates.last().is_none_or(|last| last.account_id != account_id) {
                 candidates.push(Candidate {
                     grants: grants.remove(account_id.as_str()).unwrap_or_default(),
-                    user_name: row.text(1)?,
-                    active: row.flag(3)?,
+                    user_name: row.text(7)?,
+                    active: row.flag(9)?,
                     clients: Vec::new(),
                     account_id,
                 });
             }
-            if row.is_null(5) {
+            if row.is_null(0) {
                 continue;
             }
             if let Some(candidate) = candidates.last_mut() {
-                candidate.clients.push(Arc::new(client_from_row(row, &candidate.grants, &common, &owned)?));
+                let policies = policies_of(&row.id(0)?, &candidate.account_id, &common, &owned);
+                candidate.clients.push(Arc::new(client_from_row(row, candidate.grants.clone(), policies)?));
             }
         }
         Ok(candidates)
@@ -145,51 +139,24 @@ impl Store {
 fn grants_by_account(rows: &[Row], api: &Arc<ApiView>) -> Result<HashMap<String, Vec<GrantView>>, EngineError> {
     let mut all: HashMap<String, Vec<GrantView>> = HashMap::new();
     for row in rows.iter().filter(|_| api.active) {
-        let id = row.id(0)?;
-        let grants = all.entry(row.text(5)?).or_default();
-        if grants.last().is_none_or(|last| last.id != id) {
-            let (not_before, expires_at) = (row.optional_time(1)?, row.optional_time(2)?);
-            let (api, scopes, fixed_claims) = (Arc::clone(api), Vec::new(), OnceLock::new());
-            grants.push(GrantView { id, api, not_before, expires_at, scopes, fixed_claims });
-        }
-        if let Some(grant) = grants.last_mut() {
-            grant.scopes.push((row.text(3)?, row.flag(4)?));
-        }
+        push_scope(all.entry(row.text(5)?).or_default(), row, Arc::clone(api))?;
     }
     Ok(all)
 }
 
-fn client_from_row(
-    row: &Row,
-    grants: &[GrantView],
+/// The policies that apply to a client, in the order of their levels.
+fn policies_of(
+    client: &Id,
+    account: &Id,
     common: &[Arc<PolicyView>],
     owned: &HashMap<String, Vec<Arc<PolicyView>>>,
-) -> Result<ClientView, EngineError> {
-    let (account_id, id) = (row.id(0)?, row.id(5)?);
-    let methods: Vec<String> = row.parsed(9)?;
+) -> Vec<Arc<PolicyView>> {
     let mut policies = common.to_vec();
-    for (owner, level) in [(&id, Level::Client), (&account_id, Level::Account)] {
+    for (owner, level) in [(client, Level::Client), (account, Level::Account)] {
         let own = owned.get(owner.as_str()).into_iter().flatten();
         policies.extend(own.filter(|policy| policy.level == level).cloned());
     }
-    Ok(ClientView {
-        noted_ms: Vec::new(),
-        id,
-        client_id: row.text(6)?,
-        display_name: row.text(7)?,
-        active: row.flag(8)?,
-        allowed_auth_methods: methods.iter().filter_map(|method| AuthMethod::parse(method)).collect(),
-        attributes: row.object(10)?,
-        account_id,
-        account_user_name: row.text(1)?,
-        account_display_name: row.text(2)?,
-        account_active: row.flag(3)?,
-        account_attributes: row.object(4)?,
-        credentials: Vec::new(),
-        grants: grants.to_vec(),
-        policies,
-        digest: Hash::default(),
-    })
+    policies
 }
 
 #[cfg(test)]

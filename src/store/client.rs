@@ -228,27 +228,40 @@ impl Store {
         policies: &[Row],
     ) -> Result<Option<ClientView>, EngineError> {
         let Some(row) = client.first() else { return Ok(None) };
-        let methods: Vec<String> = row.parsed(4)?;
         let credentials: Vec<Credential> = credentials.iter().map(credential_from_row).collect::<Result<_, _>>()?;
-        Ok(Some(ClientView {
-            id: row.id(0)?,
-            client_id: row.text(1)?,
-            display_name: row.text(2)?,
-            active: row.flag(3)?,
-            allowed_auth_methods: methods.iter().filter_map(|method| AuthMethod::parse(method)).collect(),
-            attributes: row.object(5)?,
-            account_id: row.id(6)?,
-            account_user_name: row.text(7)?,
-            account_display_name: row.text(8)?,
-            account_active: row.flag(9)?,
-            account_attributes: row.object(10)?,
-            noted_ms: credentials.iter().map(last_noted_ms).collect(),
-            credentials,
-            grants,
-            policies: self.policies_from_rows(policies)?,
-            digest: row.digest(),
-        }))
+        let mut view = client_from_row(row, grants, self.policies_from_rows(policies)?)?;
+        view.noted_ms = credentials.iter().map(last_noted_ms).collect();
+        view.credentials = credentials;
+        view.digest = row.digest();
+        Ok(Some(view))
     }
+}
+
+/// A client without its secrets, out of the columns of [`CLIENT`]. Its digest is nobody's.
+pub(super) fn client_from_row(
+    row: &Row,
+    grants: Vec<GrantView>,
+    policies: Vec<Arc<PolicyView>>,
+) -> Result<ClientView, EngineError> {
+    let methods: Vec<String> = row.parsed(4)?;
+    Ok(ClientView {
+        id: row.id(0)?,
+        client_id: row.text(1)?,
+        display_name: row.text(2)?,
+        active: row.flag(3)?,
+        allowed_auth_methods: methods.iter().filter_map(|method| AuthMethod::parse(method)).collect(),
+        attributes: row.object(5)?,
+        account_id: row.id(6)?,
+        account_user_name: row.text(7)?,
+        account_display_name: row.text(8)?,
+        account_active: row.flag(9)?,
+        account_attributes: row.object(10)?,
+        noted_ms: Vec::new(),
+        credentials: Vec::new(),
+        grants,
+        policies,
+        digest: Hash::default(),
+    })
 }
 
 fn last_noted_ms(credential: &Credential) -> AtomicI64 {
@@ -261,9 +274,8 @@ fn miscounted() -> Error {
 
 fn apis_from_rows(rows: &[Row]) -> Result<HashMap<Id, Arc<ApiView>>, EngineError> {
     let api = |row: &Row| {
-        let id = row.id(0)?;
-        let view = ApiView { id: id.clone(), api: api_from_row(row)?, scopes: row.parsed(10)?, digest: row.digest() };
-        Ok((id, Arc::new(view)))
+        let view = api_from_row(row)?;
+        Ok((view.id.clone(), Arc::new(view)))
     };
     rows.iter().map(api).collect()
 }
@@ -275,23 +287,33 @@ fn grants_from_rows(
 ) -> Result<Option<Vec<GrantView>>, EngineError> {
     let mut grants: Vec<GrantView> = Vec::new();
     for row in rows {
-        let id = row.id(0)?;
-        if grants.last().is_none_or(|last| last.id != id) {
-            let Some(api) = known(&row.id(5)?) else { return Ok(None) };
-            let (not_before, expires_at) = (row.optional_time(1)?, row.optional_time(2)?);
-            let (scopes, fixed_claims) = (Vec::new(), OnceLock::new());
-            grants.push(GrantView { id, api, not_before, expires_at, scopes, fixed_claims });
-        }
-        if let Some(grant) = grants.last_mut() {
-            grant.scopes.push((row.text(3)?, row.flag(4)?));
-        }
+        let Some(api) = known(&row.id(5)?) else { return Ok(None) };
+        push_scope(&mut grants, row, api)?;
     }
     Ok(Some(grants))
 }
 
-pub(super) fn api_from_row(row: &Row) -> Result<Api, EngineError> {
+/// Adds the scope of a row to the last grant, or with it the next grant: their columns are the first five of [`GRANTS`].
+pub(super) fn push_scope(grants: &mut Vec<GrantView>, row: &Row, api: Arc<ApiView>) -> Result<(), EngineError> {
+    let (id, scope) = (row.id(0)?, (row.text(3)?, row.flag(4)?));
+    match grants.last_mut() {
+        Some(last) if last.id == id => last.scopes.push(scope),
+        _ => grants.push(GrantView {
+            id,
+            api,
+            not_before: row.optional_time(1)?,
+            expires_at: row.optional_time(2)?,
+            scopes: vec![scope],
+            fixed_claims: OnceLock::new(),
+        }),
+    }
+    Ok(())
+}
+
+/// An API out of the columns of [`APIS`].
+pub(super) fn api_from_row(row: &Row) -> Result<ApiView, EngineError> {
     let alg = row.text(5)?;
-    Ok(Api {
+    let api = Api {
         app_id: row.text(1)?,
         audience: row.optional_text(2)?,
         display_name: row.text(3)?,
@@ -302,7 +324,8 @@ pub(super) fn api_from_row(row: &Row) -> Result<Api, EngineError> {
         claims: row.parsed(7)?,
         attributes: row.object(8)?,
         built_in: row.flag(9)?,
-    })
+    };
+    Ok(ApiView { id: row.id(0)?, api, scopes: row.parsed(10)?, digest: row.digest() })
 }
 
 #[cfg(test)]

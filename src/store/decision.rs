@@ -52,10 +52,6 @@ const OF_CLIENT: &str = "WITH RECURSIVE block (number) AS (SELECT max(seq) >> 11
     SELECT number - 1 FROM block WHERE number > (SELECT min(seq) >> 11 FROM decision)) \
     SELECT d.value FROM block CROSS JOIN json_each((SELECT json_group_array(seq) FROM (SELECT seq FROM decision \
     WHERE seq >> 11 = block.number AND client_id = ?1 ORDER BY seq DESC))) AS d LIMIT ?2";
-const PAGE_OF_CLIENT: &str = "WITH RECURSIVE block (number) AS (SELECT max(seq) >> 11 FROM decision UNION ALL \
-    SELECT number - 1 FROM block WHERE number > (SELECT min(seq) >> 11 FROM decision)) \
-    SELECT d.value FROM block CROSS JOIN json_each((SELECT json_group_array(seq) FROM (SELECT seq FROM decision \
-    WHERE seq >> 11 = block.number AND client_id = ?1 ORDER BY seq DESC))) AS d LIMIT ?2 OFFSET ?3";
 const COUNT_OF_CLIENT: &str = "WITH RECURSIVE block (number) AS (SELECT max(seq) >> 11 FROM decision UNION ALL \
     SELECT number - 1 FROM block WHERE number > (SELECT min(seq) >> 11 FROM decision)) \
     SELECT COUNT(*) FROM (SELECT d.seq FROM block CROSS JOIN decision AS d \
@@ -136,7 +132,8 @@ impl NewDecision {
     fn values(&self) -> [Parameter; ROW_VALUES] {
         let decision = &*self.decision;
         let client_id = match &decision.by {
-            Asker::Stranger(claimed) => claimed.as_deref(),
+            Asker::Unread => None,
+            Asker::Stranger(claimed) => Some(claimed.as_str()),
             Asker::Client(client) => Some(client.client_id.as_str()),
         };
         let request_id = match &decision.request_id {
@@ -238,7 +235,7 @@ impl Store {
         self.write(batch).map_err(plain_error)
     }
 
-    /// `seq` of the last decision, also where none is kept any more; 0 while there was none.
+    /// The last `seq` that anything which is kept still names; 0 where nothing is.
     pub(crate) fn decision_last(&self) -> Result<i64> {
         const LAST: &str = "SELECT max(COALESCE((SELECT max(seq) FROM decision), 0), \
             COALESCE((SELECT max(seq) FROM decision_content), 0))";
@@ -297,7 +294,7 @@ impl Store {
         let skipped = i64::from(query.start_index.max(1)) - 1;
         let params = params![client_id, i64::from(query.count), skipped];
         let page = Statement {
-            sql: [SELECT, " WHERE t.seq IN (", PAGE_OF_CLIENT, ") ORDER BY t.seq DESC"].concat().into(),
+            sql: [SELECT, " WHERE t.seq IN (", OF_CLIENT, " OFFSET ?3) ORDER BY t.seq DESC"].concat().into(),
             params,
         };
         let counted_max = query.bounded.then(|| query.counted_max());

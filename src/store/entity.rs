@@ -312,7 +312,8 @@ fn in_use(resource_type: &str, dependents: &[Dependent]) -> String {
 
 /// A list of distinct names for a statement that takes a JSON array.
 pub(crate) fn json_array<'a>(items: impl Iterator<Item = &'a str>) -> String {
-    Value::from(items.collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>()).to_string()
+    // Texts always have a JSON form.
+    serde_json::to_string(&items.collect::<BTreeSet<_>>()).unwrap_or_default()
 }
 
 /// The columns every entity begins and ends with, as parameters ?1 to ?4 of its inserts and updates.

@@ -11,7 +11,7 @@ use crate::files;
 /// The whole schema, as a fresh database gets it.
 pub const SCHEMA: &str = include_str!("../../schema.sql");
 /// `user_version` of [`SCHEMA`].
-pub const VERSION: i32 = 11;
+pub const VERSION: i32 = 12;
 /// `application_id` in the file's header: "grnt".
 pub const APPLICATION_ID: i32 = 0x6772_6e74;
 
@@ -27,6 +27,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("migrations/9.sql"),
     include_str!("migrations/10.sql"),
     include_str!("migrations/11.sql"),
+    include_str!("migrations/12.sql"),
 ];
 
 const REVOKED_TOKEN: &str = "

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quick_cache::sync::Cache;
+use scopeguard::ScopeGuard;
 use tokio::sync::Semaphore;
 
 use super::request::UnverifiedClient;
@@ -17,7 +18,7 @@ use crate::error::{Error, OAuthCode, Result};
 use crate::model::credential::{Credential, SecretHash};
 use crate::model::id::Id;
 use crate::model::machine_to_machine::AuthMethod;
-use crate::secret::{Hash, Secret, SecretKind, hashes_equal, is_generated};
+use crate::secret::{Hash, SecretKind, hashes_equal, is_generated};
 use crate::store::ClientView;
 use crate::throttle::Place;
 
@@ -42,27 +43,26 @@ impl SlowHashes {
     }
 }
 
-/// A client that proved who it is.
+/// A client that proved who it is, whether or not it may ask for anything.
 pub(crate) struct Authenticated {
     pub(crate) client: Arc<ClientView>,
     /// How it did.
     pub(crate) method: AuthMethod,
 }
 
-/// The client that the credentials of a request prove, ready to be asked what it may. `readings` are one pair of
-/// credentials, in each way in which it can be read; `place` is where they come from.
+/// The client that the credentials of a request prove. `readings` are one pair of credentials, in each way in which it can be
+/// read; `place` is where they come from.
 ///
 /// # Errors
-/// `OAuth` `invalid_client` or `unauthorized_client`; `TooMany` in place of the first after many failures from there;
-/// `Unavailable` when too many slow hashes wait. Whoever answers with one waits until the end of a [`FAILURE_STEP`] before it
-/// does, as [`authenticate_in_step`] does of its own accord.
+/// `OAuth` `invalid_client`, or `TooMany` in its place after many failures from there; `Unavailable` when too many slow hashes
+/// wait. Whoever answers with one waits until the end of a [`FAILURE_STEP`] before it does, as [`authenticate_in_step`] does of
+/// its own accord.
 pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient], place: Place) -> Result<Authenticated> {
     let now = app.clock.now();
     for shown in readings {
         let client = app.store.client_by_client_id(&shown.client_id)?;
         let proof = find_credential(app, shown, client.as_deref(), place, now).await?;
         if let (Some(client), Some(credential)) = (client, proof) {
-            check_client(&client, shown)?;
             app.usage.note_credential(&client, credential, now);
             return Ok(Authenticated { client, method: shown.method });
         }
@@ -72,7 +72,7 @@ pub(crate) async fn authenticate(app: &App, readings: &[UnverifiedClient], place
     Err(app.throttle.failed(client_id, place, now, Error::oauth(OAuthCode::InvalidClient, text)))
 }
 
-/// As [`authenticate`], and every failure is answered at the end of a step.
+/// As [`authenticate`], and the client may ask; every failure is answered at the end of a step.
 pub(crate) async fn authenticate_in_step(
     app: &App,
     readings: &[UnverifiedClient],
@@ -80,34 +80,35 @@ pub(crate) async fn authenticate_in_step(
 ) -> Result<Authenticated> {
     let watch = app.clock.stopwatch();
     let proof = authenticate(app, readings, place).await;
+    let proof = proof.and_then(|proven| proven.check().map(|()| proven));
     if proof.is_err() {
         watch.wait_out(FAILURE_STEP).await;
     }
     proof
 }
 
-/// What an authenticated client may still lack.
-fn check_client(client: &ClientView, shown: &UnverifiedClient) -> Result<()> {
-    if !client.allowed_auth_methods.contains(&shown.method) {
-        let allowed: Vec<&str> = client.allowed_auth_methods.iter().map(|method| method.as_str()).collect();
-        return Err(Error::oauth(
-            OAuthCode::InvalidClient,
-            format!("this client authenticates by {} only", allowed.join(" or ")),
-        ));
+impl Authenticated {
+    /// What a proven client may still lack: the method that it is to use, and being switched on.
+    ///
+    /// # Errors
+    /// `OAuth` `invalid_client` or `unauthorized_client`.
+    pub(crate) fn check(&self) -> Result<()> {
+        let Self { client, method } = self;
+        if !client.allowed_auth_methods.contains(method) {
+            let allowed: Vec<&str> = client.allowed_auth_methods.iter().map(|method| method.as_str()).collect();
+            let text = format!("this client authenticates by {} only", allowed.join(" or "));
+            return Err(Error::oauth(OAuthCode::InvalidClient, text));
+        }
+        if !client.active {
+            let text = "this client is not active: an administrator must switch the integration on";
+            return Err(Error::oauth(OAuthCode::UnauthorizedClient, text));
+        }
+        if !client.account_active {
+            let text = "the service account of this client is not active: an administrator must switch it on";
+            return Err(Error::oauth(OAuthCode::UnauthorizedClient, text));
+        }
+        Ok(())
     }
-    if !client.active {
-        return Err(Error::oauth(
-            OAuthCode::UnauthorizedClient,
-            "this client is not active: an administrator must switch the integration on",
-        ));
-    }
-    if !client.account_active {
-        return Err(Error::oauth(
-            OAuthCode::UnauthorizedClient,
-            "the service account of this client is not active: an administrator must switch it on",
-        ));
-    }
-    Ok(())
 }
 
 /// The index of the credential that the secret proves. Runs the same for a client that does not exist.
@@ -138,7 +139,7 @@ async fn find_credential(
     if app.throttle.is_failing(&shown.client_id, place, now) {
         return Ok(None);
     }
-    let slow = Box::pin(hash_slowly(app, &shown.client_id, &shown.secret)).await?;
+    let slow = Box::pin(hash_slowly(app, shown, place, now)).await?;
     let matches = |credential: &Credential| match &credential.hash {
         SecretHash::Slow(hash) => hashes_equal(hash, &slow) && credential.is_valid_at(now),
         SecretHash::Keyed(_) => false,
@@ -151,18 +152,24 @@ async fn find_credential(
 }
 
 /// One Argon2id run on the blocking pool, when its turn comes.
-async fn hash_slowly(app: &App, client_id: &str, secret: &Secret) -> Result<Hash> {
+async fn hash_slowly(app: &App, shown: &UnverifiedClient, place: Place, now: Timestamp) -> Result<Hash> {
     let busy = |cause: &str| Error::Unavailable {
         detail: "too many clients authenticate with imported secrets at this moment: try again".to_owned(),
         cause: cause.to_owned(),
     };
     let turn = tokio::time::timeout(SLOW_HASH_WAIT, Arc::clone(&app.slow_hashes.turns).acquire_owned()).await;
     let turn = turn.map_err(|_| busy("no turn at a slow hash in time"))?.map_err(|_| busy("the server is stopping"))?;
-    let (keys, client_id, secret) = (Arc::clone(&app.server_keys), client_id.to_owned(), secret.clone());
+    let (keys, client_id, secret) = (Arc::clone(&app.server_keys), shown.client_id.clone(), shown.secret.clone());
     let run = tokio::task::spawn_blocking(move || {
         let hash = keys.hash_slowly(&client_id, secret.expose());
         drop(turn);
         hash
     });
-    run.await.map_err(|error| Error::Internal(format!("a slow hash ended early: {error}")))?
+    // Who hangs up meanwhile, and so is dropped here, has guessed too: the work is done all the same.
+    let guess = scopeguard::guard((), |()| {
+        drop(app.throttle.failed(Some(&shown.client_id), place, now, Error::Unauthenticated))
+    });
+    let ended = run.await;
+    ScopeGuard::into_inner(guess);
+    ended.map_err(|error| Error::Internal(format!("a slow hash ended early: {error}")))?
 }

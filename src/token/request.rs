@@ -5,10 +5,11 @@
 use std::borrow::Cow;
 
 use crate::error::{Error, OAuthCode, Result};
+use crate::model::caller::printable;
 use crate::model::machine_to_machine::AuthMethod;
+use crate::model::scope::parse_scopes;
 use crate::policy::abi::is_credential;
 use crate::secret::Secret;
-use crate::token::scope::parse_scopes;
 
 /// Parameters that one request may have.
 pub const PARAMETERS_MAX: usize = 64;
@@ -211,18 +212,6 @@ fn is_target(name: &str) -> bool {
     name == "resource" || name == "audience"
 }
 
-/// A caller's text that is safe to say back: printable, and short.
-pub(crate) fn printable(text: &str) -> String {
-    const SHOWN_CHARS_MAX: usize = 100;
-    // RFC 6749 5.2 allows neither quote nor backslash in error_description.
-    let is_safe = |b: u8| b.is_ascii_graphic() && b != b'"' && b != b'\\';
-    if text.len() <= SHOWN_CHARS_MAX && text.bytes().all(is_safe) {
-        return text.to_owned();
-    }
-    let shown = |c: char| u8::try_from(c).ok().filter(|b| is_safe(*b)).map_or('?', char::from);
-    text.chars().take(SHOWN_CHARS_MAX).map(shown).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,11 +246,5 @@ mod tests {
         assert_eq!(code(&[("grant_type", "")]), "invalid_request");
         assert_eq!(code(&[("grant_type", "password")]), "unsupported_grant_type");
         assert_eq!(code(&good[..2]), "invalid_client");
-    }
-
-    #[test]
-    fn what_is_said_back_is_safe() {
-        assert_eq!(printable("a\"\\\n\u{e4}b"), "a????b");
-        assert_eq!(printable(&"x".repeat(500)).len(), 100);
     }
 }

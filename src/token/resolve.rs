@@ -2,13 +2,15 @@
 //!
 //! Pure: the same client, request and time resolve the same way. Everything that comes out was granted.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::request::{TokenRequest, printable};
+use super::request::TokenRequest;
 use crate::clock::Timestamp;
 use crate::config::ExcessScope;
 use crate::error::{Error, OAuthCode, Result};
 use crate::model::api::Api;
+use crate::model::caller::printable;
 use crate::model::id::Id;
 use crate::store::{ApiView, ClientView, GrantView};
 
@@ -28,7 +30,9 @@ pub struct Resolved {
 /// # Errors
 /// `OAuth`: `invalid_target` or `invalid_scope`, naming what does not fit.
 pub fn resolve(client: &ClientView, request: &TokenRequest, now: Timestamp, excess: ExcessScope) -> Result<Resolved> {
-    let grants: Vec<&GrantView> = client.grants.iter().filter(|grant| grant.is_valid_at(now)).collect();
+    // A token lives whole seconds: with less than one left of a grant, it would outlive it.
+    let holds = |grant: &&GrantView| grant.is_valid_at(now) && seconds_left(grant, now) > 0;
+    let grants: Vec<&GrantView> = client.grants.iter().filter(holds).collect();
     let api = match &request.target {
         Some(target) => named_api(&grants, target)?,
         None => implied_api(&grants, &request.scopes, excess)?,
@@ -59,48 +63,67 @@ fn named_api(grants: &[&GrantView], target: &str) -> Result<Arc<ApiView>> {
 
 /// Without a name, the one granted API that holds every requested scope; when narrowing, the one that holds some.
 fn implied_api(grants: &[&GrantView], scopes: &[String], excess: ExcessScope) -> Result<Arc<ApiView>> {
-    let fitting = apis_with(grants, |api_id| scopes.iter().all(|scope| is_granted(grants, api_id, scope)));
+    let Some(first) = grants.first() else {
+        return Err(if scopes.is_empty() {
+            let text = "nothing is granted to the service account of this client now: ask an administrator for a grant";
+            Error::oauth(OAuthCode::InvalidScope, text)
+        } else {
+            not_granted(&scopes.iter().collect::<Vec<_>>(), None)
+        });
+    };
+    // What is not granted there is named by who looks at its scopes.
+    if grants.iter().all(|grant| grant.api.id == first.api.id) {
+        return Ok(Arc::clone(&first.api));
+    }
+    let holdings = holdings(grants, scopes);
+    let fitting: Vec<&Holding> = holdings.iter().filter(|holding| holding.scopes.iter().all(|held| *held)).collect();
     match fitting.as_slice() {
-        [only] => return Ok(Arc::clone(&only.api)),
-        [] if scopes.is_empty() => {
-            return Err(Error::oauth(
-                OAuthCode::InvalidScope,
-                "nothing is granted to the service account of this client now: ask an administrator for a grant",
-            ));
-        }
+        [only] => return Ok(Arc::clone(only.api)),
         [] => {}
         several => {
             return Err(ambiguous("several APIs fit, and a token is for one: add resource with one of", several));
         }
     }
-    let partly = apis_with(grants, |api_id| scopes.iter().any(|scope| is_granted(grants, api_id, scope)));
-    let is_anywhere = |scope: &String| partly.iter().any(|grant| is_granted(grants, &grant.api.id, scope));
-    let nowhere: Vec<&String> = scopes.iter().filter(|scope| !is_anywhere(scope)).collect();
+    let partly: Vec<&Holding> = holdings.iter().filter(|holding| holding.scopes.contains(&true)).collect();
+    let is_nowhere = |place: &usize| !partly.iter().any(|holding| holding.scopes[*place]);
+    let nowhere: Vec<&String> = (0..scopes.len()).filter(is_nowhere).map(|place| &scopes[place]).collect();
     match partly.as_slice() {
-        _ if partly.is_empty() || (excess == ExcessScope::Reject && !nowhere.is_empty()) => {
-            let apis = apis_with(grants, |_| true);
-            Err(not_granted(&nowhere, if let [only] = apis.as_slice() { Some(&only.api) } else { None }))
-        }
-        [only] => Ok(Arc::clone(&only.api)),
+        [] => Err(not_granted(&nowhere, None)),
+        _ if excess == ExcessScope::Reject && !nowhere.is_empty() => Err(not_granted(&nowhere, None)),
+        [only] => Ok(Arc::clone(only.api)),
         several => {
             Err(ambiguous("no API has all of these scopes, and a token is for one: ask for those of one of", several))
         }
     }
 }
 
-/// One grant for each granted API that fits.
-fn apis_with<'a>(grants: &[&'a GrantView], fits: impl Fn(&Id) -> bool) -> Vec<&'a GrantView> {
-    let mut found: Vec<&GrantView> = Vec::new();
-    for grant in grants {
-        if found.iter().all(|known| known.api.id != grant.api.id) && fits(&grant.api.id) {
-            found.push(grant);
-        }
-    }
-    found
+/// A granted API, and for each requested scope whether it is granted there.
+struct Holding<'a> {
+    api: &'a Arc<ApiView>,
+    scopes: Vec<bool>,
 }
 
-fn ambiguous(text: &str, apis: &[&GrantView]) -> Error {
-    let names: Vec<&str> = apis.iter().map(|grant| grant.api.app_id.as_str()).collect();
+/// Every granted API, in the order of the grants. One walk over these, however many there are.
+fn holdings<'a>(grants: &[&'a GrantView], requested: &[String]) -> Vec<Holding<'a>> {
+    let places: HashMap<&str, usize> = requested.iter().map(String::as_str).zip(0..).collect();
+    let mut known: HashMap<&Id, usize> = HashMap::new();
+    let mut holdings: Vec<Holding> = Vec::new();
+    for grant in grants {
+        let at = *known.entry(&grant.api.id).or_insert(holdings.len());
+        if at == holdings.len() {
+            holdings.push(Holding { api: &grant.api, scopes: vec![false; requested.len()] });
+        }
+        for (scope, _) in &grant.scopes {
+            if let Some(place) = places.get(scope.as_str()) {
+                holdings[at].scopes[*place] = true;
+            }
+        }
+    }
+    holdings
+}
+
+fn ambiguous(text: &str, holdings: &[&Holding]) -> Error {
+    let names: Vec<&str> = holdings.iter().map(|holding| holding.api.app_id.as_str()).collect();
     Error::oauth(OAuthCode::InvalidTarget, format!("{text} {}", some_of(&names, ", ")))
 }
 
@@ -113,19 +136,16 @@ fn some_of(names: &[impl AsRef<str>], separator: &str) -> String {
     named.join(separator) + rest.as_str()
 }
 
-fn is_granted(grants: &[&GrantView], api_id: &Id, scope: &str) -> bool {
-    grants.iter().any(|grant| grant.api.id == *api_id && grant.scopes.iter().any(|(granted, _)| granted == scope))
-}
-
 /// Every scope that the grants hold, once, in the order in which the API defines them within each grant.
 fn granted_scopes<'a>(grants: &[&'a GrantView], wanted: impl Fn(bool) -> bool) -> Vec<&'a String> {
-    let mut scopes = Vec::new();
-    for (scope, is_default) in grants.iter().flat_map(|grant| &grant.scopes) {
-        if wanted(*is_default) && !scopes.contains(&scope) {
-            scopes.push(scope);
-        }
+    let scopes = grants.iter().flat_map(|grant| &grant.scopes);
+    let scopes = scopes.filter(|(_, is_default)| wanted(*is_default)).map(|(scope, _)| scope);
+    // Of one grant each stands once anyway.
+    if grants.len() == 1 {
+        return scopes.collect();
     }
-    scopes
+    let mut seen = HashSet::new();
+    scopes.filter(|scope| seen.insert(scope.as_str())).collect()
 }
 
 fn default_scopes(grants: &[&GrantView], api: &Api) -> Result<Vec<String>> {
@@ -170,11 +190,22 @@ fn not_granted(scopes: &[&String], api: Option<&Api>) -> Error {
 
 /// A token must not outlive what it rests on: for each scope, the grant that lasts longest.
 fn lifetime_seconds(grants: &[&GrantView], scopes: &[String], api: &Api, now: Timestamp) -> i64 {
-    let holds = |grant: &GrantView, scope: &str| grant.scopes.iter().any(|(granted, _)| granted == scope);
-    let left = |scope: &String| {
-        let ends = grants.iter().filter(|grant| holds(grant, scope)).map(|grant| grant.expires_at);
-        let seconds = ends.map(|end| end.map_or(i64::MAX, |end| end.since_ms(now) / 1000));
-        seconds.max().unwrap_or(0)
+    let least = if let [only] = grants {
+        seconds_left(only, now)
+    } else {
+        let mut longest: HashMap<&str, i64> = HashMap::new();
+        for grant in grants {
+            let left = seconds_left(grant, now);
+            for (scope, _) in &grant.scopes {
+                longest.entry(scope).and_modify(|known| *known = left.max(*known)).or_insert(left);
+            }
+        }
+        scopes.iter().map(|scope| longest.get(scope.as_str()).copied().unwrap_or(0)).min().unwrap_or(0)
     };
-    scopes.iter().map(left).min().unwrap_or(0).min(api.token_lifetime_seconds).max(1)
+    least.min(api.token_lifetime_seconds)
+}
+
+/// Whole seconds that are left of a grant.
+fn seconds_left(grant: &GrantView, now: Timestamp) -> i64 {
+    grant.expires_at.map_or(i64::MAX, |end| end.since_ms(now) / 1000)
 }

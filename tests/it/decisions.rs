@@ -56,6 +56,29 @@ fn a_refusal_tells_its_caller_which_decision_explains_it() {
 }
 
 #[test]
+fn a_client_that_proved_itself_is_named_in_what_it_is_refused() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    for (kind, id, member, value, status) in [
+        ("ServiceAccount", &howto.account, "active", json!(false), 400),
+        ("MachineToMachine", &howto.client, "active", json!(false), 400),
+        ("MachineToMachine", &howto.client, "allowedAuthMethods", json!(["client_secret_post"]), 401),
+    ] {
+        app.set(kind, id, member, &value);
+        let refused =
+            app.token_by_basic(&howto.client_id, &howto.client_secret, &[("grant_type", "client_credentials")]);
+        let refused = refused.expect(status);
+        let description = refused["error_description"].as_str().unwrap();
+        let found = decision(&app, description.rsplit(' ').next().unwrap());
+        assert_eq!((&found["outcome"], &found["error"]), (&json!("refused"), &refused["error"]));
+        assert_eq!(found["serviceAccountId"], howto.account.as_str(), "{member}");
+        assert_eq!(found["authMethod"], "client_secret_basic");
+        app.set("ServiceAccount", &howto.account, "active", &json!(true));
+        app.set("MachineToMachine", &howto.client, "active", &json!(true));
+    }
+}
+
+#[test]
 fn decisions_are_found_by_what_they_are_about() {
     let app = TestApp::start();
     let howto = app.howto();

@@ -12,7 +12,7 @@ fn value(text: &str, sample: &str) -> u64 {
 
 #[test]
 fn requests_are_counted_by_how_they_ended() {
-    let app = TestApp::start();
+    let app = TestApp::with(|config| config.throttle.failures_per_minute = 1);
     let howto = app.howto();
     let before = app.send("GET", "/metrics", &[], b"");
     assert_eq!(before.status, 200);
@@ -21,15 +21,19 @@ fn requests_are_counted_by_how_they_ended() {
         app.token_for(&howto, &[("scope", "write")]).expect(200);
     }
     app.token_for(&howto, &[("scope", "read")]).expect(400);
-    app.token(&[("grant_type", "client_credentials"), ("client_id", "x"), ("client_secret", "y")]).expect(401);
+    for status in [401, 429] {
+        app.token(&[("grant_type", "client_credentials"), ("client_id", "x"), ("client_secret", "y")]).expect(status);
+    }
     app.admin("GET", "/decisions", &Value::Null).expect(200);
     let text = app.send("GET", "/metrics", &[], b"").text;
     for (sample, wanted) in [
         ("grantd_token_requests_total{outcome=\"issued\",error=\"\"}", 3),
         ("grantd_token_requests_total{outcome=\"refused\",error=\"invalid_scope\"}", 1),
         ("grantd_token_requests_total{outcome=\"refused\",error=\"invalid_client\"}", 1),
+        ("grantd_token_requests_total{outcome=\"refused\",error=\"temporarily_unavailable\"}", 1),
+        ("grantd_token_requests_total{outcome=\"failed\",error=\"temporarily_unavailable\"}", 0),
         ("grantd_token_requests_total{outcome=\"failed\",error=\"server_error\"}", 0),
-        ("grantd_decisions_written_total", 5),
+        ("grantd_decisions_written_total", 6),
         ("grantd_decisions_not_written_total{reason=\"queue_full\"}", 0),
         ("grantd_policy_questions_total{answer=\"evaluated\"}", 0),
     ] {
@@ -57,6 +61,7 @@ fn reuse_and_refused_writes_are_counted() {
     }
     assert_eq!(app.admin("POST", "/resources/cid/Policy", &policy).status, 409);
     let text = app.send("GET", "/metrics", &[], b"").text;
+    assert!(value(&text, "grantd_policy_answers_bytes") > 0);
     assert_eq!(value(&text, "grantd_policy_questions_total{answer=\"reused\"}"), 2);
     assert_eq!(value(&text, "grantd_policy_questions_total{answer=\"evaluated\"}"), 1);
     assert_eq!(value(&text, "grantd_policy_answers"), 1);

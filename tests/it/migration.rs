@@ -21,6 +21,7 @@ const PAST: &[&str] = &[
     include_str!("schema/8.sql"),
     include_str!("schema/9.sql"),
     include_str!("schema/10.sql"),
+    include_str!("schema/11.sql"),
 ];
 
 /// A database as it was made by the grantd of that version.
@@ -44,6 +45,10 @@ fn shape(path: &Path) -> Vec<(String, String)> {
 #[test]
 fn every_past_version_migrates_to_what_a_fresh_database_is() {
     assert_eq!(PAST.len() + 1, usize::try_from(schema::VERSION).unwrap(), "keep the schema of each released version");
+    assert!(
+        schema::SCHEMA.contains(&format!("(user_version {})", schema::VERSION)),
+        "its first line says another version"
+    );
     let fresh = TestApp::start().into_dir();
     let wanted = shape(&fresh.path().join("grantd.db"));
     for version in 1..=PAST.len() {

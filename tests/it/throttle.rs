@@ -1,9 +1,13 @@
 //! Failures are limited where they come from, and nobody else is held up; tokens are limited by client.
 
+use std::io::Write as _;
+use std::time::Duration;
+
 use grantd::config::QuotaMode;
 use serde_json::{Value, json};
 
 use crate::app::{Answer, HowTo, TestApp};
+use crate::program::connect;
 
 const WRITE: [(&str, &str); 2] = [("grant_type", "client_credentials"), ("scope", "write")];
 
@@ -81,6 +85,26 @@ fn a_secret_that_a_person_chose_cannot_be_guessed_on_while_its_guesses_fail() {
     too_many(&ask(&app, "imported", chosen), "20");
     app.advance(60);
     ask(&app, "imported", chosen).expect(200);
+}
+
+#[test]
+fn who_hangs_up_while_a_guess_is_looked_at_has_guessed_too() {
+    let (app, howto) = strict();
+    let chosen = "correct horse battery staple 1";
+    let imported = json!({"displayName": "imported", "serviceAccountId": howto.account, "clientId": "imported", "clientSecret": chosen});
+    app.create("MachineToMachine", &imported);
+    let head = "POST /oauth2/token HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/x-www-form-urlencoded";
+    for guess in 0..3 {
+        let secret = format!("guess-that-is-long-enough-{guess}");
+        let body = format!("grant_type=client_credentials&client_id=imported&client_secret={secret}");
+        let mut stream = connect(&app.url);
+        write!(stream, "{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()).unwrap();
+        // The slow hash has begun, and takes longer than this.
+        std::thread::sleep(Duration::from_millis(10));
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    too_many(&ask(&app, "imported", chosen), "20");
 }
 
 #[test]

@@ -50,7 +50,7 @@ async fn create<E: Entity>(app: web::Data<App>, request: HttpRequest, write: Wri
     };
     if let Some(_turn) = write.quick_turn::<E>(&app) {
         let begun = write.object().and_then(|body| admin::begin_create::<E>(&app, body, &write.origin));
-        return answered(&request, kept(begun).await, respond);
+        return kept(&request, begun, respond).await;
     }
     let shared = app.clone();
     answer(&request, move || admin::create::<E>(&shared, write.object()?, &write.origin), respond).await
@@ -70,7 +70,7 @@ async fn replace<E: Entity>(
     if let Some(_turn) = write.quick_turn::<E>(&app) {
         let begin = |body| admin::begin_replace::<E>(&app, &id, body, write.revision, &write.origin);
         let begun = write.object().and_then(begin);
-        return answered(&request, kept(begun).await, |record| one(&record, &app, &request));
+        return kept(&request, begun, |record| one(&record, &app, &request)).await;
     }
     let shared = app.clone();
     let operation = move || admin::replace::<E>(&shared, &id, write.object()?, write.revision, &write.origin);
@@ -85,7 +85,7 @@ async fn patch<E: Entity>(
 ) -> HttpResponse {
     if let Some(_turn) = write.quick_turn::<E>(&app) {
         let begun = admin::begin_patch::<E>(&app, &id, &write.body, write.revision, &write.origin);
-        return answered(&request, kept(begun).await, |record| one(&record, &app, &request));
+        return kept(&request, begun, |record| one(&record, &app, &request)).await;
     }
     let shared = app.clone();
     let operation = move || admin::patch::<E>(&shared, &id, &write.body, write.revision, &write.origin);
@@ -110,8 +110,17 @@ async fn list<E: Entity>(app: web::Data<App>, request: HttpRequest) -> HttpRespo
     list_response(&request, read).await
 }
 
-async fn kept<T>(begun: Result<Begun<'_, T>>) -> Result<T> {
-    begun?.kept().await
+/// Answers when a write is kept. What it answers is made before, while the disk works.
+async fn kept<T>(
+    request: &HttpRequest,
+    begun: Result<Begun<'_, T>>,
+    respond: impl FnOnce(T) -> HttpResponse,
+) -> HttpResponse {
+    let response = match begun {
+        Ok(begun) => begun.map(respond).kept().await,
+        Err(error) => Err(error),
+    };
+    answered(request, response, |response| response)
 }
 
 /// One resource, with the members that were asked for.

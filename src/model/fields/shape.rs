@@ -152,7 +152,7 @@ fn escaped(c: char) -> String {
 mod tests {
     use super::super::{display_name, free_text, reference_name, token_name};
     use super::*;
-    use crate::token::scope::check_scope_token;
+    use crate::model::scope::check_scope_token;
 
     #[test]
     fn a_parser_describes_itself() {

@@ -11,7 +11,19 @@ use crate::clock::Timestamp;
 use crate::model::caller::RequestId;
 
 /// Parameters that carry credentials: no policy sees them.
-const CREDENTIAL_PARAMETERS: &[&str] = &["client_secret", "client_assertion", "assertion", "subject_token", "code"];
+const CREDENTIAL_PARAMETERS: &[&str] = &[
+    "client_secret",
+    "client_assertion",
+    "assertion",
+    "subject_token",
+    "actor_token",
+    "refresh_token",
+    "code",
+    "code_verifier",
+    "device_code",
+    "auth_req_id",
+    "password",
+];
 
 /// A moment in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,8 +9,8 @@ use serde_saphyr::{Location, Spanned};
 use super::{CASES_MAX, Case, CaseError, Expect, ExpectPermit, FILE_BYTES_MAX, put_files};
 use crate::clock::Timestamp;
 use crate::model::caller::RequestId;
+use crate::model::scope::check_scope_token;
 use crate::policy::abi::{Account, Api, Circumstances, Client, Input, RemoteAddress, Request, TimeStep};
-use crate::token::scope::check_scope_token;
 
 /// When a request is made unless the case says it: a Monday, at noon.
 const TIME: &str = "2026-01-05T12:00:00Z";

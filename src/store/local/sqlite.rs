@@ -138,6 +138,10 @@ pub(in crate::store) fn engine_error(error: rusqlite::Error) -> EngineError {
         (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_UNIQUE | ffi::SQLITE_CONSTRAINT_PRIMARYKEY) => {
             EngineError::Unique(subject())
         }
+        // The triggers `api_names_*`. The other triggers that refuse are those of foreign keys.
+        (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_TRIGGER) if message.starts_with("another API") => {
+            EngineError::Unique(subject())
+        }
         (ErrorCode::ConstraintViolation, ffi::SQLITE_CONSTRAINT_FOREIGNKEY | ffi::SQLITE_CONSTRAINT_TRIGGER) => {
             EngineError::ForeignKey
         }

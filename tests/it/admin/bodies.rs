@@ -262,6 +262,9 @@ fn taken_names_are_told_with_their_member() {
         ("Api", json!({"appId": "myrestapi"}), "appId"),
         ("Api", json!({"appId": "grantd"}), "appId"),
         ("Api", json!({"appId": "q", "audience": "https://p.example"}), "audience"),
+        // Nor may one API be called what another's tokens say: it would make tokens for it.
+        ("Api", json!({"appId": "https://p.example"}), "appId"),
+        ("Api", json!({"appId": "https://p.example", "audience": "https://other.example"}), "appId"),
     ] {
         let error = post(&app, kind, body.to_string().as_bytes()).expect(409);
         assert_eq!((text(&error, "status"), &error["code"], text(&error, "type")), ("409", &json!(409), "uniqueness"));
@@ -280,6 +283,22 @@ fn taken_names_are_told_with_their_member() {
     app.admin("PUT", &path, &json!({"userName": "periodicCleanup"})).expect(409);
     // Another spelling of its own name is its own.
     app.admin("PUT", &path, &json!({"userName": "OTHER"})).expect(200);
+    let api = app.create("Api", &json!({"appId": "urn:one", "audience": "urn:one"}));
+    let path = super::path_of("Api", &api["id"]);
+    app.create("Api", &json!({"appId": "urn:two"}));
+    for (member, value, status) in [
+        ("audience", "urn:two", 409),
+        ("appId", "https://p.example", 409),
+        ("audience", "urn:three", 200),
+        ("appId", "urn:four", 200),
+    ] {
+        let patch = json!({"Operations": [{"op": "replace", "path": member, "value": value}]});
+        let answer = app.admin("PATCH", &path, &patch).expect(status);
+        if status == 409 {
+            assert_eq!(answer["validation"][0]["propertyPath"], format!("/{member}"));
+        }
+    }
+    app.create("Api", &json!({"appId": "urn:one"}));
 }
 
 #[test]

@@ -120,6 +120,13 @@ fn a_grant_holds_from_its_start_to_its_end_and_no_token_outlives_it() {
     }
     app.advance(1);
     refused(&write(&app, &howto), 400, "invalid_scope", &["not granted"]);
+
+    // A token lives whole seconds, and so not for the last half of one.
+    let end = at(1).as_str().unwrap().replace(".000Z", ".500Z");
+    app.set("Grant", &howto.grant, "expiresAt", &json!(end));
+    assert_eq!(write(&app, &howto).expect(200)["expires_in"], 1);
+    app.advance(1);
+    refused(&write(&app, &howto), 400, "invalid_scope", &["not granted"]);
 }
 
 #[test]
