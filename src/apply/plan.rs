@@ -115,6 +115,11 @@ impl Planner<'_> {
         Record { id: before.id.clone(), meta, value }
     }
 
+    /// Whether an account has a way into the admin API; `false` where the caller is an administrator, who may do all.
+    fn is_admin(&self, account: &Id) -> bool {
+        self.admins.as_ref().is_some_and(|admins| admins.contains(account))
+    }
+
     /// What leads into the admin API is for administrators.
     fn check_admin(&self, leads_to_admin: bool, path: &str) -> Result<()> {
         if self.admins.is_none() || !leads_to_admin {
@@ -138,11 +143,11 @@ impl Planner<'_> {
     /// The declared accounts, and those that are only referred to.
     fn accounts(&mut self, document: &Document) -> Result<Accounts> {
         let mut known = HashMap::with_capacity(document.accounts.len());
-        for some in document.accounts.chunks(NAMES_AT_ONCE) {
+        for (chunk, some) in document.accounts.chunks(NAMES_AT_ONCE).enumerate() {
             let mut existing = self.accounts_named(some.iter().map(|account| account.user_name.as_str()))?;
-            for wanted in some {
+            for (within, wanted) in some.iter().enumerate() {
                 let name = wanted.user_name.to_ascii_lowercase();
-                let id = self.account(wanted, existing.remove(&name));
+                let id = self.account(chunk * NAMES_AT_ONCE + within, wanted, existing.remove(&name))?;
                 known.insert(name, id);
             }
         }
@@ -169,23 +174,29 @@ impl Planner<'_> {
         Ok(found.into_iter().map(|record| (record.value.user_name.to_ascii_lowercase(), record)).collect())
     }
 
-    fn account(&mut self, wanted: &ServiceAccount, existing: Option<Record<ServiceAccount>>) -> Id {
+    fn account(
+        &mut self,
+        index: usize,
+        wanted: &ServiceAccount,
+        existing: Option<Record<ServiceAccount>>,
+    ) -> Result<Id> {
         let form = form::account(wanted);
         let Some(before) = existing else {
             let record = self.new_record(wanted.clone());
             self.create(Stage::Accounts, &record, &wanted.user_name, &form);
-            return record.id;
+            return Ok(record.id);
         };
         self.keep(&before.id);
         if before.value == *wanted {
             self.report.unchanged += 1;
         } else {
+            self.check_admin(self.is_admin(&before.id), &format!("/accounts/{index}"))?;
             let after = self.next_record(&before, wanted.clone());
             self.draft.update(Stage::Accounts, &before, &after);
             let was = form::account(&before.value);
             self.report.tell(Action::Change, "ServiceAccount", &wanted.user_name, Some(&was), Some(&form));
         }
-        before.id
+        Ok(before.id)
     }
 
     /// The declared APIs, and those that are only referred to.

@@ -373,7 +373,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let limits = StoreLimits { clients_cached: 1, page_cache_kib: 100 };
         let (store, _) = Store::open(&dir.path().join("grantd.db"), true, limits).unwrap();
-        Writer::new(&recorder.shared, &store, 0).write(waiting);
+        let mut writer = Writer::new(&recorder.shared, &store, 0);
+        writer.write(waiting);
         assert_eq!(recorder.shared.lock().bytes, 0);
         assert!(recorder.push(Box::new(decision), None));
         recorder.shared.lock().closed = true;

@@ -214,6 +214,14 @@ impl Store {
         rows.iter().map(|row| row.id(0).map_err(plain_error)).collect()
     }
 
+    /// Those of the ids of what applies under other names made.
+    pub(crate) fn managed_by_others<'a>(&self, owner: &str, ids: impl Iterator<Item = &'a str>) -> Result<HashSet<Id>> {
+        const OTHERS: &str =
+            "SELECT m.id FROM json_each(?1) AS j JOIN managed AS m ON m.id = j.value WHERE m.owner <> ?2";
+        let rows = self.read(&Statement::new(OTHERS, params![json_array(ids), owner]))?;
+        rows.iter().map(|row| row.id(0).map_err(plain_error)).collect()
+    }
+
     /// The accounts that are let into the admin API by a grant.
     pub(crate) fn admin_account_ids(&self) -> Result<HashSet<Id>> {
         const ADMINS: &str = "SELECT DISTINCT g.service_account_id FROM access_grant AS g JOIN api AS p ON p.id = g.api_id \

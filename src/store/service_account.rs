@@ -1,11 +1,11 @@
 //! How service accounts are kept.
 
-use super::Store;
 use super::audit::guarded_commit;
 use super::engine::{Batch, EngineError, Row, Statement, params};
 use super::entity::{Dependent, Entity, as_dependents, meta_params, unchanged};
 use super::list::{Attribute, Kind};
 use super::reach::{By, Reach, Source};
+use super::{Store, plain_error};
 use crate::error::Result;
 use crate::model::Record;
 use crate::model::grant::Grant;
@@ -43,6 +43,8 @@ impl Entity for ServiceAccount {
         Attribute { name: "active", expr: "t.active", kind: Kind::Flag },
         Attribute { name: "attributes", expr: "t.attributes", kind: Kind::Json },
     ];
+    /// Its name, free again, would be another's: and by their names accounts are told apart in what is applied.
+    const DELETING_WIDENS: bool = true;
 
     fn value_from_row(row: &Row) -> Result<Self, EngineError> {
         Ok(Self {
@@ -75,6 +77,14 @@ impl Entity for ServiceAccount {
 
     fn resolve(&mut self, _: &Store, _: Option<&Self>) -> Result<()> {
         Ok(())
+    }
+
+    fn leads_to_admin(&self, store: &Store) -> Result<bool> {
+        const HOLDS: &str = "SELECT EXISTS (SELECT 1 FROM service_account AS a \
+            JOIN access_grant AS g ON g.service_account_id = a.id JOIN api AS p ON p.id = g.api_id \
+            WHERE a.user_name = ?1 AND p.built_in = 1)";
+        let row = store.read_one(&Statement::new(HOLDS, params![self.user_name.as_str()]))?;
+        row.map_or(Ok(false), |row| row.flag(0)).map_err(plain_error)
     }
 
     fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>> {

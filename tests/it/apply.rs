@@ -236,6 +236,20 @@ fn an_editor_applies_what_does_not_lead_to_the_admin_api() {
     document["clients"] = json!([{"displayName": "periodicService", "clientId": "periodic-service", "account": "periodicCleanup",
         "secrets": ["another long enough secret 2"]}]);
     assert_eq!(as_editor(&document).status, 403);
+    // Nor may it be taken away to be filled, and moved back by the next one who applies what they always did.
+    document["accounts"].as_array_mut().unwrap().push(json!({"userName": "theirOwn"}));
+    document["clients"] = json!([{"displayName": "periodicService", "clientId": "periodic-service", "account": "theirOwn",
+        "secrets": ["another long enough secret 2"]}]);
+    let error = as_editor(&document).expect(403);
+    assert!(error["detail"].as_str().unwrap().starts_with("/clients/0 leads to the admin API itself"), "{error}");
+    // An account that holds something there is an administrator's too.
+    for account in [
+        json!({"userName": "periodicCleanup", "attributes": {"breakGlass": true}}),
+        json!({"userName": "periodicCleanup", "active": false}),
+    ] {
+        let error = as_editor(&json!({"accounts": [account]})).expect(403);
+        assert!(error["detail"].as_str().unwrap().starts_with("/accounts/0 leads to the admin API itself"), "{error}");
+    }
     let api = json!({"apis": [{"appId": "grantd", "displayName": "mine", "scopes": ["read", "edit", "admin", "introspect"]}]});
     assert_eq!(as_editor(&api).status, 403);
 }

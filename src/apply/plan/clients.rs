@@ -96,7 +96,9 @@ impl Planner<'_> {
             self.dangling(&format!("{path}/account"), "account", account_name, known, is_pruned);
             return Ok(None);
         };
-        let leads_to_admin = self.admins.as_ref().is_some_and(|admins| admins.contains(account));
+        // A client that is moved away leads there until then, and may be moved back.
+        let known = existing.as_ref().and_then(|client| Id::parse(&client.value.service_account_id));
+        let leads_to_admin = self.is_admin(account) || known.is_some_and(|account| self.is_admin(&account));
         let value = MachineToMachine { service_account_id: account.to_string(), ..wanted.value.clone() };
         match existing {
             None => {

@@ -86,7 +86,7 @@ impl Planner<'_> {
     }
 
     /// First those that are as they should be; the rest of the document's take the place of the rest of the store's
-    /// at the same API, oldest first; what is left of the document's is new.
+    /// at the same API, oldest first, but for what other owners applied; what is left of the document's is new.
     fn grants_of_account(&mut self, wanted: Vec<Wanted<'_>>, mut existing: Vec<Record<Grant>>) -> Result<()> {
         self.find_repeats(&wanted);
         let mut rest = Vec::new();
@@ -99,6 +99,11 @@ impl Planner<'_> {
                 }
                 None => rest.push(one),
             }
+        }
+        if !(rest.is_empty() || existing.is_empty()) {
+            let ids = existing.iter().map(|record| record.id.as_str());
+            let of_others = self.app.store.managed_by_others(&self.options.owner, ids)?;
+            existing.retain(|record| !of_others.contains(&record.id));
         }
         for one in rest {
             let place = existing.iter().position(|record| record.value.api_id == one.value.api_id);

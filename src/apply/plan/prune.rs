@@ -86,6 +86,7 @@ impl Planner<'_> {
             self.tell_gone(&record, &record.value.app_id);
         }
         for record in self.gone::<ServiceAccount>(&prunable.accounts)? {
+            self.check_admin(self.is_admin(&record.id), &record.value.user_name)?;
             self.check_unused(&record)?;
             self.forget(Stage::RemoveReferred, &record, &record.value.user_name);
         }

@@ -49,6 +49,17 @@ fn owners_leave_each_others_things_alone() {
     assert_eq!(told(&applied(&app, "?owner=a&prune=true", &json!({}))), ["delete ServiceAccount a"]);
     assert_eq!(everything(&app)[0][0]["userName"], "b");
     assert_eq!(apply(&app, "?owner=%20a", &json!({})).status, 400);
+
+    // Nor does one take the place of another's grants of the same account at the same API.
+    let mut grants = howto_document();
+    applied(&app, "?owner=accounts", &json!({"accounts": grants["accounts"], "apis": grants["apis"]}));
+    for (owner, scope) in [("a", "read"), ("b", "write"), ("a", "read"), ("b", "write")] {
+        grants = json!({"grants": [{"account": "periodicCleanup", "api": "myrestapi", "scopes": [scope]}]});
+        applied(&app, &format!("?owner={owner}"), &grants);
+    }
+    let found = app.admin("GET", "/resources/cid/Grant", &Value::Null).expect(200);
+    assert_eq!(found["totalResults"], 2);
+    assert!(found["Resources"].as_array().unwrap().iter().all(|grant| grant["meta"]["revision"] == 1), "{found}");
 }
 
 #[test]

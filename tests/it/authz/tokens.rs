@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::bearer;
 use crate::app::{HowTo, TestApp};
 
 #[test]
@@ -125,4 +126,37 @@ fn tokens_for_other_apis_and_made_up_ones_are_refused() {
         &json!({"appId": "sly", "audience": "grantd", "scopes": [{"identifier": "admin"}]}),
     );
     assert_eq!(taken.status, 400, "{}", taken.text);
+}
+
+#[test]
+fn an_editor_leaves_alone_what_leads_to_the_admin_api() {
+    let app = TestApp::start();
+    let admin = machine(&app, &["admin"]);
+    let (_, editor) = bearer(&app, "editor", &json!({}));
+    let account = format!("/resources/cid/ServiceAccount/{}", admin.account);
+    let set = |path: &str, value: Value| json!({"Operations": [{"op": "replace", "path": path, "value": value}]});
+    for (method, path, body) in [
+        ("PATCH", account.clone(), set("userName", json!("out-of-the-way"))),
+        ("PATCH", account.clone(), set("attributes.breakGlass", json!(true))),
+        ("PATCH", account.clone(), set("active", json!(true))),
+        ("PUT", account.clone(), json!({"userName": "periodicCleanup", "active": false})),
+        ("DELETE", format!("{account}?cascade=true"), Value::Null),
+        ("PATCH", format!("/resources/cid/MachineToMachine/{}", admin.client), set("active", json!(false))),
+        ("POST", format!("/resources/cid/MachineToMachine/{}/secrets", admin.client), json!({})),
+    ] {
+        let before = app.admin("GET", &account, &Value::Null).expect(200);
+        let refused = app.admin_as(&editor, method, &path, &body).expect(403);
+        assert!(refused["detail"].as_str().unwrap().contains("needs the role admin"), "{method} {path}: {refused}");
+        assert_eq!(app.admin("GET", &account, &Value::Null).expect(200), before);
+    }
+    let scim = format!("/scim/v2/ServiceAccounts/{}", admin.account);
+    let bearer = format!("Bearer {editor}");
+    for (method, body) in [("DELETE", &b""[..]), ("PUT", br#"{"userName": "out-of-the-way"}"#)] {
+        assert_eq!(app.send(method, &scim, &[("authorization", &bearer)], body).status, 403, "{method}");
+    }
+    // An account that leads nowhere but to other APIs is the editor's to change.
+    let own = app.create("ServiceAccount", &json!({"userName": "plain"}));
+    let path = format!("/resources/cid/ServiceAccount/{}", own["id"].as_str().unwrap());
+    app.admin_as(&editor, "PATCH", &path, &set("active", json!(true))).expect(200);
+    app.admin_as(&editor, "DELETE", &path, &Value::Null).expect(204);
 }
