@@ -167,7 +167,7 @@ async fn hash_slowly(app: &App, shown: &UnverifiedClient, place: Place, now: Tim
     });
     // Who hangs up meanwhile, and so is dropped here, has guessed too: the work is done all the same.
     let guess = scopeguard::guard((), |()| {
-        drop(app.throttle.failed(Some(&shown.client_id), place, now, Error::Unauthenticated))
+        drop(app.throttle.failed(Some(&shown.client_id), place, now, Error::Unauthenticated));
     });
     let ended = run.await;
     ScopeGuard::into_inner(guess);
