@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::KeysConfig;
-use crate::error::{Error, Result};
+use crate::error::{Error, OAuthCode, Result};
 use crate::model::api::SigningAlg;
 use crate::secret::ServerKeys;
 use crate::store::{KeyRow, KeyState, Store};
@@ -26,8 +26,8 @@ use key::PreparedKey;
 
 pub use rotation::RotateRequest;
 
-/// Longest token that is looked at, in bytes.
-const TOKEN_BYTES_MAX: usize = 16 * 1024;
+/// Longest token that is issued and looked at, in bytes: with the credentials of who asks about it, it goes into one form.
+pub(crate) const TOKEN_BYTES_MAX: usize = 48 * 1024;
 
 /// The signing keys of one server.
 pub struct Signer {
@@ -95,7 +95,8 @@ impl Signer {
     /// (RFC 7515 7.1) with `typ` `at+jwt` (RFC 9068 2.1).
     ///
     /// # Errors
-    /// `Internal` when there is no active key of `alg`, or signing fails.
+    /// `OAuth` `invalid_scope` when it would be longer than this server could be asked about; `Internal` when there is no
+    /// active key of `alg`, or signing fails.
     pub fn sign(&self, alg: SigningAlg, claims: &[u8]) -> Result<String> {
         let current = self.current();
         let key = current.signing.get(&alg);
@@ -107,6 +108,16 @@ impl Signer {
         let signature = key.sign(token.as_bytes())?;
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(&signature, &mut token);
+        if token.len() > TOKEN_BYTES_MAX {
+            return Err(Error::oauth(
+                OAuthCode::InvalidScope,
+                format!(
+                    "the token would have {} bytes, and may have {TOKEN_BYTES_MAX}: ask for fewer scopes, and for the others \
+                     again",
+                    token.len()
+                ),
+            ));
+        }
         Ok(token)
     }
 

@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::clock::Timestamp;
 use crate::error::{Error, OAuthCode, Result};
 use crate::secret::{SecretKind, is_generated};
+use crate::signer::TOKEN_BYTES_MAX;
 use crate::store::RevokedToken;
 use crate::throttle::Place;
 
@@ -37,6 +38,11 @@ pub async fn revoke(app: &App, request: &TokenInquiry, address: Option<IpAddr>) 
             OAuthCode::UnsupportedTokenType,
             "this is an admin API token: an administrator ends it under /api/v1/auth/api-tokens",
         ));
+    }
+    if token.len() > TOKEN_BYTES_MAX {
+        // Nothing would be recorded, and a success would say otherwise.
+        let what = format!("the token has {} bytes, and one of this server's {TOKEN_BYTES_MAX} at most", token.len());
+        return Err(Error::oauth(OAuthCode::InvalidRequest, what));
     }
     let Some(token) = revocable(app, token, now) else { return Ok(()) };
 

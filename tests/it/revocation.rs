@@ -110,6 +110,27 @@ fn what_needs_no_revoking_is_a_success() {
 }
 
 #[test]
+fn every_token_that_is_issued_can_be_asked_about_and_revoked() {
+    let app = TestApp::start();
+    let scopes: Vec<String> = (0..200).map(|n| format!("{n:0256}")).collect();
+    let definitions: Vec<Value> = scopes.iter().map(|scope| json!({"identifier": scope, "displayName": "s"})).collect();
+    let api = app.create("Api", &json!({"appId": "many", "displayName": "Many", "scopes": definitions}));
+    let howto = app.howto();
+    app.create("Grant", &json!({"serviceAccountId": howto.account, "apiId": api["id"], "scopes": scopes}));
+    let ask = |count: usize| app.token_for(&howto, &[("resource", "many"), ("scope", &scopes[..count].join(" "))]);
+
+    let token = ask(65).expect(200)["access_token"].as_str().unwrap().to_owned();
+    assert!(token.len() > 40 * 1024, "{}", token.len());
+    assert!(is_active(&app, &token));
+    assert_eq!(revoke(&app, &howto, &token).status, 200);
+    assert!(!is_active(&app, &token));
+
+    refused(&ask(200), 400, "invalid_scope", &["may have 49152", "ask for fewer scopes"]);
+    refused(&revoke(&app, &howto, &"x".repeat(49_153)), 400, "invalid_request", &["49152 at most"]);
+    assert_eq!(kept(&app), 1);
+}
+
+#[test]
 fn a_clock_that_steps_back_brings_no_token_back() {
     let app = TestApp::start();
     let howto = app.howto();
