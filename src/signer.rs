@@ -85,7 +85,12 @@ impl Signer {
         Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Takes over the keys of the database. Every change begins with this too: the one before may have been written, and not
+    /// read back.
     fn reload(&self, store: &Store, server_keys: &ServerKeys) -> Result<()> {
+        if self.is_fixed {
+            return Ok(());
+        }
         let loaded = Arc::new(KeySet::load(store, server_keys)?);
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
         Ok(())

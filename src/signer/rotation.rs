@@ -50,6 +50,7 @@ impl Signer {
         if self.is_fixed {
             return Ok(());
         }
+        self.reload(store, server_keys)?;
         let current = self.current();
         let now = clock.now();
         self.make_next_keys(&current, store, server_keys, clock)?;
@@ -101,6 +102,7 @@ impl Signer {
                     .to_owned(),
             });
         }
+        self.reload(store, server_keys)?;
         let algs: Vec<SigningAlg> = request.alg.map_or_else(|| SigningAlg::ALL.to_vec(), |alg| vec![alg]);
         self.make_next_keys(&self.current(), store, server_keys, clock)?;
         if !request.force {
@@ -135,6 +137,7 @@ impl Signer {
         origin: &Origin,
     ) -> Result<()> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reload(store, server_keys)?;
         let rows = self.key_rows();
         let row = rows.iter().find(|row| row.kid.as_str() == kid);
         let row = row.ok_or_else(|| Error::NotFound(format!("there is no signing key with the id {kid}")))?;
@@ -174,5 +177,35 @@ impl Signer {
         let remove_at = now.plus_seconds(TOKEN_LIFETIME_SECONDS.end() + HOUR_SECONDS);
         store.signing_key_rotate(active, next, &following, remove_at, clock, origin)?;
         self.reload(store, server_keys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::{App, Missing};
+
+    /// What was written and could not be read back is the same to a signer as what another one wrote.
+    #[test]
+    fn a_change_that_was_not_read_back_is_found_by_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = Config { database: dir.path().join("a.db"), ..Config::default() };
+        let app = App::open_with(config, Clock::manual(Timestamp::from_ms(0), 1), Missing::Create).unwrap();
+        let (store, keys, clock) = (&app.store, &app.server_keys, &app.clock);
+        let origin = Origin::system("test");
+        let signer = || Signer::open(store, keys, clock, app.config.keys.clone()).unwrap();
+        let force = RotateRequest { alg: None, force: true };
+
+        let behind = [signer(), signer(), signer()];
+        let ahead = signer();
+        ahead.rotate(force, store, keys, clock, &origin).unwrap();
+        let [rotates, maintains, removes] = behind;
+        maintains.maintain(store, keys, clock).unwrap();
+        assert_eq!(maintains.jwks(), ahead.jwks());
+        let retired = ahead.key_rows().into_iter().find(|row| row.state == KeyState::Retired).unwrap();
+        removes.remove(retired.kid.as_str(), store, keys, clock, &origin).unwrap();
+        rotates.rotate(force, store, keys, clock, &origin).unwrap();
+        assert_eq!(rotates.jwks(), signer().jwks());
     }
 }
