@@ -65,12 +65,14 @@ impl LocalEngine {
         let file = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         // Before anything is read: closing a file drops this process's own SQLite locks on it.
         let held = lock(&file, path, false)?;
-        let found = schema::inspect(path)?;
-        if found == Found::Nothing && !create {
-            return Err(Error::Setup(format!(
+        let missing = || {
+            Error::Setup(format!(
                 "there is no database at {}; make one with `grantd init`, or name another with --database",
                 path.display()
-            )));
+            ))
+        };
+        if schema::inspect(path)? == Found::Nothing && !create {
+            return Err(missing());
         }
         let lock = match held {
             Some(held) => Some(held),
@@ -78,16 +80,16 @@ impl LocalEngine {
         };
         let setup = |error: EngineError| setup_error(path, &error);
         let mut connection = connect(path, page_cache_kib).map_err(setup)?;
-        let opened = match found {
-            Found::Nothing => {
-                initialise(&mut connection).map_err(setup)?;
-                files::sync_directory_of(&file).map_err(|error| setup(EngineError::Io(error.to_string())))?;
-                Opened::Created
+        let opened = if is_blank(&connection).map_err(setup)? {
+            if !create {
+                return Err(missing());
             }
-            Found::Database(_) => {
-                check(path, &mut connection)?;
-                Opened::Existing
-            }
+            initialise(&mut connection).map_err(setup)?;
+            files::sync_directory_of(&file).map_err(|error| setup(EngineError::Io(error.to_string())))?;
+            Opened::Created
+        } else {
+            check(path, &mut connection)?;
+            Opened::Existing
         };
         for sql in [NO_STATISTICS, UNDO_IN_MEMORY] {
             connection.execute_batch(sql).map_err(|error| setup(engine_error(error)))?;
@@ -256,6 +258,14 @@ pub(crate) fn is_in_use(database: &Path) -> bool {
     let file = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
     let file = File::options().read(true).write(true).open(files::beside(&file, "-lock"));
     file.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
+}
+
+/// Whether nothing was made yet: a new file, or one whose first start was cut off before its schema was written.
+fn is_blank(connection: &Connection) -> Result<bool, EngineError> {
+    let is_zero = |sql| one_integer(connection, sql).map(|number| number == 0);
+    Ok(is_zero("PRAGMA application_id")?
+        && is_zero("PRAGMA user_version")?
+        && is_zero("SELECT COUNT(*) FROM sqlite_schema")?)
 }
 
 fn initialise(connection: &mut Connection) -> Result<(), EngineError> {

@@ -41,13 +41,16 @@ CREATE INDEX revoked_token_client ON revoked_token (client_id);
 CREATE INDEX revoked_token_expiry ON revoked_token (expires_at_ms);
 ";
 
-const HEADER_BYTES: usize = 100;
+/// The file's header, and the start of the root page of its schema's table.
+const HEADER_BYTES: usize = 108;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// A page of a table that has no pages below it: https://sqlite.org/fileformat2.html#b_tree_pages
+const LEAF: u8 = 13;
 
 /// What stands at a path.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Nothing, or an empty file.
+    /// Nothing, or a file in which nothing was made yet.
     Nothing,
     /// A grantd database of this version.
     Database(i32),
@@ -85,9 +88,15 @@ pub fn inspect(path: &Path) -> Result<Found> {
     // Offsets of user_version and application_id: https://sqlite.org/fileformat2.html#the_database_header
     let (application_id, version) = (word(68), word(60));
     let wal = files::beside(path, "-wal");
-    // A first start that was cut off has its schema in the log still: the engine asks again through SQLite.
-    if application_id == 0 && version == 0 && std::fs::metadata(&wal).is_ok_and(|meta| meta.len() > 0) {
-        return Ok(Found::Database(VERSION));
+    if application_id == 0 && version == 0 {
+        // A first start that was cut off has its schema in the log still: the engine asks again through SQLite.
+        if std::fs::metadata(&wal).is_ok_and(|meta| meta.len() > 0) {
+            return Ok(Found::Database(VERSION));
+        }
+        // Or it has a first page, and nothing on it.
+        if header[100] == LEAF && header[103..105] == [0, 0] {
+            return Ok(Found::Nothing);
+        }
     }
     check_identity(path, application_id, version)
 }

@@ -98,6 +98,24 @@ fn a_database_that_is_too_new_or_unfinished_is_refused_and_untouched() {
 }
 
 #[test]
+fn a_first_start_that_was_cut_off_is_begun_again() {
+    // The page that entering the WAL mode writes, without a log or with one that no commit has reached.
+    for log in [None, Some(vec![7; 9000])] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("grantd.db");
+        rusqlite::Connection::open(&path).unwrap().pragma_update(None, "journal_mode", "WAL").unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 4096);
+        if let Some(log) = log {
+            std::fs::write(dir.path().join("grantd.db-wal"), log).unwrap();
+        }
+        assert!(refusal(&path).contains("there is no database at"));
+        let app = TestApp::on(dir, Clock::system(), |_| {});
+        let howto = app.howto();
+        app.token_for(&howto, &[("scope", "write")]).expect(200);
+    }
+}
+
+#[test]
 fn a_newer_version_that_stands_in_the_log_alone_is_seen_too() {
     let dir = TestApp::start().into_dir();
     let path = dir.path().join("grantd.db");
