@@ -41,7 +41,8 @@ pub fn sync_directory_of(path: &Path) -> std::io::Result<()> {
     std::fs::File::open(directory)?.sync_all()
 }
 
-/// Writes a file that its owner alone may read, whole or not at all: a half written one is never seen.
+/// Writes a file that its owner alone may read, whole or not at all: a half written one is never seen, also after a loss of
+/// power. Done means on the disk.
 ///
 /// # Errors
 /// What the system says.
@@ -55,7 +56,9 @@ pub fn write_private(path: &Path, content: &[u8]) -> std::io::Result<()> {
     let _ = std::fs::remove_file(&beside);
     let written = options.open(&beside).and_then(|mut file| {
         file.write_all(content)?;
-        std::fs::rename(&beside, path)
+        file.sync_all()?;
+        std::fs::rename(&beside, path)?;
+        sync_directory_of(path)
     });
     if written.is_err() {
         // What is left of a failed attempt is of no use; the error tells of the attempt itself.
