@@ -76,6 +76,7 @@ pub const HOSTILE: &[(&str, Stage)] = &[
     ("code-after-the-end", Stage::Load),
     // It asks for too much.
     ("functions-20000", Stage::Harmless),
+    ("grows-past-its-own-maximum", Stage::Harmless),
     ("memory-3900-mb", Stage::Describe),
     ("memories-that-add-up", Stage::Describe),
     ("core-instances-1000", Stage::Load),
@@ -167,6 +168,13 @@ fn twist(name: &str) -> Twist {
         "divides-by-zero" => {
             evaluate("(drop (i32.div_u (i32.const 1) (local.get $count))) (call $permit (local.get $request))")
         }
+        // Twice what the memory's own maximum forbids: nothing of it is taken.
+        "grows-past-its-own-maximum" => Twist {
+            memory: "2 10",
+            evaluate: "(drop (memory.grow (i32.const 200))) (drop (memory.grow (i32.const 200)))
+                (call $permit (local.get $request))",
+            ..base
+        },
         "string-64-mib" => evaluate(
             "(drop (memory.grow (i32.const 1024)))
              (call $permit_note (local.get $request) (i32.const 65536) (i32.const 67108864))",
