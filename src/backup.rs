@@ -161,20 +161,24 @@ fn keep_owner(_: &Path, _: &Path) -> Result<()> {
 
 /// Gives the database that is there a second, dated name, so that the next rename may take the first one.
 fn keep_old(database: &Path, now: Timestamp) -> Result<Option<PathBuf>> {
-    if !database.exists() {
-        return Ok(None);
-    }
     let failed = |error: std::io::Error| {
         Error::Setup(format!("{} cannot be kept under another name: {error}", database.display()))
     };
     let dated = free_name(database, now);
-    // A log that belongs to the old file must not be read into the new one.
-    let (wal, shm) = (files::beside(database, "-wal"), files::beside(database, "-shm"));
-    if !copy::fold_log(database)? {
+    let is_there = database.exists();
+    // A log that belongs to the old file must not be read into the new one, also where that was moved away without it.
+    let mut logs = vec!["-journal"];
+    if !is_there || !copy::fold_log(database)? {
         // What cannot be read any more is kept as it is.
-        rename_if_there(&wal, &files::beside(&dated, "-wal")).map_err(failed)?;
+        logs.push("-wal");
     }
-    remove_if_there(&shm).map_err(failed)?;
+    for log in logs {
+        rename_if_there(&files::beside(database, log), &files::beside(&dated, log)).map_err(failed)?;
+    }
+    remove_if_there(&files::beside(database, "-shm")).map_err(failed)?;
+    if !is_there {
+        return Ok(None);
+    }
     if std::fs::hard_link(database, &dated).is_err() {
         // A file system without links: there is a moment without a database, and nothing is lost in it.
         std::fs::rename(database, &dated).map_err(failed)?;
@@ -188,7 +192,11 @@ fn free_name(database: &Path, now: Timestamp) -> PathBuf {
         now.to_string().chars().filter(|c| !matches!(c, '-' | ':')).take("20270115T100000".len()).collect();
     let name = |more: &str| files::beside(database, &format!(".{time}Z{more}"));
     let mut names = std::iter::once(name("")).chain((1..).map(|n: u32| name(&format!("-{n}"))));
-    names.find(|name| name.symlink_metadata().is_err()).unwrap_or_else(|| name("-again"))
+    // A log may have been kept without its database.
+    let is_free = |name: &PathBuf| {
+        ["", "-wal", "-journal"].iter().all(|suffix| files::beside(name, suffix).symlink_metadata().is_err())
+    };
+    names.find(is_free).unwrap_or_else(|| name("-again"))
 }
 
 fn rename_if_there(from: &Path, to: &Path) -> std::io::Result<()> {

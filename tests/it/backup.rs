@@ -278,6 +278,28 @@ fn the_log_of_a_killed_server_goes_with_the_old_database_not_into_the_new_one() 
 }
 
 #[test]
+fn the_log_of_a_database_that_was_moved_away_is_not_read_into_the_restored_one() {
+    let scene = Scene::new();
+    let away = tempfile::tempdir().unwrap();
+    std::fs::rename(scene.database(), away.path().join("grantd.db")).unwrap();
+    // A log of the same pages, as a killed server leaves it.
+    let old = rusqlite::Connection::open(away.path().join("grantd.db")).unwrap();
+    old.execute_batch("PRAGMA wal_autocheckpoint = 0; UPDATE service_account SET user_name = user_name || '-old'")
+        .unwrap();
+    let log = std::fs::read(away.path().join("grantd.db-wal")).unwrap();
+    for (side, bytes) in [("-wal", &log[..]), ("-shm", &[]), ("-journal", b"left")] {
+        std::fs::write(scene.dir.path().join(format!("grantd.db{side}")), bytes).unwrap();
+    }
+    assert_eq!(bring_back(&scene.database(), &scene.file()).unwrap().kept, None);
+    let left = files_in(scene.dir.path());
+    for (side, bytes) in [("Z-wal", &log[..]), ("Z-journal", b"left")] {
+        assert!(left.iter().any(|file| file.0.ends_with(side) && file.1 == bytes), "{side} is not lost");
+    }
+    let app = TestApp::on(scene.dir, clock(), |_| {});
+    assert_eq!(accounts(&app), ["periodicCleanup"]);
+}
+
+#[test]
 fn a_damaged_database_is_kept_with_its_log_and_replaced() {
     let scene = Scene::new();
     std::fs::write(scene.database(), [7; 9000]).unwrap();
