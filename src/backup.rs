@@ -15,6 +15,12 @@ use crate::secret::{ServerKeys, hashes_equal, master};
 use crate::store::copy::{Checked, Source};
 use crate::store::{Watch, copy, lock, schema};
 
+/// Copies of one name that may be unfinished at once: those that are being made, and what was left of those whose process
+/// died a short time ago.
+const PARTIALS_MAX: u32 = 16;
+/// How long an unfinished copy lies untouched until nobody can be making it: no step of that takes as long.
+const DEAD_AFTER_SECONDS: i64 = 86_400;
+
 /// What a backup made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backup {
@@ -40,7 +46,7 @@ pub struct Restored {
 ///
 /// # Errors
 /// `Setup`: one line with the way out. Nothing is left behind, and `file` is as it was.
-pub fn backup(config: &Config, file: &Path, force: bool, watch: &mut Watch<'_>) -> Result<Backup> {
+pub fn backup(config: &Config, file: &Path, force: bool, clock: &Clock, watch: &mut Watch<'_>) -> Result<Backup> {
     let database = &config.database;
     // Not opened but through SQLite: in a program that serves it too, closing the file would drop the server's locks.
     if !database.exists() {
@@ -50,7 +56,8 @@ pub fn backup(config: &Config, file: &Path, force: bool, watch: &mut Watch<'_>) 
     if !force && file.symlink_metadata().is_ok() {
         return Err(Error::Setup(format!("{} exists; choose another name, or add --force", file.display())));
     }
-    let partial = Partial::beside(file)?;
+    let now = clock.now();
+    let partial = Partial::beside(file, |written| written.plus_seconds(DEAD_AFTER_SECONDS) < now)?;
     copy::copy(database, Source::InUse, &partial.path, watch)?;
     let checked = copy::check(&partial.path, database, watch)?;
     let bytes = std::fs::metadata(&partial.path).map_or(0, |meta| meta.len());
@@ -84,7 +91,8 @@ pub fn restore(config: &Config, file: &Path, clock: &Clock, watch: &mut Watch<'_
     // server starts on what is half there.
     let database = &config.database.canonicalize().unwrap_or_else(|_| config.database.clone());
     let _lock = lock(database, &config.database, true)?;
-    let partial = Partial::beside(database)?;
+    // Nobody but who holds the lock makes one.
+    let partial = Partial::beside(database, |_| true)?;
     let source = if files::beside(file, "-wal").exists() { Source::InUse } else { Source::AtRest };
     copy::copy(file, source, &partial.path, watch)?;
     let checked = copy::check(&partial.path, file, watch)?;
@@ -213,46 +221,75 @@ fn remove_if_there(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// A file that is being written under a name of its own. Gone when dropped, unless it was published.
+/// A file that is being written under a name of its own. Gone when dropped, unless it took its final one.
 struct Partial {
     path: PathBuf,
+    is_renamed: bool,
 }
 
 impl Partial {
-    /// An empty file in the directory of `file`, for its owner alone.
-    fn beside(file: &Path) -> Result<Self> {
-        let path = files::beside(file, &format!(".{}.partial", std::process::id()));
+    /// An empty file in the directory of `file`, for its owner alone. Those of dead processes, as `is_dead` tells by the
+    /// time of the last write, are removed.
+    fn beside(file: &Path, is_dead: impl Fn(Timestamp) -> bool) -> Result<Self> {
+        let paths = || (1..=PARTIALS_MAX).map(|number| files::beside(file, &format!(".{number}.partial")));
+        for path in paths() {
+            let written = path.symlink_metadata().and_then(|meta| meta.modified());
+            if written.is_ok_and(|at| is_dead(Timestamp::of_file(at))) {
+                remove_with_logs(&path);
+            }
+        }
         let mut options = std::fs::OpenOptions::new();
         options.write(true).create_new(true);
         files::owner_only(&mut options);
-        options.open(&path).map_err(|error| {
-            Error::Setup(format!("{} cannot be made: {error}; check the directory and its rights", path.display()))
-        })?;
-        Ok(Self { path })
+        for path in paths() {
+            match options.open(&path) {
+                Ok(_) => return Ok(Self { path, is_renamed: false }),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => {
+                    let what =
+                        format!("{} cannot be made: {error}; check the directory and its rights", path.display());
+                    return Err(Error::Setup(what));
+                }
+            }
+        }
+        Err(Error::Setup(format!(
+            "{PARTIALS_MAX} unfinished copies stand beside {0}; remove {0}.*.partial, unless they are being made now",
+            file.display()
+        )))
     }
 
     /// Makes the file durable and gives it its name, in one step.
-    fn publish(self, name: &Path, replace: bool) -> Result<()> {
-        let publish = || {
-            std::fs::File::open(&self.path)?.sync_all()?;
-            // A link never replaces: a file that came meanwhile is safe.
-            if replace || std::fs::hard_link(&self.path, name).is_err() {
-                if !replace && name.symlink_metadata().is_ok() {
-                    return Err(std::io::Error::new(ErrorKind::AlreadyExists, "it was made meanwhile"));
-                }
-                std::fs::rename(&self.path, name)?;
+    fn publish(mut self, name: &Path, replace: bool) -> Result<()> {
+        self.take_name(name, replace)
+            .map_err(|error| Error::Setup(format!("{} cannot be written: {error}", name.display())))
+    }
+
+    fn take_name(&mut self, name: &Path, replace: bool) -> std::io::Result<()> {
+        std::fs::File::open(&self.path)?.sync_all()?;
+        // A link never replaces: a file that came meanwhile is safe.
+        if replace || std::fs::hard_link(&self.path, name).is_err() {
+            if !replace && name.symlink_metadata().is_ok() {
+                return Err(std::io::Error::new(ErrorKind::AlreadyExists, "it was made meanwhile"));
             }
-            files::sync_directory_of(name)
-        };
-        publish().map_err(|error| Error::Setup(format!("{} cannot be written: {error}", name.display())))
+            std::fs::rename(&self.path, name)?;
+            // From now on another's file may have the name that this one had.
+            self.is_renamed = true;
+        }
+        files::sync_directory_of(name)
     }
 }
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        for suffix in ["", "-journal", "-wal", "-shm"] {
-            // Most of them never were.
-            let _ = std::fs::remove_file(files::beside(&self.path, suffix));
+        if !self.is_renamed {
+            remove_with_logs(&self.path);
         }
+    }
+}
+
+fn remove_with_logs(path: &Path) {
+    for suffix in ["", "-journal", "-wal", "-shm"] {
+        // Most of them never were.
+        let _ = std::fs::remove_file(files::beside(path, suffix));
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct RestoreArgs {
 
 pub(super) fn back_up(settings: &Settings, args: &BackupArgs) -> Outcome {
     let config = settings.load(figment::value::Dict::new())?;
-    let made = watched(|watch| backup::backup(&config, &args.file, args.force, watch))?;
+    let made = watched(|watch| backup::backup(&config, &args.file, args.force, &Clock::system(), watch))?;
     say(&format!(
         "{} holds {}, {} KiB, checked; it opens with the master key of {} alone",
         args.file.display(),

@@ -26,7 +26,7 @@ fn watched<T>(mut told: impl FnMut(Step), work: impl FnOnce(&mut Watch<'_>) -> T
 }
 
 fn back_up(database: &Path, file: &Path) -> grantd::Result<Backup> {
-    watched(|_| {}, |watch| backup(&config(database), file, false, watch))
+    watched(|_| {}, |watch| backup(&config(database), file, false, &Clock::system(), watch))
 }
 
 fn bring_back(database: &Path, file: &Path) -> grantd::Result<Restored> {
@@ -88,7 +88,10 @@ fn a_backup_made_under_load_starts_on_another_machine() {
             }
             written
         });
-        let made = watched(|step| steps.push(step), |watch| backup(&config(&app.database()), &file, false, watch));
+        let made = watched(
+            |step| steps.push(step),
+            |watch| backup(&config(&app.database()), &file, false, &Clock::system(), watch),
+        );
         stop.store(true, Ordering::SeqCst);
         (made, writer.join().unwrap())
     });
@@ -126,7 +129,7 @@ fn a_backup_is_its_owners_alone_and_holds_no_key() {
 fn a_backup_replaces_nothing_unless_told_to_and_never_the_database() {
     let scene = Scene::new();
     let refused = |file: &Path, force: bool| {
-        let outcome = watched(|_| {}, |watch| backup(&config(&scene.database()), file, force, watch));
+        let outcome = watched(|_| {}, |watch| backup(&config(&scene.database()), file, force, &Clock::system(), watch));
         outcome.unwrap_err().to_string()
     };
     let before = (files_in(scene.dir.path()), files_in(scene.outside.path()));
@@ -138,10 +141,13 @@ fn a_backup_replaces_nothing_unless_told_to_and_never_the_database() {
         }
     }
     assert!(refused(&scene.outside.path().join("no/such/dir/b.db"), false).contains("cannot be made"));
-    let nowhere = watched(|_| {}, |watch| backup(&config(Path::new("/nowhere/grantd.db")), &scene.file(), true, watch));
+    let nowhere = watched(
+        |_| {},
+        |watch| backup(&config(Path::new("/nowhere/grantd.db")), &scene.file(), true, &Clock::system(), watch),
+    );
     assert!(nowhere.unwrap_err().to_string().contains("there is no database"));
     assert_eq!((files_in(scene.dir.path()), files_in(scene.outside.path())), before);
-    watched(|_| {}, |watch| backup(&config(&scene.database()), &scene.file(), true, watch)).unwrap();
+    watched(|_| {}, |watch| backup(&config(&scene.database()), &scene.file(), true, &Clock::system(), watch)).unwrap();
     assert_ne!(files_in(scene.outside.path()), before.1);
 }
 
@@ -158,7 +164,7 @@ fn who_interrupts_finds_everything_as_it_was() {
             }
         };
         let mut watch = Watch { report: &mut report, stop: Arc::clone(&stop) };
-        let error = backup(&config(&scene.database()), &scene.file(), true, &mut watch).unwrap_err();
+        let error = backup(&config(&scene.database()), &scene.file(), true, &Clock::system(), &mut watch).unwrap_err();
         assert!(error.to_string().contains("interrupted"), "{error}");
         stop.store(false, Ordering::SeqCst);
         let error = restore(&config(&scene.database()), &scene.file(), &clock(), &mut watch).unwrap_err();
@@ -297,6 +303,48 @@ fn the_log_of_a_database_that_was_moved_away_is_not_read_into_the_restored_one()
     }
     let app = TestApp::on(scene.dir, clock(), |_| {});
     assert_eq!(accounts(&app), ["periodicCleanup"]);
+}
+
+#[test]
+fn what_a_dead_process_left_of_its_copy_stands_in_nobodys_way() {
+    let scene = Scene::new();
+    let beside = |file: &Path, what: &str| PathBuf::from(format!("{}.{what}.partial", file.display()));
+    let left = |path: &Path, seconds_ago: i64| {
+        std::fs::write(path, "left").unwrap();
+        let written = Clock::system().now().plus_seconds(-seconds_ago).for_file();
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(written).unwrap();
+    };
+    let file = scene.outside.path().join("c.db");
+    // In a container every process has the same id.
+    let id = std::process::id().to_string();
+    left(&beside(&file, &id), 0);
+    left(&beside(&file, "1"), 0);
+    left(&beside(&file, "2"), 86_500);
+    left(&beside(&file, "3"), 86_500);
+    back_up(&scene.database(), &file).unwrap();
+    assert!(beside(&file, "1").exists(), "somebody may be writing it");
+    assert!(!beside(&file, "2").exists() && !beside(&file, "3").exists());
+
+    let database = scene.database();
+    left(&beside(&database, &id), 0);
+    left(&beside(&database, "1"), 0);
+    bring_back(&database, &scene.file()).unwrap();
+    assert!(!beside(&database, "1").exists(), "nobody else restores under the lock");
+}
+
+#[test]
+fn two_backups_of_one_name_at_the_same_time_do_not_meet() {
+    let scene = Scene::new();
+    let again =
+        |watch: &mut Watch<'_>| backup(&config(&scene.database()), &scene.file(), true, &Clock::system(), watch);
+    let mut inner = None;
+    let told = |_| {
+        inner.get_or_insert_with(|| watched(|_| {}, again).unwrap());
+    };
+    let outer = watched(told, again).unwrap();
+    assert_eq!(inner, Some(outer));
+    assert_eq!(files_in(scene.outside.path()).len(), 1, "nothing unfinished stays");
+    bring_back(&scene.database(), &scene.file()).unwrap();
 }
 
 #[test]
