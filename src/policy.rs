@@ -2,8 +2,8 @@
 //!
 //! In reading order: `chain.rs` asks the policies of one request one after another, and `effect.rs` says what each
 //! leaves; `answers.rs` knows what was answered before, and `verdicts.rs` what all of them said together; `modules.rs`
-//! keeps modules compiled and loads them; `sandbox.rs` runs them under every limit, in the engine of `engine.rs`, with
-//! the bounds of `guest.rs`; `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong.
+//! keeps modules compiled and loads them; `sandbox.rs` runs them under every limit, in the engine of `engine.rs`, which
+//! `late.rs` starts at the first need, with the bounds of `guest.rs`; `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong.
 //! `workbench.rs` is the same engine for those who write policies, `shelf.rs` where it keeps what it compiled,
 //! `wasi.rs` what it lets them print with, and `grounds.rs` finds what an answer rests on. Nothing here names an HTTP
 //! type, and nothing here can widen a grant.
@@ -17,6 +17,7 @@ mod engine;
 mod failure;
 pub mod grounds;
 mod guest;
+mod late;
 mod modules;
 mod sandbox;
 mod shelf;
@@ -26,7 +27,7 @@ mod verdicts;
 mod wasi;
 mod workbench;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -51,9 +52,13 @@ use crate::store::Store;
 use abi::{Decision, Manifest, Request};
 use answers::Answers;
 use chain::{Chain, Progress, Room};
+use late::Late;
 use modules::Modules;
 use sandbox::{Loaded, Run, Sandbox};
 use verdicts::{Heard, Verdicts};
+
+/// How long after the engine could not start it is tried again: starting takes milliseconds.
+const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What is left of an offer when every policy has spoken.
 #[derive(Clone, Debug)]
@@ -94,7 +99,7 @@ pub struct Policies {
     clock: Clock,
     store: Arc<Store>,
     /// Started when the first policy needs it: a server without policies pays nothing.
-    sandbox: OnceLock<Result<Sandbox, String>>,
+    sandbox: Late<Sandbox>,
     modules: Modules,
     answers: Answers,
     verdicts: Verdicts,
@@ -109,7 +114,7 @@ impl Policies {
             limits: limits.clone(),
             clock: clock.clone(),
             store: Arc::clone(store),
-            sandbox: OnceLock::new(),
+            sandbox: Late::new(START_AGAIN_AFTER),
             modules: Modules::new(Arc::clone(store), Arc::clone(keys), clock.clone(), limits),
             answers: Answers::new(limits),
             verdicts: Verdicts::new(limits),
@@ -180,7 +185,8 @@ impl Policies {
     /// Looks a module over without storing it: signature, size, form, contract, manifest; compiles it. Blocks, up to seconds.
     ///
     /// # Errors
-    /// `Invalid` with the reason, in an author's words; `Setup` when the engine cannot start.
+    /// `Invalid` with the reason, in an author's words; `Unavailable` when there is no room to look it over now; `Setup`
+    /// when the engine cannot start.
     pub fn admit(&self, bytes: &[u8], signature: Option<&[u8]>) -> Result<Admitted> {
         let sandbox = self.sandbox().map_err(|failure| Error::Setup(failure.to_string()))?;
         self.modules.admit(sandbox, bytes, signature)
@@ -301,9 +307,8 @@ impl Policies {
     }
 
     fn sandbox(&self) -> Result<&Sandbox, Failure> {
-        let started =
-            self.sandbox.get_or_init(|| Sandbox::new(&self.limits, &self.clock).map_err(|error| error.to_string()));
-        started.as_ref().map_err(|why| Failure::unavailable(why.clone()))
+        let start = || Sandbox::new(&self.limits, &self.clock).map_err(|error| error.to_string());
+        self.sandbox.get(&self.clock, start).map_err(Failure::unavailable)
     }
 }
 

@@ -58,6 +58,16 @@ impl Failure {
         Self { kind: FailureKind::Refused, export: None, what, backtrace: None, printed: String::new() }
     }
 
+    /// A module was looked over, and `error` came of it: `what` is wrong with the module, unless it was the machine that had
+    /// no memory or no thread for it. That says nothing about the module.
+    pub(super) fn looked_over(error: &wasmtime::Error, what: String) -> Self {
+        if is_of_the_machine(error) {
+            let what = format!("the machine has no room for it: {}", error.root_cause());
+            return Self { kind: FailureKind::Busy, ..Self::unavailable(what) };
+        }
+        Self::refused(what)
+    }
+
     pub(super) fn unavailable(what: String) -> Self {
         Self { kind: FailureKind::Unavailable, export: None, what, backtrace: None, printed: String::new() }
     }
@@ -86,11 +96,37 @@ impl Failure {
     }
 }
 
+fn is_of_the_machine(error: &wasmtime::Error) -> bool {
+    #[cfg(unix)]
+    if error.chain().any(<dyn std::error::Error>::is::<rustix::io::Errno>) {
+        return true;
+    }
+    error.is::<wasmtime::OutOfMemory>() || error.chain().any(<dyn std::error::Error>::is::<std::io::Error>)
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.export {
             Some(export) => write!(f, "{export}: {}", self.what),
             None => f.write_str(&self.what),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_module_is_not_refused_for_what_the_machine_lacks() {
+        let kind = |error: wasmtime::Error| {
+            let error = error.context("failed to compile").context("it is not a valid component");
+            Failure::looked_over(&error, "not a component".to_owned()).kind
+        };
+        assert_eq!(kind(wasmtime::Error::msg("unknown section")), FailureKind::Refused);
+        assert_eq!(kind(wasmtime::OutOfMemory::new(4096).into()), FailureKind::Busy);
+        assert_eq!(kind(std::io::Error::from_raw_os_error(12).into()), FailureKind::Busy);
+        #[cfg(unix)]
+        assert_eq!(kind(rustix::io::Errno::NOMEM.into()), FailureKind::Busy);
     }
 }

@@ -241,6 +241,12 @@ impl Modules {
 }
 
 fn refusal(digest: &str, failure: &Failure) -> Error {
+    if failure.kind == FailureKind::Busy {
+        return Error::Unavailable {
+            detail: "there is no room to look the module over at this moment: try again".to_owned(),
+            cause: failure.to_string(),
+        };
+    }
     let message = format!("the module {} is refused: {failure}", &digest[..12]);
     Error::Invalid(vec![Violation::new("", serde_json::Value::Null, message)])
 }

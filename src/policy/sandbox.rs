@@ -101,14 +101,16 @@ impl Sandbox {
         check_header(bytes)?;
         let watch = self.clock.stopwatch();
         let component = Component::new(&self.engine, bytes)
-            .map_err(|error| Failure::refused(format!("it is not a valid component: {}", root(&error))))?;
+            .map_err(|error| Failure::looked_over(&error, format!("it is not a valid component: {}", root(&error))))?;
         Ok((component, watch.elapsed()))
     }
 
     /// The compiled form, to be loaded again by [`Sandbox::revive`].
     #[cfg(feature = "compiler")]
     pub(super) fn freeze(component: &Component) -> Result<Vec<u8>, Failure> {
-        component.serialize().map_err(|error| Failure::refused(format!("it cannot be kept compiled: {}", root(&error))))
+        let failed =
+            |error: wasmtime::Error| Failure::unavailable(format!("it cannot be kept compiled: {}", root(&error)));
+        component.serialize().map_err(failed)
     }
 
     /// What a compiled form must have been made with to be of use here: the engine to its last digit, the processor, and
@@ -142,7 +144,8 @@ impl Sandbox {
     pub(super) fn link(&self, component: &Component, may_have: Imports) -> Result<PolicyPre<Guest>, Failure> {
         self.check_surface(component, may_have)?;
         let mismatch = |error: wasmtime::Error| {
-            Failure::refused(format!("its exports are not those of grantd:policy@{CONTRACT}: {}", root(&error)))
+            let what = format!("its exports are not those of grantd:policy@{CONTRACT}: {}", root(&error));
+            Failure::looked_over(&error, what)
         };
         let filled = match may_have {
             Imports::None => None,
@@ -265,7 +268,8 @@ impl Sandbox {
         if error.is::<Trap>() || error.is::<OverMemory>() || error.is::<wasmtime::PoolConcurrencyLimitError>() {
             return self.failure(export, error);
         }
-        Failure::refused(format!("it does not fit grantd:policy@{CONTRACT} or the limits of the sandbox: {error:#}"))
+        let what = format!("it does not fit grantd:policy@{CONTRACT} or the limits of the sandbox: {error:#}");
+        Failure::looked_over(error, what)
     }
 
     /// What went wrong in a call, in words that name the export and the limit.
