@@ -36,12 +36,14 @@ impl TrustedProxies {
     }
 
     /// Who made a request: the peer, or whom trusted proxies name, from the last of them back to the first address
-    /// that is not one of theirs. `None` when a trusted proxy names nothing that is an address.
+    /// that is not one of theirs; an IPv4 address as one, also where a listener for both shows it in IPv6. `None` when a
+    /// trusted proxy names nothing that is an address.
     pub(crate) fn caller<'a>(
         &self,
         peer: Option<IpAddr>,
         forwarded_for: impl DoubleEndedIterator<Item = Option<&'a str>>,
     ) -> Option<IpAddr> {
+        let peer = peer.map(|address| address.to_canonical());
         let is_trusted = match peer {
             Some(address) => self.trusts(address),
             None => self.unix,
@@ -70,7 +72,8 @@ impl TrustedProxies {
 
 /// An address; some proxies add the port.
 fn address(text: &str) -> Option<IpAddr> {
-    text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
+    let address = text.parse().ok().or_else(|| text.parse::<SocketAddr>().ok().map(|socket| socket.ip()));
+    address.map(|address: IpAddr| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -89,12 +92,15 @@ mod tests {
         assert_eq!(caller(&[], "192.0.2.1", &["10.0.0.1"]).as_deref(), Some("192.0.2.1"));
         assert_eq!(caller(&["10.0.0.0/8"], "192.0.2.1", &["10.0.0.1"]).as_deref(), Some("192.0.2.1"));
         assert_eq!(caller(&["10.0.0.0/8"], "", &["192.0.2.1"]), None);
+        assert_eq!(caller(&[], "::ffff:192.0.2.1", &[]).as_deref(), Some("192.0.2.1"));
     }
 
     #[test]
     fn a_trusted_proxy_names_the_caller() {
         assert_eq!(caller(&["10.0.0.1"], "10.0.0.1", &["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
         assert_eq!(caller(&["10.0.0.1"], "::ffff:10.0.0.1", &["192.0.2.1:4711"]).as_deref(), Some("192.0.2.1"));
+        assert_eq!(caller(&["10.0.0.1"], "::ffff:10.0.0.1", &[]).as_deref(), Some("10.0.0.1"));
+        assert_eq!(caller(&["10.0.0.1"], "10.0.0.1", &["::ffff:192.0.2.1"]).as_deref(), Some("192.0.2.1"));
         assert_eq!(caller(&["::1"], "::1", &["[2001:db8::1]:80"]).as_deref(), Some("2001:db8::1"));
         assert_eq!(caller(&["unix"], "", &["192.0.2.1"]).as_deref(), Some("192.0.2.1"));
         assert_eq!(caller(&["10.0.0.1"], "10.0.0.1", &[]).as_deref(), Some("10.0.0.1"));
