@@ -18,7 +18,7 @@ use crate::model::Resource;
 use crate::model::policy::Policy;
 use crate::store::{ModuleRow, Query};
 
-/// Modules that may wait for the compiler; one more is told to come back.
+/// Modules that may be on their way to the compiler; one more is told to come back.
 const UPLOADS_MAX: usize = 4;
 const WASM: &str = "application/wasm";
 
@@ -68,7 +68,7 @@ impl Default for UploadTurns {
 }
 
 impl UploadTurns {
-    /// A turn, to be held while the module is looked over.
+    /// A turn, to be held while the module comes in and is looked over.
     ///
     /// # Errors
     /// `Unavailable` when too many wait already.
@@ -94,11 +94,16 @@ async fn module_upload(
     app: web::Data<App>,
     turns: web::Data<UploadTurns>,
     request: HttpRequest,
-    upload: Upload,
+    payload: web::Payload,
 ) -> HttpResponse {
-    let turn = match turns.take() {
-        Ok(turn) => turn,
-        Err(busy) => return admin_response(&request, &busy),
+    let ready = async {
+        // Before the body is read: what is refused anyway shall not take its room.
+        let turn = turns.take()?;
+        Ok((turn, Upload::read(&request, payload, app.config().policies.module_kib).await?))
+    };
+    let (turn, upload) = match ready.await {
+        Ok(ready) => ready,
+        Err(error) => return admin_response(&request, &error),
     };
     let operation = move || {
         let uploaded = policies::module_upload(&app, &upload.bytes, upload.signature.as_deref(), &upload.origin);

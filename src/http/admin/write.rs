@@ -20,8 +20,6 @@ use crate::store::{Entity, Origin};
 
 /// Largest body of an admin request.
 const BODY_BYTES_MAX: usize = 1024 * 1024;
-/// Largest body that is a policy module; `policies.module_kib` may allow less.
-const MODULE_BYTES_MAX: usize = 24 * 1024 * 1024;
 
 /// A body up to here is worked on where it was read.
 const SHORT_BYTES_MAX: usize = 16 * 1024;
@@ -75,7 +73,7 @@ impl Write {
     }
 }
 
-/// A write whose body is not JSON, whatever content type it came with.
+/// A policy module that was handed in, whatever content type it came with.
 pub(super) struct Upload {
     pub(super) bytes: web::Bytes,
     /// From `Grantd-Signature`, in base64.
@@ -84,12 +82,18 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    async fn read(request: &HttpRequest, payload: web::Payload) -> Result<Self> {
+    /// # Errors
+    /// `TooLarge` for what is larger than any module may be.
+    pub(super) async fn read(request: &HttpRequest, payload: web::Payload, module_kib: u32) -> Result<Self> {
         let origin = Parameters::of(request)?.explain(origin(request)?)?;
         let signature = request.headers().get(SIGNATURE_HEADER).map(|value| read_signature(value.as_bytes()));
         let signature =
             signature.transpose().map_err(|what| Error::Malformed(format!("{SIGNATURE_HEADER}: {what}")))?;
-        Ok(Self { signature, bytes: body::read(request, payload, MODULE_BYTES_MAX).await?, origin })
+        let bytes = body::read(request, payload, 1024 * module_kib as usize).await.map_err(|error| match error {
+            Error::TooLarge(what) => Error::TooLarge(format!("{what} (policies.module_kib)")),
+            other => other,
+        })?;
+        Ok(Self { bytes, signature, origin })
     }
 }
 
@@ -118,17 +122,6 @@ fn refused(request: &HttpRequest, error: &Error) -> actix_web::Error {
 }
 
 impl FromRequest for Write {
-    type Error = actix_web::Error;
-    type Future = Extracted<Self>;
-
-    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        let payload = web::Payload::from_request(&request, payload);
-        Box::pin(async move { Self::read(&request, payload.await?).await.map_err(|error| refused(&request, &error)) })
-    }
-}
-
-impl FromRequest for Upload {
     type Error = actix_web::Error;
     type Future = Extracted<Self>;
 

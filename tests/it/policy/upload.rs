@@ -1,10 +1,14 @@
 //! Modules through the admin API: handed in once, known by their content, given out again, gone when nobody uses them.
 
+use std::io::Write;
+use std::net::TcpStream;
+
 use serde_json::{Value, json};
 
 use super::modules::{Twist, harmless, padded_to};
 use super::{SCOPE_ALLOWLIST, attach, upload, upload_as};
-use crate::app::TestApp;
+use crate::app::{TestApp, eventually};
+use crate::program::connect;
 
 #[test]
 fn a_module_is_uploaded_once_and_comes_back_byte_for_byte() {
@@ -79,9 +83,28 @@ fn what_is_no_policy_is_refused_with_the_reason_and_nothing_is_kept() {
 fn the_size_of_a_module_is_bounded_to_the_byte() {
     let app = TestApp::with(|config| config.policies.module_kib = 64);
     assert_eq!(upload_as(&app, &app.admin_token, &padded_to(64 * 1024)).status, 201);
-    let refused = upload_as(&app, &app.admin_token, &padded_to(64 * 1024 + 1)).expect(400);
-    assert!(refused["detail"].as_str().unwrap().contains("policies.module_kib"), "{refused}");
-    assert_eq!(upload_as(&app, &app.admin_token, &vec![0; 24 * 1024 * 1024 + 1]).status, 413);
+    for bytes in [padded_to(64 * 1024 + 1), vec![0; 24 * 1024 * 1024 + 1]] {
+        let refused = upload_as(&app, &app.admin_token, &bytes).expect(413);
+        assert!(refused["detail"].as_str().unwrap().contains("policies.module_kib"), "{refused}");
+    }
+}
+
+#[test]
+fn a_body_waits_for_its_turn_where_it_comes_from() {
+    let app = TestApp::start();
+    let begun: Vec<TcpStream> = (0..4)
+        .map(|_| {
+            let mut stream = connect(&app.url);
+            let head = "POST /api/v1/policy-modules HTTP/1.1\r\nhost: test\r\ncontent-length: 4000000\r\n";
+            write!(stream, "{head}authorization: Bearer {}\r\n\r\nonly the beginning", app.admin_token).unwrap();
+            stream
+        })
+        .collect();
+    let one_more = || upload_as(&app, &app.admin_token, SCOPE_ALLOWLIST);
+    let busy = eventually("all turns taken", || Some(one_more()).filter(|answer| answer.status == 503));
+    assert!(busy.text.contains("other modules"), "{}", busy.text);
+    drop(begun);
+    eventually("a turn", || [200, 201].contains(&one_more().status).then_some(()));
 }
 
 #[test]
