@@ -5,6 +5,7 @@
 
 pub(crate) mod access;
 pub(crate) mod actor;
+pub(crate) mod asides;
 pub(crate) mod decisions;
 pub(crate) mod evaluate;
 pub(crate) mod grounds;

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::Semaphore;
 
 use crate::address::{Addresses, Base};
+use crate::admin::asides::Asides;
 use crate::admin::one_time::{Kept, OneTime};
 use crate::admin::operations;
 use crate::clock::{Clock, Timestamp};
@@ -66,8 +67,7 @@ pub struct App {
     verifying: Mutex<()>,
     /// One apply at a time: each holds a whole plan in memory.
     pub(crate) applying: Mutex<()>,
-    /// One page of who would get what at a time: it takes a turn at the sandbox.
-    pub(crate) weighing: Mutex<()>,
+    pub(crate) asides: Asides,
     /// Admin writes that wait for their commit without a thread.
     pub(crate) quick_writes: Semaphore,
 }
@@ -133,7 +133,7 @@ impl App {
             keeper: Mutex::default(),
             verifying: Mutex::default(),
             applying: Mutex::default(),
-            weighing: Mutex::default(),
+            asides: Asides::default(),
             quick_writes: Semaphore::new(QUICK_WRITES_MAX),
             config,
             clock,

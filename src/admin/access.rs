@@ -5,7 +5,7 @@
 //! each within a bound of accounts and of time, and within one turn at the sandbox, of which requests have more.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
@@ -55,6 +55,7 @@ pub(crate) struct Asked {
 
 /// One page. Blocks.
 pub(crate) fn page(app: &App, asked: &Asked) -> Result<Value> {
+    let place = app.asides.enter()?;
     let violation = |member: &str, sent: &str, what: &str| {
         Error::Invalid(vec![Violation::new(format!("/{member}"), sent.into(), what)])
     };
@@ -78,8 +79,7 @@ pub(crate) fn page(app: &App, asked: &Asked) -> Result<Value> {
         }
         (None, None) => return Err(violation("scope", "", "name a scope, or an account")),
     };
-    // One page at a time: token requests keep all turns at the sandbox but one.
-    let _one = app.weighing.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = place.alone();
     let weighed = in_some_turn(app, || weigh(app, asked, &api, &ids))??;
     let all = ids.len() == asked.count.clamp(1, COUNT_MAX) as usize && asked.account.is_none();
     let next = if weighed.accounts < ids.len() || all { ids.get(weighed.accounts.wrapping_sub(1)) } else { None };

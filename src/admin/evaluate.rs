@@ -53,7 +53,10 @@ pub(crate) fn evaluate(app: &App, id: &str, body: &Map<String, Value>) -> Result
         (None, Value::Null) => policy.value.settings_text(),
         (None, settings) => settings.to_string(),
     };
+    let place = app.asides.enter()?;
+    let alone = place.alone();
     let evaluation = in_turn(app, || app.policies.evaluate(module, &request, &settings));
+    drop(alone);
     let answer = evaluation.as_ref().map(|evaluation| &evaluation.decision);
     let effect = Effect::from(&effect(&request.offered, request.ttl_seconds, answer, |_, _| false));
     let mut shown = json!({

@@ -19,6 +19,8 @@ const TIME: Duration = Duration::from_secs(2);
 /// Policy by policy, in the order in which they were asked. Blocks.
 pub(crate) fn explain(app: &App, id: &str) -> Result<Value> {
     let recorded = recorded(app, id)?;
+    let place = app.asides.enter()?;
+    let _alone = place.alone();
     let watch = app.clock.stopwatch();
     let may_go_on = || watch.elapsed() < TIME;
     let steps: Vec<Value> = match &recorded.detail.given {

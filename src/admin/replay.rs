@@ -20,6 +20,8 @@ pub(super) struct Recorded {
 /// Evaluates every policy of a decision again. Blocks.
 pub(crate) fn replay(app: &App, id: &str) -> Result<Value> {
     let recorded = recorded(app, id)?;
+    let place = app.asides.enter()?;
+    let _alone = place.alone();
     let steps: Vec<Value> = match &recorded.detail.given {
         // No policy was asked.
         None => Vec::new(),

@@ -60,16 +60,15 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 pub(super) struct Turns {
     uploads: web::Data<UploadTurns>,
     documents: web::Data<DocumentTurns>,
-    access: web::Data<access::AccessTurns>,
 }
 
 impl Turns {
     pub(super) fn new() -> Self {
-        Self { uploads: web::Data::default(), documents: web::Data::default(), access: web::Data::default() }
+        Self { uploads: web::Data::default(), documents: web::Data::default() }
     }
 
     pub(super) fn register(&self, config: &mut web::ServiceConfig) {
-        config.app_data(self.uploads.clone()).app_data(self.documents.clone()).app_data(self.access.clone());
+        config.app_data(self.uploads.clone()).app_data(self.documents.clone());
     }
 }
 

@@ -121,6 +121,39 @@ fn slow_policies_do_not_hold_up_requests_that_need_no_sandbox() {
 }
 
 #[test]
+fn whoever_asks_policies_again_leaves_turns_to_token_requests() {
+    let app = TestApp::with(|config| {
+        config.policies.fuel = 20_000_000_000;
+        config.policies.deadline_ms = 10_000;
+        config.policies.concurrent = Some(2);
+        config.policies.reuse = false;
+    });
+    let howto = howto_with_both_scopes(&app);
+    upload(&app, &slow(50));
+    attach(&app, "slow", "slow", &json!({"type": "client", "id": howto.client_id}), &json!({}));
+    app.token_for(&howto, &[("scope", "read")]).expect(200);
+    let decisions = app.admin("GET", "/decisions?count=1", &Value::Null).expect(200);
+    let decision = format!("/decisions/{}", decisions["Resources"][0]["id"].as_str().unwrap());
+    for (method, what) in [("GET", "grounds"), ("POST", "replay")] {
+        let path = format!("{decision}/{what}");
+        let (answers, meanwhile) = std::thread::scope(|scope| {
+            let crowd: Vec<_> = (0..12).map(|_| scope.spawn(|| app.admin(method, &path, &Value::Null))).collect();
+            let mut meanwhile = 0;
+            while !crowd.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+                app.token_for(&howto, &[("scope", "read")]).expect(200);
+                meanwhile += 1;
+            }
+            (crowd.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>(), meanwhile)
+        });
+        let (told, busy): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+        assert!(!told.is_empty() && meanwhile > 0, "{what}: {} told, {meanwhile} tokens", told.len());
+        for answer in busy {
+            assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{}", answer.text);
+        }
+    }
+}
+
+#[test]
 fn a_touched_compiled_form_is_not_run_but_made_anew() {
     let app = TestApp::start();
     let howto = howto_with_both_scopes(&app);
