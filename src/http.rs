@@ -12,6 +12,7 @@ mod discovery;
 mod error;
 pub(crate) mod form;
 mod health;
+mod http_1;
 pub(crate) mod json;
 mod metrics;
 mod oauth;
@@ -20,33 +21,24 @@ mod path;
 mod per_address;
 mod scim;
 mod secure;
+mod server;
 mod tls;
 
-use std::any::Any;
 use std::future::Future;
-use std::net::Shutdown;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use actix_http::{Request, Response};
-use actix_service::{IntoServiceFactory, Service, ServiceFactory};
-use actix_web::body::MessageBody;
-use actix_web::dev::{AppConfig, Extensions};
-use actix_web::http::KeepAlive;
 use actix_web::middleware::from_fn;
-use actix_web::rt::net::TcpStream;
-use actix_web::{App as HttpApp, HttpServer, web};
+use actix_web::{App as HttpApp, web};
 use futures_util::future::{Either, join, select};
-use socket2::SockRef;
 use tokio::sync::watch;
 
 use crate::app::App;
-use crate::config::{Config, LimitsConfig, ListenAddress};
+use crate::config::{Config, ListenAddress};
 use crate::error::{Error, Result};
 use bounds::Refusals;
 use per_address::PerAddress;
-use secure::Secure;
+use server::Serving;
 use tls::Certificates;
 
 /// A bound socket, not yet served.
@@ -188,19 +180,8 @@ pub async fn run(app: App, listener: Listener, shutdown: impl Future<Output = ()
     if let Socket::Tcp(socket) = &listener.socket {
         end_unless_taken(socket, limits.answer_seconds);
     }
-    let server = match (listener.socket, &listener.certificates) {
-        (Socket::Tcp(socket), Some(certificates)) => {
-            let tls = certificates.server_config()?;
-            Secure { tls, limits, workers, stopping, per_address, refusals }.serve(socket, router)
-        }
-        (Socket::Tcp(socket), None) => {
-            let server =
-                plain(router, &limits, workers).on_connect(move |socket, data| enter(&per_address, socket, data));
-            server.listen(socket).map(HttpServer::run)
-        }
-        #[cfg(unix)]
-        (Socket::Unix(socket), _) => plain(router, &limits, workers).listen_uds(socket).map(HttpServer::run),
-    };
+    let tls = listener.certificates.as_ref().map(|certificates| certificates.server_config()).transpose()?;
+    let server = Serving { limits, workers, stopping, per_address, refusals }.start(listener.socket, tls, router);
     let server = server.map_err(|error| Error::Setup(format!("the server cannot start: {error}")))?;
     let renewing = listener.certificates.map(|certificates| actix_web::rt::spawn(certificates.keep_fresh()));
     let handle = server.handle();
@@ -228,39 +209,6 @@ async fn close(app: web::Data<App>) {
         tracing::error!("closing the database ended in a panic");
     }
     tracing::info!("stopped");
-}
-
-/// The server without TLS. It speaks HTTP/1.1, on which each connection has one request under way.
-fn plain<F, I, S, B>(router: F, limits: &LimitsConfig, workers: Option<usize>) -> HttpServer<F, I, S, B>
-where
-    F: Fn() -> I + Send + Clone + 'static,
-    I: IntoServiceFactory<S, Request>,
-    S: ServiceFactory<Request, Config = AppConfig, Error = actix_web::Error, InitError = ()> + 'static,
-    S::Response: Into<Response<B>> + 'static,
-    S::Service: 'static,
-    <S::Service as Service<Request>>::Future: 'static,
-    B: MessageBody + 'static,
-{
-    let server = HttpServer::new(router)
-        .disable_signals()
-        .client_request_timeout(Duration::from_secs(limits.request_head_seconds))
-        .keep_alive(KeepAlive::Timeout(Duration::from_secs(limits.keep_alive_seconds)))
-        .max_connections(limits.connections)
-        .shutdown_timeout(limits.shutdown_seconds);
-    match workers {
-        Some(workers) => server.workers(workers),
-        None => server,
-    }
-}
-
-/// Counts a connection without TLS until it ends, or ends it at once.
-fn enter(per_address: &PerAddress, socket: &dyn Any, data: &mut Extensions) {
-    let Some(socket) = socket.downcast_ref::<TcpStream>() else { return };
-    match per_address.enter(socket.peer_addr().ok().map(|peer| peer.ip())) {
-        Some(let_in) => drop(data.insert(let_in)),
-        // The server, which reads next, finds its end.
-        None => drop(SockRef::from(socket).shutdown(Shutdown::Both)),
-    }
 }
 
 /// Ends connections on which nothing of what was sent is taken for so long (`TCP_USER_TIMEOUT`, tcp(7)), which those that

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -150,6 +151,61 @@ fn a_head_that_drips_is_ended() {
         stream.write_all(&[byte]).is_err().then_some(())
     });
     program.sample_token().expect(200);
+    program.stop();
+}
+
+/// Seconds of patience, of which a connection may have some times as many.
+const IMPATIENT: [(&str, &str); 2] =
+    [("GRANTD_LIMITS__REQUEST_HEAD_SECONDS", "1"), ("GRANTD_LIMITS__KEEP_ALIVE_SECONDS", "1")];
+
+#[test]
+fn a_connection_on_which_nothing_is_answered_any_more_is_ended() {
+    let (_dir, program) = start(&IMPATIENT);
+    let begin = |bytes: &[u8]| {
+        let mut stream = connect(program.url());
+        stream.write_all(bytes).unwrap();
+        stream
+    };
+    let chunked =
+        |path: &str| format!("POST {path} HTTP/1.1\r\nhost: test\r\ntransfer-encoding: chunked\r\n\r\n").into_bytes();
+    let mut second_head = begin(b"GET /api/v1/health/alive HTTP/1.1\r\nhost: test\r\n\r\n");
+    second_head.read_exact(&mut [0; 12]).unwrap();
+    second_head.write_all(b"G").unwrap();
+    // Bodies that nobody reads, and that do not come.
+    let crowd = [
+        (second_head, ""),
+        (begin(&chunked("/nope")), "HTTP/1.1 404"),
+        (begin(&chunked("/api/v1/resources/cid/Api")), "HTTP/1.1 401"),
+    ];
+    let watch = Instant::now();
+    for (mut stream, answer) in crowd {
+        assert!(rest(&mut stream).starts_with(answer));
+        assert!(watch.elapsed() < Duration::from_secs(15), "{answer}: {:?}", watch.elapsed());
+    }
+    program.stop();
+}
+
+#[test]
+fn what_is_under_way_is_not_ended_however_long_it_takes() {
+    let (_dir, program) = start(&IMPATIENT);
+    // Far more than both systems hold ready: the answers wait for their caller.
+    let mut late = connect(program.url());
+    let asked = 200;
+    late.write_all(&b"GET /openapi.json HTTP/1.1\r\nhost: test\r\n\r\n".repeat(asked)).unwrap();
+    let mut slow = connect(program.url());
+    let body = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}&scope=write",
+        program.of("client_id"),
+        program.of("client_secret")
+    );
+    slow.write_all(HEAD).unwrap();
+    write!(slow, "connection: close\r\ncontent-length: {}\r\n\r\n", body.len()).unwrap();
+    for piece in body.as_bytes().chunks(body.len().div_ceil(14)) {
+        std::thread::sleep(Duration::from_millis(500));
+        slow.write_all(piece).unwrap();
+    }
+    assert!(rest(&mut slow).starts_with("HTTP/1.1 200"));
+    assert_eq!(rest(&mut late).matches("HTTP/1.1 200").count(), asked);
     program.stop();
 }
 

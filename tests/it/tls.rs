@@ -1,6 +1,6 @@
 //! TLS of the real program: handshakes, certificates that change, that do not fit, and that are not there.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -122,6 +122,31 @@ fn tokens_over_tls_by_the_programs_own_client() {
     // Whoever does not trust the authority gets nothing.
     let stranger = run(dir.path(), &["doctor"]);
     assert_eq!(stranger.status.code(), Some(1));
+    program.stop();
+}
+
+/// A program with these settings, and who made its certificate.
+fn start_with(dir: &Path, settings: &[(&str, &str)]) -> (Program, Authority) {
+    let authority = Authority::new();
+    write(dir, &authority.certificate(2090));
+    let arguments = [&["dev", "--listen", "127.0.0.1:0"][..], &FILES].concat();
+    let program = Program::start(dir, &arguments, |command| {
+        command.envs(settings.iter().copied());
+    });
+    (program, authority)
+}
+
+#[test]
+fn a_second_head_that_does_not_come_ends_its_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [("GRANTD_LIMITS__REQUEST_HEAD_SECONDS", "1"), ("GRANTD_LIMITS__KEEP_ALIVE_SECONDS", "1")];
+    let (program, authority) = start_with(dir.path(), &settings);
+    let mut stream = connect(&program, authority.trust());
+    assert_eq!(ask(&mut stream), "http/1.1 200 ok");
+    stream.write_all(b"G").unwrap();
+    let ended = stream.read(&mut [0]).map_err(|error| error.kind());
+    // Ended without a word of TLS, and not by this side's patience.
+    assert!(matches!(ended, Ok(0) | Err(ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset)), "{ended:?}");
     program.stop();
 }
 

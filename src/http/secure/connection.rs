@@ -22,9 +22,10 @@ use tokio::time::{Interval, interval, timeout};
 
 use super::answer::{self, Piece};
 use super::socket::Socket;
-use super::{CLOSED_WITHIN, Worker, begun, request};
+use super::{Worker, request};
 use crate::http::bounds::{self, CALLED_OFF_MAX, FAIR_SHARE, REQUESTS_MAX};
 use crate::http::error::overloaded;
+use crate::http::http_1::{CLOSED_WITHIN, begun};
 
 type Asked = (http::Request<RecvStream>, SendResponse<Piece>);
 

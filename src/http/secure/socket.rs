@@ -13,7 +13,7 @@ use actix_web::rt::net::TcpStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::timeout;
 
-use super::CLOSED_WITHIN;
+use crate::http::http_1::CLOSED_WITHIN;
 
 /// What is read of a connection that is over.
 const LEFT_BYTES_MAX: usize = 1024 * 1024;

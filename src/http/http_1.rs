@@ -1,0 +1,178 @@
+//! HTTP/1.1 on any stream, with a bound on how long a connection may be of no use. actix-http times a connection's first
+//! head and the quiet after an answer, but no later head that stops, and not the rest of a body that nobody reads.
+
+use std::cell::Cell;
+use std::future::ready;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::{HttpService, KeepAlive, Request, Response};
+use actix_service::{Service, ServiceFactory, apply_fn, fn_factory};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::web::Bytes;
+use futures_util::future::{Either, LocalBoxFuture, select};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use crate::config::LimitsConfig;
+
+/// How long a client may take to close its side of a connection that is closed here.
+pub(super) const CLOSED_WITHIN: Duration = Duration::from_secs(1);
+
+/// What serves a worker's connections, each a stream and its peer.
+///
+/// # Errors
+/// When the library cannot begin, which it has told.
+pub(super) async fn service<T, A, B>(
+    app: Rc<A>,
+    limits: &LimitsConfig,
+    stopping: watch::Receiver<bool>,
+) -> Result<impl Service<(T, Option<SocketAddr>), Response = (), Error = (), Future = Served> + use<T, A, B>, ()>
+where
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+    A: Service<Request, Response = Response<B>, Error = Response<BoxBody>> + 'static,
+    A::Future: 'static,
+    B: MessageBody + Unpin + 'static,
+{
+    let noticed = move || {
+        let app = apply_fn(Rc::clone(&app), |request: Request, app: &Rc<A>| {
+            let answering = Answering::begin(request.conn_data());
+            let answered = app.call(request);
+            async move { Ok(answered.await?.map_body(|_, body| Noticed { body, _answering: answering })) }
+        });
+        ready(Ok::<_, ()>(app))
+    };
+    let opening = Rc::new(Cell::new(None));
+    let opened = Rc::clone(&opening);
+    let http_1 = HttpService::build()
+        .keep_alive(KeepAlive::Timeout(Duration::from_secs(limits.keep_alive_seconds)))
+        .client_request_timeout(Duration::from_secs(limits.request_head_seconds))
+        .client_disconnect_timeout(CLOSED_WITHIN)
+        .graceful_shutdown_signal(move || begun(stopping.clone()))
+        .on_connect_ext(move |_, data| {
+            data.insert::<Option<Rc<Connection>>>(opened.take());
+        })
+        .h1(fn_factory(noticed))
+        .new_service(())
+        .await?;
+    let useless_max = Duration::from_secs(limits.keep_alive_seconds.saturating_add(limits.request_head_seconds));
+    Ok(Connections { http_1, opening, useless_max })
+}
+
+/// Waits until the server begins to stop.
+pub(super) async fn begun(mut stopping: watch::Receiver<bool>) {
+    // Whoever would say so is gone: then it has.
+    let _ = stopping.wait_for(|is_stopping| *is_stopping).await;
+}
+
+type Served = LocalBoxFuture<'static, Result<(), ()>>;
+
+/// A worker's connections.
+struct Connections<H> {
+    http_1: H,
+    /// The connection that is being made, on its way to its requests.
+    opening: Rc<Cell<Option<Rc<Connection>>>>,
+    useless_max: Duration,
+}
+
+impl<H, T> Service<(T, Option<SocketAddr>)> for Connections<H>
+where
+    H: Service<(T, Option<SocketAddr>), Response = ()>,
+    H::Future: 'static,
+{
+    type Response = ();
+    type Error = ();
+    type Future = Served;
+
+    fn poll_ready(&self, context: &mut Context<'_>) -> Poll<Result<(), ()>> {
+        self.http_1.poll_ready(context).map_err(drop)
+    }
+
+    fn call(&self, stream: (T, Option<SocketAddr>)) -> Served {
+        let connection = Rc::<Connection>::default();
+        // The library takes it from there before this call returns.
+        self.opening.set(Some(Rc::clone(&connection)));
+        let served = self.http_1.call(stream);
+        let useless_max = self.useless_max;
+        Box::pin(async move {
+            match select(pin!(served), pin!(connection.useless(useless_max))).await {
+                Either::Left((ended, _)) => ended.map_err(drop),
+                Either::Right(((), _)) => {
+                    tracing::debug!("a connection ends on which nothing is answered any more");
+                    Ok(())
+                }
+            }
+        })
+    }
+}
+
+/// What a connection does.
+#[derive(Default)]
+struct Connection(Cell<Doing>);
+
+#[derive(Clone, Copy, Default)]
+enum Doing {
+    /// It did nothing since it was looked at.
+    #[default]
+    Nothing,
+    /// A request is under way, from its head to the last piece of its answer.
+    Answering,
+    Answered,
+}
+
+impl Connection {
+    /// Returns once nothing was under way for `long`, after twice that at most: requests then need no look at the clock.
+    async fn useless(&self, long: Duration) {
+        loop {
+            sleep(long).await;
+            match self.0.get() {
+                Doing::Nothing => return,
+                Doing::Answering => {}
+                Doing::Answered => self.0.set(Doing::Nothing),
+            }
+        }
+    }
+}
+
+/// That a request is under way, until it is dropped.
+struct Answering(Option<Rc<Connection>>);
+
+impl Answering {
+    fn begin(connection: Option<&Option<Rc<Connection>>>) -> Self {
+        let connection = connection.cloned().flatten();
+        if let Some(connection) = &connection {
+            connection.0.set(Doing::Answering);
+        }
+        Self(connection)
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if let Some(connection) = &self.0 {
+            connection.0.set(Doing::Answered);
+        }
+    }
+}
+
+/// The body of an answer, which is under way as long as there is more of it.
+struct Noticed<B> {
+    body: B,
+    _answering: Answering,
+}
+
+impl<B: MessageBody + Unpin> MessageBody for Noticed<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, B::Error>>> {
+        Pin::new(&mut self.body).poll_next(context)
+    }
+}
