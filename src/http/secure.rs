@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use actix_http::{Request, Response};
 use actix_service::{Service, ServiceFactory, fn_factory};
+use actix_tls::accept::max_concurrent_tls_connect;
 use actix_tls::accept::rustls_0_23::{Acceptor, TlsStream};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::http::header::HeaderValue;
@@ -31,9 +32,13 @@ use socket::Socket;
 /// What a client is offered, the better first.
 const PROTOCOLS: [&[u8]; 2] = [HTTP_2, b"http/1.1"];
 const HTTP_2: &[u8] = b"h2";
-/// What makes the handshakes.
+
+/// What makes the handshakes, for as many connections as there may be: by itself it keeps everybody waiting while a few
+/// hundred are silent.
 pub(super) fn acceptor(mut tls: ServerConfig, limits: &LimitsConfig) -> Acceptor {
     tls.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
+    // Read by each worker as it starts.
+    max_concurrent_tls_connect(limits.connections);
     let mut acceptor = Acceptor::new(tls);
     acceptor.set_handshake_timeout(Duration::from_secs(limits.request_head_seconds));
     acceptor

@@ -137,6 +137,17 @@ fn start_with(dir: &Path, settings: &[(&str, &str)]) -> (Program, Authority) {
 }
 
 #[test]
+fn handshakes_that_never_begin_leave_room_for_others() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [("GRANTD_WORKERS", "2"), ("GRANTD_LIMITS__REQUEST_HEAD_SECONDS", "300")];
+    let (program, authority) = start_with(dir.path(), &settings);
+    let silent: Vec<TcpStream> = (0..600).map(|_| crate::program::connect(program.of("listen"))).collect();
+    assert_eq!(ask(&mut connect(&program, authority.trust())), "http/1.1 200 ok");
+    drop(silent);
+    program.stop();
+}
+
+#[test]
 fn a_second_head_that_does_not_come_ends_its_connection() {
     let dir = tempfile::tempdir().unwrap();
     let settings = [("GRANTD_LIMITS__REQUEST_HEAD_SECONDS", "1"), ("GRANTD_LIMITS__KEEP_ALIVE_SECONDS", "1")];
