@@ -22,8 +22,8 @@ use std::fmt;
 use serde_json::Number;
 
 pub(crate) use lexer::string_length;
-pub(crate) use matching::existing_key;
 pub use matching::matches;
+pub(crate) use matching::{existing_key, steps_max};
 pub use parser::parse;
 
 /// Longest filter text, in bytes.

@@ -35,6 +35,9 @@ pub const VALUE_DEPTH_MAX: usize = 32;
 /// Most bytes of JSON that one patch may write. A value filter writes its value once for each item it
 /// selects, so a short body could otherwise ask for an unbounded document.
 pub const WRITTEN_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Most steps, of one comparison each, that the value filters of one patch may take: about a tenth of a second. A short
+/// path can hold hundreds of literals, which are compared with each item of the array.
+pub const FILTER_STEPS_MAX: u64 = 10_000_000;
 
 /// Longest string that an error repeats as its invalid value, in bytes.
 const INVALID_VALUE_BYTES_MAX: usize = 1024;
@@ -160,8 +163,36 @@ impl Patch {
     /// value filter that selects nothing, an index out of range, a name below a scalar. The document is
     /// then unchanged.
     pub fn apply(&self, document: &mut Map<String, Value>, known: &[&str]) -> Result<(), PatchError> {
-        apply::apply(&self.operations, document, known)
+        apply::apply(&self.operations, document, known, Replacing::Whole)
     }
+
+    /// As [`Patch::apply`], but with `replace` as RFC 7644 section 3.5.2.3 has it for complex attributes: an object in
+    /// the place of an object leaves the members that it does not name as they are. Items of arrays are replaced whole.
+    ///
+    /// # Errors
+    /// As [`Patch::apply`].
+    pub fn apply_to_named(&self, document: &mut Map<String, Value>, known: &[&str]) -> Result<(), PatchError> {
+        apply::apply(&self.operations, document, known, Replacing::Named)
+    }
+
+    /// Whether a body has a path with a value filter. Such a patch takes time by the length of the document, too.
+    pub(crate) fn has_value_filter(body: &Value) -> bool {
+        let selects = |operation: &Value| {
+            let mut members = operation.as_object().into_iter().flatten();
+            members.any(|(name, value)| {
+                name.eq_ignore_ascii_case("path") && value.as_str().is_some_and(|path| path.contains('['))
+            })
+        };
+        let members = body.as_object().into_iter().flatten();
+        members.filter_map(|(_, value)| value.as_array()).flatten().any(selects)
+    }
+}
+
+/// What a `replace` makes of an object in whose place it puts an object.
+#[derive(Clone, Copy)]
+enum Replacing {
+    Whole,
+    Named,
 }
 
 impl Operation {

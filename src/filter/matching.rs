@@ -10,6 +10,9 @@ use serde_json::{Map, Number, Value};
 
 use super::{Filter, Literal, Op};
 
+/// Bytes of a text that are looked through in about the time of one comparison.
+const STEP_BYTES: usize = 64;
+
 /// Whether the filter holds for a value (RFC 7644 section 3.4.2.2).
 ///
 /// A path that meets an array looks at each of its items, and one match is enough. An item that is not
@@ -28,6 +31,32 @@ pub fn matches(filter: &Filter, value: &Value) -> bool {
             literals.iter().any(|literal| equals_any(&found, literal))
         }
         Filter::Within { path, filter } => values_at(value, path.names()).into_iter().any(|item| matches(filter, item)),
+    }
+}
+
+/// What [`matches()`] may take at most on this value, in steps of about one comparison: each term looks at each value
+/// in it, and compares it with each of the term's literals.
+pub(crate) fn steps_max(filter: &Filter, value: &Value) -> u64 {
+    literals(filter).saturating_mul(weight(value))
+}
+
+fn literals(filter: &Filter) -> u64 {
+    match filter {
+        Filter::And(parts) | Filter::Or(parts) => parts.iter().map(literals).sum(),
+        Filter::Not(part) => literals(part),
+        Filter::Present(_) | Filter::Compare { .. } => 1,
+        Filter::In { values, .. } => values.len() as u64,
+        Filter::Within { filter, .. } => 1 + literals(filter),
+    }
+}
+
+/// The values in a value, itself among them; a long text weighs as much as several.
+fn weight(value: &Value) -> u64 {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => 1,
+        Value::String(text) => 1 + (text.len() / STEP_BYTES) as u64,
+        Value::Array(items) => 1 + items.iter().map(weight).sum::<u64>(),
+        Value::Object(members) => 1 + members.values().map(weight).sum::<u64>(),
     }
 }
 

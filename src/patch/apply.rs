@@ -5,23 +5,24 @@ use std::collections::{HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::path::Segment;
-use super::{Operation, PatchError, Path, WRITTEN_BYTES_MAX, kind};
-use crate::filter::{Filter, existing_key, matches, quoted};
+use super::{FILTER_STEPS_MAX, Operation, PatchError, Path, Replacing, WRITTEN_BYTES_MAX, kind};
+use crate::filter::{Filter, existing_key, matches, quoted, steps_max};
 
 pub(super) fn apply(
     operations: &[Operation],
     document: &mut Map<String, Value>,
     known: &[&str],
+    replacing: Replacing,
 ) -> Result<(), PatchError> {
     let mut draft = document.clone();
-    let mut bytes_left = WRITTEN_BYTES_MAX;
+    let mut left = Left { bytes: WRITTEN_BYTES_MAX, steps: FILTER_STEPS_MAX };
     for (index, operation) in operations.iter().enumerate() {
         let (path, change) = match operation {
             Operation::Add { path, value } => (path.as_ref(), Change::Add(value)),
             Operation::Replace { path, value } => (path.as_ref(), Change::Replace(value)),
             Operation::Remove { path } => (Some(path), Change::Remove),
         };
-        let mut edit = Edit::new(change, &mut bytes_left);
+        let mut edit = Edit::new(change, replacing, &mut left);
         let result = match path {
             Some(path) => edit.document_at(&mut draft, path, known),
             None => edit.document(&mut draft, known),
@@ -43,21 +44,27 @@ enum Change<'a> {
     Remove,
 }
 
+/// What the whole patch may still write, and compare.
+struct Left {
+    bytes: usize,
+    steps: u64,
+}
+
 /// One operation on its way to the places its path names. Errors are messages for the caller.
 struct Edit<'a> {
     change: Change<'a>,
+    replacing: Replacing,
     value_bytes: usize,
-    /// What the whole patch may still write.
-    bytes_left: &'a mut usize,
+    left: &'a mut Left,
 }
 
 impl<'a> Edit<'a> {
-    fn new(change: Change<'a>, bytes_left: &'a mut usize) -> Edit<'a> {
+    fn new(change: Change<'a>, replacing: Replacing, left: &'a mut Left) -> Edit<'a> {
         let value_bytes = match change {
             Change::Add(value) | Change::Replace(value) => value.to_string().len(),
             Change::Remove => 0,
         };
-        Edit { change, value_bytes, bytes_left }
+        Edit { change, replacing, value_bytes, left }
     }
 
     /// An operation without a path: the value's members are the attributes.
@@ -65,7 +72,7 @@ impl<'a> Edit<'a> {
         self.charge()?;
         match self.change {
             Change::Add(Value::Object(additions)) => merge(document, additions, known, add),
-            Change::Replace(Value::Object(additions)) => merge(document, additions, known, set),
+            Change::Replace(Value::Object(additions)) => merge(document, additions, known, self.replace_member()),
             // Not reached from `Patch::parse`; a caller can build such an operation by hand.
             _ => return Err("send an object of attributes, or add \"path\"".to_owned()),
         }
@@ -110,7 +117,14 @@ impl<'a> Edit<'a> {
             let removed = members.remove(&name);
             return removed.map(drop).ok_or_else(|| nothing_there(&name));
         }
-        self.write(members.entry(name).or_insert(Value::Null))
+        self.write(members.entry(name).or_insert(Value::Null), self.replace_member())
+    }
+
+    fn replace_member(&self) -> fn(&mut Value, &Value) {
+        match self.replacing {
+            Replacing::Whole => set,
+            Replacing::Named => set_named,
+        }
     }
 
     /// One step down from `node`, and on to `rest` from there.
@@ -160,7 +174,7 @@ impl<'a> Edit<'a> {
             return Err(format!("change the index {}: the array has {count} items, counted from 0", quoted(typed)));
         };
         match rest {
-            [] => self.write(item),
+            [] => self.write(item, set),
             [next, rest @ ..] => self.below(item, next, rest),
         }
     }
@@ -168,6 +182,7 @@ impl<'a> Edit<'a> {
     /// Every item that matches the filter; there must be one.
     fn matching(&mut self, items: &mut Vec<Value>, filter: &Filter, rest: &[Segment]) -> Result<(), String> {
         let count = items.len();
+        self.charge_steps(items.iter().map(|item| steps_max(filter, item)).fold(0, u64::saturating_add))?;
         let mut is_found = false;
         if let (Change::Remove, []) = (self.change, rest) {
             items.retain(|item| !matches(filter, item));
@@ -176,7 +191,7 @@ impl<'a> Edit<'a> {
             for item in items.iter_mut().filter(|item| matches(filter, item)) {
                 is_found = true;
                 match rest {
-                    [] => self.write(item)?,
+                    [] => self.write(item, set)?,
                     [next, rest @ ..] => self.below(item, next, rest)?,
                 }
             }
@@ -187,12 +202,12 @@ impl<'a> Edit<'a> {
         Err(format!("change the value filter: none of the {count} items matches {filter}"))
     }
 
-    /// Adds to or replaces a whole value in its place.
-    fn write(&mut self, target: &mut Value) -> Result<(), String> {
+    /// Adds to or replaces a value in its place.
+    fn write(&mut self, target: &mut Value, replace: fn(&mut Value, &Value)) -> Result<(), String> {
         self.charge()?;
         match self.change {
             Change::Add(value) => add(target, value),
-            Change::Replace(value) => set(target, value),
+            Change::Replace(value) => replace(target, value),
             // What holds a value removes it.
             Change::Remove => {}
         }
@@ -200,14 +215,27 @@ impl<'a> Edit<'a> {
     }
 
     fn charge(&mut self) -> Result<(), String> {
-        match self.bytes_left.checked_sub(self.value_bytes) {
+        match self.left.bytes.checked_sub(self.value_bytes) {
             Some(left) => {
-                *self.bytes_left = left;
+                self.left.bytes = left;
                 Ok(())
             }
             None => Err(format!(
                 "write less at once: a patch may write {WRITTEN_BYTES_MAX} bytes, and a value filter \
                  writes its value to each item it selects"
+            )),
+        }
+    }
+
+    fn charge_steps(&mut self, steps: u64) -> Result<(), String> {
+        match self.left.steps.checked_sub(steps) {
+            Some(left) => {
+                self.left.steps = left;
+                Ok(())
+            }
+            None => Err(format!(
+                "select less at once: the value filters of a patch may take {FILTER_STEPS_MAX} comparisons, and each \
+                 value of an array is compared with each value that a filter names"
             )),
         }
     }
@@ -225,6 +253,14 @@ fn nothing_there(name: &str) -> String {
 
 fn set(target: &mut Value, value: &Value) {
     *target = value.clone();
+}
+
+/// The `replace` of RFC 7644 section 3.5.2.3. It recurses as [`add`] does.
+fn set_named(target: &mut Value, value: &Value) {
+    match (target, value) {
+        (Value::Object(members), Value::Object(additions)) => merge(members, additions, &[], set_named),
+        (target, value) => set(target, value),
+    }
 }
 
 /// The `add` of RFC 7644 section 3.5.2.1. It recurses no deeper than the value, which

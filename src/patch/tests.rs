@@ -308,6 +308,66 @@ fn a_value_filter_cannot_multiply_without_end() {
     assert!(error.unwrap_err().message.starts_with("write less at once"));
 }
 
+#[test]
+fn value_filters_cannot_compare_without_end() {
+    let paths = |operations: Vec<Value>| Patch::parse(&json!({"Operations": operations})).unwrap();
+    let select = format!("a[value in [{}]]", vec!["2"; 490].join(","));
+    let refusal = |items: Value, count: usize| {
+        let replace = json!({"op": "replace", "path": select, "value": 2});
+        let mut document = json!({"a": items}).as_object().unwrap().clone();
+        paths(vec![replace; count]).apply(&mut document, &[]).unwrap_err()
+    };
+    let numbers = |count: i32| (0..count).collect::<Vec<_>>();
+    let error = refusal(json!(numbers(8000)), 3);
+    assert_eq!(error.property_path, "/Operations/2/path");
+    assert!(error.message.starts_with("select less at once"), "{error}");
+    // What lies deep in an item counts, and so does the length of a text.
+    for item in [json!([numbers(24_000)]), json!("x".repeat(64 * 24_000))] {
+        let error = refusal(json!([item]), 1);
+        assert!(error.message.starts_with("select less at once"), "{error}");
+    }
+    // Every scope of a full API, one by one.
+    let scopes: Vec<Value> =
+        (0..500).map(|n| json!({"identifier": n.to_string(), "displayName": "x".repeat(256)})).collect();
+    let mut api = json!({"scopes": scopes}).as_object().unwrap().clone();
+    let removal = |n| json!({"op": "remove", "path": format!("scopes[identifier eq \"{n}\"]")});
+    let each = (0..OPERATIONS_MAX).map(removal).collect();
+    paths(each).apply(&mut api, &[]).unwrap();
+}
+
+#[test]
+fn value_filters_are_seen_in_a_body() {
+    let with = |path: Value| json!({"operations": [{"op": "add", "Path": path, "value": "[]"}]});
+    assert!(Patch::has_value_filter(&with(json!("scopes[identifier pr].x"))));
+    for body in [with(json!("scopes/0")), with(json!(null)), json!({"Operations": "["}), json!("["), json!([])] {
+        assert!(!Patch::has_value_filter(&body), "{body}");
+    }
+}
+
+#[test]
+fn an_object_replaces_the_members_that_it_names() {
+    let named = |operation: Value| {
+        let mut document = document();
+        Patch::parse(&json!({"Operations": [operation]})).unwrap().apply_to_named(&mut document, &KNOWN).unwrap();
+        Value::Object(document)
+    };
+    let mut kept = Value::Object(document())["attributes"].clone();
+    kept["team"] = json!("pay");
+    for operation in [
+        json!({"op": "replace", "path": "attributes", "value": {"Team": "pay"}}),
+        json!({"op": "replace", "value": {"Attributes": {"TEAM": "pay"}}}),
+    ] {
+        assert_eq!(named(operation)["attributes"], kept);
+    }
+    let set = |path: &str, value: Value| json!({"op": "replace", "path": path, "value": value});
+    assert_eq!(named(set("tags", json!(["c"])))["tags"], json!(["c"]));
+    assert_eq!(named(set("attributes", json!("x")))["attributes"], "x");
+    // A selected item is replaced whole.
+    let scope = json!({"identifier": "new"});
+    assert_eq!(named(set("scopes[identifier eq \"read\"]", scope.clone()))["scopes"][0], scope);
+    assert_eq!(named(set("scopes/0", scope.clone()))["scopes"][0], scope);
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -132,6 +132,15 @@ fn patches_reach_core_and_custom_attributes() {
     assert_eq!(all, json!({"team": "pay", "tags": ["y"], "a": {"b": 1}, "z": 1}));
     let after = scim(&app, "GET", &one(&account), &Value::Null).expect(200);
     assert_eq!((&after["displayName"], &after["active"]), (&json!("Z"), &json!(true)));
+    // What a replace of the whole does not name stays (RFC 7644 3.5.2.3).
+    let some = json!({"team": "ops", "a": {"c": 2}});
+    for replace in [
+        json!({"op": "replace", "value": {CUSTOM: some}}),
+        json!({"op": "replace", "path": CUSTOM, "value": {"tags": ["z"]}}),
+    ] {
+        let all = custom(replace);
+        assert_eq!((&all["team"], &all["a"], &all["z"]), (&json!("ops"), &json!({"b": 1, "c": 2}), &json!(1)));
+    }
     // Taking the extension away leaves the provisioner's own identifier.
     let bare = patched(&app, &account, &json!([{"op": "remove", "path": CUSTOM}])).expect(200);
     assert_eq!((&bare[CUSTOM], &bare["externalId"], &bare["schemas"]), (&Value::Null, &json!("e"), &json!([ACCOUNT])));

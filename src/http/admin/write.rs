@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::error::{Error, Result, Violation};
 use crate::http::error::admin_response;
 use crate::http::{body, context, json};
+use crate::patch::Patch;
 use crate::policy::trust::read_signature;
 use crate::store::{Entity, Origin};
 
@@ -55,7 +56,7 @@ impl Write {
     /// A turn to wait for its commit without a thread, if all that comes before takes some microseconds: less than to hand
     /// it to another thread and back. The turns leave others their room in the queue to the disk.
     pub(super) fn quick_turn<'a, E: Entity>(&self, app: &'a App) -> Option<SemaphorePermit<'a>> {
-        if !(self.is_short && E::is_quick(&self.body)) {
+        if !(self.is_short && E::is_quick(&self.body)) || Patch::has_value_filter(&self.body) {
             return None;
         }
         app.quick_writes.try_acquire().ok()

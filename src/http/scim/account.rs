@@ -126,7 +126,7 @@ pub(super) fn patch(app: &App, id: &str, write: &Write) -> Outcome<Record<Servic
     let changed =
         admin::change::<ServiceAccount>(app, id, write.revision.or(patch.revision), &write.origin, |before| {
             let mut document = to_document(&before.value);
-            patch.apply(&mut document, &MEMBERS).map_err(|error| {
+            patch.apply_to_named(&mut document, &MEMBERS).map_err(|error| {
                 leads_somewhere = false;
                 admin::patch_error(sent(error))
             })?;
