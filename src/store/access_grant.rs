@@ -104,7 +104,7 @@ impl Entity for Grant {
         Ok(store.resource_by_id::<Api>(&self.api_id)?.value.built_in)
     }
 
-    fn dependents(_: &Store, _: &Id) -> Result<Vec<Dependent>> {
+    fn dependents(_: &Store, _: &Id, _: usize) -> Result<Vec<Dependent>> {
         Ok(Vec::new())
     }
 }

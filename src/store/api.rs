@@ -5,13 +5,14 @@ use serde_json::json;
 use super::Store;
 use super::audit::guarded_commit;
 use super::engine::{Batch, EngineError, Row, Statement, Value, params};
-use super::entity::{Dependent, Entity, as_dependents, json_array, meta_params, unchanged};
+use super::entity::{Dependent, Entity, json_array, meta_params, unchanged};
 use super::list::{Attribute, Kind};
 use crate::error::{Error, Result, Violation};
 use crate::model::Record;
 use crate::model::api::{Api, SigningAlg};
 use crate::model::grant::Grant;
 use crate::model::id::Id;
+use crate::model::policy::Policy;
 
 /// Scopes that a refusal names.
 const NAMED_MAX: usize = 5;
@@ -128,7 +129,7 @@ impl Entity for Api {
         Ok(self.built_in)
     }
 
-    fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>> {
+    fn dependents(store: &Store, id: &Id, count_max: usize) -> Result<Vec<Dependent>> {
         let api = store.resource_by_id::<Self>(id.as_str())?;
         if api.value.built_in {
             return Err(Error::InUse {
@@ -137,8 +138,8 @@ impl Entity for Api {
                         .to_owned(),
             });
         }
-        let mut found = as_dependents(&store.resources_where::<Grant>("t.api_id = ?1", params![id])?);
-        found.extend(store.policies_on("t.api_id = ?1", id)?);
+        let mut found = store.dependents_where::<Grant>("t.api_id = ?1", id.as_str(), count_max)?;
+        found.extend(store.dependents_where::<Policy>("t.api_id = ?1", id.as_str(), count_max - found.len())?);
         Ok(found)
     }
 }

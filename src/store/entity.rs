@@ -19,6 +19,8 @@ use crate::secret::ServerKeys;
 const CASCADE_MAX: usize = 10_000;
 /// Dependents that a refusal names.
 const NAMED_MAX: usize = 5;
+/// Dependents that a refusal counts.
+pub(super) const COUNTED_MAX: usize = 100;
 
 /// How a resource is kept. The statements are constants; `from_row` reads the columns of `SELECT`.
 pub(crate) trait Entity: Resource {
@@ -65,8 +67,8 @@ pub(crate) trait Entity: Resource {
     fn module_settings(&self) -> Option<(&str, String)> {
         None
     }
-    /// What would break without it.
-    fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>>;
+    /// What would break without it: so much of it at most, since there may be any number.
+    fn dependents(store: &Store, id: &Id, count_max: usize) -> Result<Vec<Dependent>>;
 }
 
 /// A statement that fails the whole batch, as a guard does, unless the row with id ?1 has revision ?2.
@@ -172,14 +174,11 @@ fn snapshot<E: Entity>(record: &Record<E>) -> Value {
 }
 
 pub(super) fn change<E: Entity>(before: Option<&Record<E>>, after: Option<&Record<E>>) -> Option<Change> {
-    let shown = after.or(before)?;
-    Some(Change {
-        resource_type: E::TYPE,
-        id: shown.id.to_string(),
-        name: shown.value.name().to_owned(),
-        before: before.map(snapshot),
-        after: after.map(snapshot),
-    })
+    Some(change_of(after.or(before)?, before.map(snapshot), after.map(snapshot)))
+}
+
+fn change_of<E: Entity>(shown: &Record<E>, before: Option<Value>, after: Option<Value>) -> Change {
+    Change { resource_type: E::TYPE, id: shown.id.to_string(), name: shown.value.name().to_owned(), before, after }
 }
 
 impl Store {
@@ -200,6 +199,21 @@ impl Store {
         let sql = [E::SELECT, " WHERE ", condition, " ORDER BY t.id"].concat();
         let rows = self.read(&Statement { sql: sql.into(), params })?;
         rows.iter().map(|row| record_from_row(row).map_err(plain_error)).collect()
+    }
+
+    /// Those that a condition over `t` (a constant) with ?1 holds for, as dependents of something, in the order that
+    /// they are found in: any other would take a look at all of them.
+    pub(super) fn dependents_where<E: Entity>(
+        &self,
+        condition: &'static str,
+        id: &str,
+        count_max: usize,
+    ) -> Result<Vec<Dependent>> {
+        let sql = [E::SELECT, " WHERE ", condition, " LIMIT ?2"].concat();
+        let rows = self.read(&Statement { sql: sql.into(), params: params![id, count_max as i64] })?;
+        rows.iter()
+            .map(|row| record_from_row(row).map(|record| as_dependent::<E>(&record)).map_err(plain_error))
+            .collect()
     }
 
     /// Those that come after an id, oldest first.
@@ -251,15 +265,15 @@ impl Store {
         clock: &Clock,
         origin: &Origin,
     ) -> Result<()> {
-        let dependents = E::dependents(self, &record.id)?;
+        let count_max = if cascade { CASCADE_MAX } else { COUNTED_MAX };
+        let dependents = E::dependents(self, &record.id, count_max + 1)?;
         if !dependents.is_empty() && !cascade {
             return Err(Error::InUse { detail: in_use(E::TYPE, &dependents) });
         }
         if dependents.len() > CASCADE_MAX {
             return Err(Error::InUse {
                 detail: format!(
-                    "{} things depend on it, and one delete takes at most {CASCADE_MAX} along: delete some of them first",
-                    dependents.len()
+                    "more than {CASCADE_MAX} things depend on it, and one delete takes no more along: delete some of them first"
                 ),
             });
         }
@@ -285,29 +299,32 @@ impl Store {
     }
 }
 
-/// Those records as things that depend on another. One that changes before it is deleted stops the delete: the
-/// audit trail tells of what was there.
-pub(crate) fn as_dependents<E: Entity>(records: &[Record<E>]) -> Vec<Dependent> {
-    let dependent = |record: &Record<E>| {
-        let mut delete = vec![Statement::new(E::UNCHANGED, params![&record.id, record.meta.revision])];
-        delete.extend(E::delete(&record.id));
-        Some(Dependent { change: change(Some(record), None)?, delete })
-    };
-    records.iter().filter_map(dependent).collect()
+/// A record as a thing that depends on another. One that changes before it is deleted stops the delete: the audit trail
+/// tells of what was there.
+fn as_dependent<E: Entity>(record: &Record<E>) -> Dependent {
+    let mut delete = vec![Statement::new(E::UNCHANGED, params![&record.id, record.meta.revision])];
+    delete.extend(E::delete(&record.id));
+    Dependent { change: change_of(record, Some(snapshot(record)), None), delete }
 }
 
 fn in_use(resource_type: &str, dependents: &[Dependent]) -> String {
-    let named: Vec<String> = dependents
-        .iter()
-        .take(NAMED_MAX)
-        .map(|d| format!("{} {} ({})", d.change.resource_type, d.change.name, d.change.id))
-        .collect();
-    let more = dependents.len() - named.len();
-    let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!(
-        "this {resource_type} is in use by {}{rest}; delete those first, or add ?cascade=true to delete them with it",
-        named.join(", ")
+        "this {resource_type} is in use by {}; delete those first, or add ?cascade=true to delete them with it",
+        named(dependents)
     )
+}
+
+/// Some of them by their names, and how many more there are of up to one more than [`COUNTED_MAX`].
+pub(super) fn named(dependents: &[Dependent]) -> String {
+    let names = dependents.iter().take(NAMED_MAX);
+    let names: Vec<String> =
+        names.map(|d| format!("{} {} ({})", d.change.resource_type, d.change.name, d.change.id)).collect();
+    let rest = match dependents.len() - names.len() {
+        0 => String::new(),
+        _ if dependents.len() > COUNTED_MAX => " and many more".to_owned(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{rest}", names.join(", "))
 }
 
 /// A list of distinct names for a statement that takes a JSON array.

@@ -15,6 +15,7 @@ use crate::model::credential::{Credential, SecretHash};
 use crate::model::grant::Grant;
 use crate::model::id::{Id, new_client_id};
 use crate::model::machine_to_machine::{AuthMethod, CREDENTIALS_MAX, MachineToMachine};
+use crate::model::policy::Policy;
 use crate::secret::ServerKeys;
 
 const CREDENTIAL_COLUMNS: &str = "SELECT id, hash_kind, hash, last4, not_before_ms, expires_at_ms, last_used_at_ms, \
@@ -170,8 +171,8 @@ impl Entity for MachineToMachine {
         Ok(!grants.is_empty())
     }
 
-    fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>> {
-        store.policies_on("t.machine_to_machine_id = ?1", id)
+    fn dependents(store: &Store, id: &Id, count_max: usize) -> Result<Vec<Dependent>> {
+        store.dependents_where::<Policy>("t.machine_to_machine_id = ?1", id.as_str(), count_max)
     }
 }
 

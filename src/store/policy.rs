@@ -187,7 +187,7 @@ impl Entity for Policy {
         row.map_or(Ok(false), |row| row.flag(0)).map_err(plain_error)
     }
 
-    fn dependents(_: &Store, _: &Id) -> Result<Vec<Dependent>> {
+    fn dependents(_: &Store, _: &Id, _: usize) -> Result<Vec<Dependent>> {
         Ok(Vec::new())
     }
 }
@@ -278,10 +278,5 @@ impl Store {
         let view = Arc::new(view);
         self.policies.insert(view.id.clone(), Arc::clone(&view));
         Ok(view)
-    }
-
-    /// Those policies that a condition over `t` (a constant) with ?1 holds for, as dependents of something.
-    pub(super) fn policies_on(&self, condition: &'static str, id: &Id) -> Result<Vec<Dependent>> {
-        Ok(super::entity::as_dependents(&self.resources_where::<Policy>(condition, params![id])?))
     }
 }

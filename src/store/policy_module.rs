@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::audit::{guarded_commit, unguarded, write_of};
 use super::engine::{EngineError, Row, Statement, params};
-use super::entity::{Page, Query};
+use super::entity::{COUNTED_MAX, Page, Query, named};
 use super::list::{Attribute, Kind, Listing};
 use super::{Change, Origin, Store, plain_error};
 use crate::clock::{Clock, Timestamp};
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::digest::DIGEST_CHARS;
 use crate::model::policy::Policy;
 
-/// Modules and policies that an answer names.
+/// Modules that an answer names.
 const NAMED_MAX: usize = 5;
 /// A digest may be shortened to this: it is what people are shown.
 const DIGEST_PREFIX_CHARS_MIN: usize = 12;
@@ -264,16 +264,12 @@ impl Store {
 
     /// Deletes a module that no policy uses, and its compiled forms with it.
     pub(crate) fn policy_module_delete(&self, module: &ModuleRow, clock: &Clock, origin: &Origin) -> Result<()> {
-        let users = self.resources_where::<Policy>("t.module_digest = ?1", params![module.digest.as_str()])?;
+        let users = self.dependents_where::<Policy>("t.module_digest = ?1", &module.digest, COUNTED_MAX + 1)?;
         if !users.is_empty() {
-            let named: Vec<String> =
-                users.iter().take(NAMED_MAX).map(|user| format!("{} ({})", user.value.name, user.id)).collect();
-            let more = users.len() - named.len();
-            let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
             return Err(Error::InUse {
                 detail: format!(
-                    "this module is in use by the policies {}{rest}; delete those first, or give them another module",
-                    named.join(", ")
+                    "this module is in use by {}; delete those first, or give them another module",
+                    named(&users)
                 ),
             });
         }

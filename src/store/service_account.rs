@@ -2,7 +2,7 @@
 
 use super::audit::guarded_commit;
 use super::engine::{Batch, EngineError, Row, Statement, params};
-use super::entity::{Dependent, Entity, as_dependents, meta_params, unchanged};
+use super::entity::{Dependent, Entity, meta_params, unchanged};
 use super::list::{Attribute, Kind};
 use super::reach::{By, Reach, Source};
 use super::{Store, plain_error};
@@ -11,6 +11,7 @@ use crate::model::Record;
 use crate::model::grant::Grant;
 use crate::model::id::Id;
 use crate::model::machine_to_machine::MachineToMachine;
+use crate::model::policy::Policy;
 use crate::model::service_account::ServiceAccount;
 
 static REACH: Reach = Reach {
@@ -87,15 +88,14 @@ impl Entity for ServiceAccount {
         row.map_or(Ok(false), |row| row.flag(0)).map_err(plain_error)
     }
 
-    fn dependents(store: &Store, id: &Id) -> Result<Vec<Dependent>> {
+    fn dependents(store: &Store, id: &Id, count_max: usize) -> Result<Vec<Dependent>> {
         const THEIR_POLICIES: &str = "t.service_account_id = ?1 OR t.machine_to_machine_id IN \
             (SELECT id FROM machine_to_machine WHERE service_account_id = ?1)";
+        const THEIRS: &str = "t.service_account_id = ?1";
         // Before the clients that some of them are attached to.
-        let mut found = store.policies_on(THEIR_POLICIES, id)?;
-        found.extend(as_dependents(
-            &store.resources_where::<MachineToMachine>("t.service_account_id = ?1", params![id])?,
-        ));
-        found.extend(as_dependents(&store.resources_where::<Grant>("t.service_account_id = ?1", params![id])?));
+        let mut found = store.dependents_where::<Policy>(THEIR_POLICIES, id.as_str(), count_max)?;
+        found.extend(store.dependents_where::<MachineToMachine>(THEIRS, id.as_str(), count_max - found.len())?);
+        found.extend(store.dependents_where::<Grant>(THEIRS, id.as_str(), count_max - found.len())?);
         Ok(found)
     }
 }

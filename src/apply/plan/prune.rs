@@ -116,7 +116,8 @@ impl Planner<'_> {
 
     /// Refuses to prune what is used by something that stays.
     fn check_unused<E: Entity>(&self, record: &Record<E>) -> Result<()> {
-        let users = E::dependents(&self.app.store, &record.id)?;
+        // Of more than move, some stay.
+        let users = E::dependents(&self.app.store, &record.id, self.moved.len() + NAMED_MAX + 1)?;
         let stay: Vec<String> = users
             .into_iter()
             .filter(|user| Id::parse(&user.change.id).is_none_or(|id| !self.moved.contains(&id)))
@@ -125,8 +126,7 @@ impl Planner<'_> {
         if stay.is_empty() {
             return Ok(());
         }
-        let rest = stay.len().saturating_sub(NAMED_MAX);
-        let more = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+        let more = if stay.len() > NAMED_MAX { " and more" } else { "" };
         let named = stay.into_iter().take(NAMED_MAX).collect::<Vec<_>>().join(", ");
         Err(Error::InUse {
             detail: format!(

@@ -44,14 +44,19 @@ fn what_is_in_use_is_deleted_only_with_its_users() {
 fn many_users_are_counted_not_listed() {
     let app = TestApp::start();
     let howto = app.howto();
-    for number in 0..9 {
-        app.create(
-            "MachineToMachine",
-            &json!({"displayName": format!("c{number}"), "serviceAccountId": howto.account}),
-        );
-    }
-    let error = app.admin("DELETE", &path_of("ServiceAccount", &json!(howto.account)), &Value::Null).expect(409);
-    assert!(text(&error, "detail").contains(" and 6 more"), "{error}");
+    let more = |numbers: std::ops::Range<i32>, told: &str| {
+        for number in numbers {
+            app.create(
+                "MachineToMachine",
+                &json!({"displayName": format!("c{number}"), "serviceAccountId": howto.account}),
+            );
+        }
+        let error = app.admin("DELETE", &path_of("ServiceAccount", &json!(howto.account)), &Value::Null).expect(409);
+        assert!(text(&error, "detail").contains(told), "{error}");
+    };
+    more(0..9, " and 6 more; ");
+    more(9..98, " and 95 more; ");
+    more(98..99, " and many more; ");
 }
 
 #[test]
