@@ -35,6 +35,7 @@ mod signing_key;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
+use std::time::Duration;
 
 use quick_cache::sync::Cache;
 use serde::Serialize;
@@ -67,7 +68,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result, Violation};
 use crate::model::api_token::{ApiToken, Role};
 use crate::model::id::Id;
-use engine::{Batch, EngineError, Row, Statement};
+use engine::{Batch, EngineError, ReadBounds, Row, Statement};
 use local::LocalEngine;
 
 /// What can be listed, beside resources.
@@ -88,6 +89,8 @@ pub struct StoreLimits {
     pub page_cache_kib: u32,
 }
 
+/// What one page of a list may take.
+const LISTED: ReadBounds = ReadBounds { bytes: 32 * 1024 * 1024, time: Duration::from_secs(10) };
 /// API tokens whose lookup is kept in memory.
 const API_TOKENS_CACHED: usize = 256;
 /// APIs that are kept in memory to be shared between the clients that have grants at them.
@@ -325,6 +328,16 @@ fn plain_error(error: EngineError) -> Error {
         EngineError::ForeignKey => Error::InUse {
             detail: "something that this names is gone, or something uses what this removes; read it again".to_owned(),
         },
+        EngineError::TooLong => Error::Invalid(vec![Violation::new(
+            "/filter",
+            Value::Null,
+            format!("this list took longer than {} seconds: narrow it, or sort it by nothing", LISTED.time.as_secs()),
+        )]),
+        EngineError::TooLarge => Error::Invalid(vec![Violation::new(
+            "/count",
+            Value::Null,
+            format!("this page has more than {} MiB: ask for fewer items with count", LISTED.bytes / 1024 / 1024),
+        )]),
         EngineError::Guard => {
             Error::Stale("it changed since it was read; read it again and repeat the change".to_owned())
         }

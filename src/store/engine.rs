@@ -5,6 +5,7 @@
 //! every value a parameter, no clock and no randomness in SQL.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use aws_lc_rs::digest::{Context, SHA256};
 
@@ -105,6 +106,15 @@ impl Statement {
 /// Statements that commit together or not at all.
 pub type Batch = Vec<Statement>;
 
+/// What lists may take, since whoever may read can ask for any.
+#[derive(Clone, Copy, Debug)]
+pub struct ReadBounds {
+    /// The rows of one statement, by what their columns hold. A first row that holds more is read all the same.
+    pub bytes: usize,
+    /// All statements together.
+    pub time: Duration,
+}
+
 /// How far what is committed has come: an answer that was read under the same number still holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Generation {
@@ -117,6 +127,17 @@ pub struct Generation {
 /// One row of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row(pub Vec<Value>);
+
+impl Value {
+    /// About as many bytes as it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Blob(bytes) => bytes.len(),
+            Self::Null | Self::Integer(_) | Self::Real(_) | Self::Word(_) | Self::Id(_) => size_of::<i64>(),
+        }
+    }
+}
 
 /// A column does not hold what the schema says it holds.
 fn unfit(column: usize, wanted: &str) -> EngineError {
@@ -266,6 +287,12 @@ pub enum EngineError {
     /// The file does not hold what it should.
     #[error("the database is damaged: {0}")]
     Damaged(String),
+    /// A list is read for longer than it may be.
+    #[error("the list takes too long to read")]
+    TooLong,
+    /// A list has more bytes than it may have.
+    #[error("the list is too large to read")]
+    TooLarge,
     /// A statement that does not fit the schema.
     #[error("{0}")]
     Sql(String),

@@ -15,11 +15,14 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::engine::{Batch, EngineError, Generation, Row, Statement};
+use super::engine::{Batch, EngineError, Generation, ReadBounds, Row, Statement};
 use super::schema::{self, Found};
 use crate::error::{Error, Result};
 use crate::files;
-use sqlite::{UNDO_IN_MEMORY, connect, connect_reader, engine_error, one_integer, read_generation, rows};
+use sqlite::{
+    UNDO_IN_MEMORY, connect, connect_reader, end_reads_after, engine_error, one_integer, read_generation, rows,
+    rows_within,
+};
 use wal_header::{Teller, WalHeader};
 use writer::{Counters, Job, write_until_closed};
 
@@ -160,6 +163,27 @@ impl LocalEngine {
             let all = statements.iter().map(|statement| rows(reader, statement)).collect::<Result<_, _>>()?;
             snapshot.finish().map_err(engine_error)?;
             Ok((generation, all))
+        })
+    }
+
+    /// The rows of several statements as of one moment, within bounds.
+    ///
+    /// # Errors
+    /// `TooLong` and `TooLarge`; what SQLite says.
+    pub(super) fn read_bounded(
+        &self,
+        statements: &[Statement],
+        bounds: ReadBounds,
+    ) -> Result<Vec<Vec<Row>>, EngineError> {
+        self.with_reader(|reader| {
+            end_reads_after(reader, Some(bounds.time))?;
+            let snapshot = reader.unchecked_transaction().map_err(engine_error)?;
+            let rows = |statement| rows_within(reader, statement, bounds.bytes);
+            let all = statements.iter().map(rows).collect::<Result<_, _>>()?;
+            snapshot.finish().map_err(engine_error)?;
+            // After an error the reader is closed.
+            end_reads_after(reader, None)?;
+            Ok(all)
         })
     }
 
@@ -328,4 +352,34 @@ fn setup_error(path: &Path, error: &EngineError) -> Error {
         EngineError::Full => format!("{name}: the disk is full; make room and try again"),
         other => format!("{name} cannot be opened: {other}; check the file and the rights of its directory"),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::engine::params;
+    use super::*;
+
+    const NUMBERS: &str = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT ?1) \
+        SELECT i, printf('%.1000c', 'x') FROM n";
+
+    #[test]
+    fn a_read_ends_at_its_bounds() {
+        let directory = tempfile::tempdir().unwrap();
+        let (engine, _) = LocalEngine::open(&directory.path().join("grantd.db"), true, 1024).unwrap();
+        let numbers = |count: i64| Statement::new(NUMBERS, params![count]);
+        let bounds = ReadBounds { bytes: 100_000, time: Duration::from_secs(60) };
+        let read = |count: i64, bounds| engine.read_bounded(&[numbers(1), numbers(count)], bounds);
+        assert_eq!(read(90, bounds).unwrap()[1].len(), 90);
+        assert_eq!(read(110, bounds), Err(EngineError::TooLarge));
+        assert_eq!(read(1, ReadBounds { bytes: 10, ..bounds }).unwrap()[1].len(), 1, "one row is always read");
+        assert_eq!(read(2, ReadBounds { bytes: 10, ..bounds }), Err(EngineError::TooLarge));
+        let spent = ReadBounds { bytes: usize::MAX, time: Duration::ZERO };
+        assert_eq!(read(100_000, spent), Err(EngineError::TooLong));
+        // A list that fits its time: its reader is used again, and by reads that have no bounds.
+        assert!(read(10, spent).is_ok());
+        assert_eq!(engine.readers.lock().unwrap().len(), 1);
+        assert_eq!(engine.read(&numbers(10_000)).unwrap().len(), 10_000);
+    }
 }

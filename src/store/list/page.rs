@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::store::engine::{EngineError, Row, Statement};
 use crate::store::entity::{Page, Query, Total};
 use crate::store::reach::{CANDIDATES_MAX, Way};
-use crate::store::{Store, plain_error};
+use crate::store::{LISTED, Store, plain_error};
 
 impl Store {
     /// One page of anything, and how many there are, as of one moment.
@@ -47,7 +47,7 @@ impl Store {
         let Statements { count, counted_max, page } = statements;
         let (there_are, looked_at) = limit.unzip();
         let asked: Vec<Statement> = [page, count].into_iter().chain(there_are).collect();
-        let (_, answers) = self.engine.read_together(&asked).map_err(plain_error)?;
+        let answers = self.engine.read_bounded(&asked, LISTED).map_err(plain_error)?;
         let number = |index: usize| {
             let row = answers.get(index).and_then(|rows| rows.first());
             row.map_or(Ok(None), |row| row.optional_integer(0)).map_err(plain_error)

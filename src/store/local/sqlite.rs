@@ -10,10 +10,13 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, StatementStatus, ffi};
 use tracing::Level;
 
 use super::super::engine::{EngineError, Generation, Row, Statement, Value};
+use crate::clock::Clock;
 use crate::files;
 
 /// How long another process's lock on the database is waited for.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Instructions of SQLite's machine between two looks at the time: some tens of microseconds.
+const STEPS_BETWEEN_LOOKS: i32 = 1000;
 /// Prepared statements kept by each connection.
 const STATEMENTS_KEPT: usize = 64;
 
@@ -58,6 +61,15 @@ fn configure(connection: &Connection, page_cache_kib: u32) -> Result<(), EngineE
 }
 
 pub(super) fn rows(connection: &Connection, statement: &Statement) -> Result<Vec<Row>, EngineError> {
+    rows_within(connection, statement, usize::MAX)
+}
+
+/// The rows of a statement, unless there are several that hold more than `bytes_max`.
+pub(super) fn rows_within(
+    connection: &Connection,
+    statement: &Statement,
+    bytes_max: usize,
+) -> Result<Vec<Row>, EngineError> {
     let mut prepared = connection.prepare_cached(&statement.sql).map_err(engine_error)?;
     let columns = prepared.column_count();
     let is_traced = tracing::enabled!(Level::TRACE);
@@ -65,10 +77,15 @@ pub(super) fn rows(connection: &Connection, statement: &Statement) -> Result<Vec
         prepared.reset_status(StatementStatus::VmStep);
     }
     let mut found = prepared.query(rusqlite::params_from_iter(&statement.params)).map_err(engine_error)?;
-    let mut all = Vec::new();
+    let (mut all, mut bytes) = (Vec::new(), 0);
     while let Some(row) = found.next().map_err(engine_error)? {
         let values = (0..columns).map(|column| row.get_ref(column).map_err(engine_error).and_then(value));
-        all.push(Row(values.collect::<Result<_, _>>()?));
+        let row = Row(values.collect::<Result<_, _>>()?);
+        bytes += row.0.iter().map(Value::bytes).sum::<usize>();
+        if bytes > bytes_max && !all.is_empty() {
+            return Err(EngineError::TooLarge);
+        }
+        all.push(row);
     }
     drop(found);
     if is_traced {
@@ -77,6 +94,19 @@ pub(super) fn rows(connection: &Connection, statement: &Statement) -> Result<Vec
         tracing::trace!(steps, rows = all.len(), path, sql = &*statement.sql, "read");
     }
     Ok(all)
+}
+
+/// Has a connection end what it reads when that takes longer; without a time nothing ends it.
+pub(super) fn end_reads_after(connection: &Connection, time: Option<Duration>) -> Result<(), EngineError> {
+    let set = match time {
+        // The machine's own time: a clock that a test sets stands still.
+        Some(time) => {
+            let stopwatch = Clock::system().stopwatch();
+            connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(move || stopwatch.elapsed() >= time))
+        }
+        None => connection.progress_handler(0, None::<fn() -> bool>),
+    };
+    set.map_err(engine_error)
 }
 
 fn value(from: ValueRef<'_>) -> Result<Value, EngineError> {
@@ -150,6 +180,8 @@ pub(in crate::store) fn engine_error(error: rusqlite::Error) -> EngineError {
         }
         (ErrorCode::ConstraintViolation, _) => EngineError::Constraint(message),
         (ErrorCode::DiskFull, _) => EngineError::Full,
+        // Only `end_reads_after` interrupts.
+        (ErrorCode::OperationInterrupted, _) => EngineError::TooLong,
         (ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked, _) => EngineError::Busy(text),
         (ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase, _) => EngineError::Damaged(text),
         (ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied, _) => {
