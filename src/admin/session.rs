@@ -83,11 +83,10 @@ pub(crate) fn end(app: &App, id: &str, origin: &Origin) -> Result<()> {
 /// The sessions that are valid now, newest first: all for an administrator, those of the same API token for others.
 pub(crate) fn list(app: &App, actor: &Actor) -> Result<Vec<ConsoleSession>> {
     let now = app.clock.now();
-    let mut sessions = app.store.console_session_list(now)?;
-    sessions.retain(|session| {
-        let visible = actor.role >= Role::Admin || session.api_token.id.as_str() == actor.id;
-        visible && session.is_valid_at(now, idle_seconds(app))
-    });
+    let owner = (actor.role < Role::Admin).then_some(actor.id.as_str());
+    let used_after = now.plus_seconds(-idle_seconds(app));
+    let mut sessions = app.store.console_session_list(owner, used_after, now)?;
+    sessions.retain(|session| session.is_valid_at(now, idle_seconds(app)));
     Ok(sessions)
 }
 

@@ -71,10 +71,17 @@ impl Store {
         row.map(|row| from_row(&row)).transpose().map_err(plain_error)
     }
 
-    /// The sessions that have not run out, newest first.
-    pub(crate) fn console_session_list(&self, now: Timestamp) -> Result<Vec<ConsoleSession>> {
-        let sql = [SELECT, " WHERE s.expires_at_ms > ?1 ORDER BY s.id DESC LIMIT ?2"].concat();
-        let rows = self.read(&Statement { sql: sql.into(), params: params![now, LISTED_MAX] })?;
+    /// The sessions that have not run out and were used after a time, newest first: all, or those of one API token.
+    pub(crate) fn console_session_list(
+        &self,
+        api_token_id: Option<&str>,
+        used_after: Timestamp,
+        now: Timestamp,
+    ) -> Result<Vec<ConsoleSession>> {
+        const CONDITION: &str = " WHERE s.expires_at_ms > ?1 AND s.last_used_at_ms > ?2 \
+            AND (?3 IS NULL OR s.api_token_id = ?3) ORDER BY s.id DESC LIMIT ?4";
+        let params = params![now, used_after, api_token_id, LISTED_MAX];
+        let rows = self.read(&Statement { sql: [SELECT, CONDITION].concat().into(), params })?;
         rows.iter().map(|row| from_row(row).map_err(plain_error)).collect()
     }
 
