@@ -76,8 +76,8 @@ impl View<'_> {
     /// Does what a form says once: sent again, by a second click or by going back, it leads where it led before.
     pub(super) fn once(&self, form: &Form, submit: impl FnOnce() -> Result<Reply>) -> Result<Reply> {
         let Some(sent) = form.text(ONCE) else { return submit() };
-        let _turn = self.app.one_time.turn();
         let key = self.app.server_keys.hash(&format!("{} {sent}", self.session.id));
+        let _turn = self.app.one_time.turn(key);
         if let Some(place) = self.app.one_time.led_to(&key, self.now) {
             return Ok(Reply::to(place).saying("This was done already: the form was sent twice."));
         }
@@ -86,7 +86,7 @@ impl View<'_> {
             let to =
                 place.split_once("shown=").map_or(place.as_str(), |(before, _)| before.trim_end_matches(['?', '&']));
             let ends_at = self.now.plus_seconds(FORM_KNOWN_SECONDS);
-            self.app.one_time.keep(key, Kept::Led { to: to.to_owned() }, self.now, ends_at);
+            self.app.one_time.lead(key, self.session.id.as_str(), to.to_owned(), self.now, ends_at);
         }
         Ok(reply)
     }
