@@ -123,7 +123,8 @@ impl Document {
     }
 
     fn find_repeats(&self, wrong: &mut Violations) {
-        let accounts = self.accounts.iter().map(|account| Some(account.user_name.to_lowercase()));
+        // As the database compares them.
+        let accounts = self.accounts.iter().map(|account| Some(account.user_name.to_ascii_lowercase()));
         repeats("accounts", "userName", accounts, wrong);
         let named = |client: &WantedClient| Some(client.value.client_id.clone()).filter(|id| !id.is_empty());
         repeats("clients", "clientId", self.clients.iter().map(named), wrong);

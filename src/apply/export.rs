@@ -1,6 +1,6 @@
 //! Everything that there is, as a document without secrets. Applying it where it came from changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -61,7 +61,12 @@ impl Exporter<'_> {
             // Every server has the built-in one: it is worth telling only when somebody changed it.
             (!record.value.built_in || record.meta.revision > 1).then(|| form::api(&record.value))
         })?;
+        // Several may be alike, and a document may not have the same twice.
+        let mut told = HashSet::new();
         self.section(&mut document, "grants", |names, record: &Record<Grant>| {
+            if !told.insert(record.value.clone()) {
+                return None;
+            }
             let (account, api) = (&record.value.service_account_id, &record.value.api_id);
             Some(form::grant(&record.value, name(names, account), name(names, api)))
         })?;
