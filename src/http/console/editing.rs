@@ -1,7 +1,8 @@
 //! Editing what others may edit too: what a form shows of a thing that changed after the form was made.
 //!
 //! A member that one left alone shows what the other made of it, and a member that both changed shows what one
-//! typed, with the other's beside it. The next send is made from the newest revision, so that it is a choice.
+//! typed, with the other's beside it. The next send is made from the newest revision, so that it is a choice. Where it
+//! is not found what the other made, the form stays as old as it is, and is refused again.
 
 use maud::{Markup, html};
 use serde_json::{Map, Value};
@@ -10,16 +11,12 @@ use super::asked::Pairs;
 use super::draft::{Draft, REVISION};
 use super::parts::diff::{self, Difference};
 use super::parts::icon::Icon;
-use super::parts::list::newest;
 use super::parts::time;
 use super::view::View;
-use crate::admin::operations;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::{Record, Resource};
-
-/// Commits that are looked through for what happened meanwhile.
-const COMMITS_MAX: u32 = 100;
+use crate::store::{PastChange, Revision};
 
 /// A form that edits a stored thing.
 pub(super) struct Editing {
@@ -35,7 +32,8 @@ struct Meanwhile {
     by: String,
     at: Option<Timestamp>,
     reason: String,
-    differences: Vec<Difference>,
+    /// `None` where it is not known any more.
+    differences: Option<Vec<Difference>>,
 }
 
 impl Editing {
@@ -58,9 +56,14 @@ impl Editing {
         if !draft.is_stale() || made_from == revision {
             return Ok(Self { values: typed, theirs: Pairs::default(), revision: made_from, meanwhile: None });
         }
-        let (meanwhile, base) = look_back(view, record.id.as_str(), made_from, &Value::Object(now))?;
+        let (meanwhile, base) = look_back(view, record, made_from, &Value::Object(now))?;
         let Some(base) = base else {
-            return Ok(Self { values: typed, theirs: Pairs::default(), revision, meanwhile: Some(meanwhile) });
+            return Ok(Self {
+                values: typed,
+                theirs: Pairs::default(),
+                revision: made_from,
+                meanwhile: Some(meanwhile),
+            });
         };
         let (values, theirs) = merge(&values(&base), &typed, &stored);
         Ok(Self { values, theirs, revision, meanwhile: Some(meanwhile) })
@@ -102,12 +105,17 @@ impl Editing {
                         strong dir="auto" { (meanwhile.by) } " changed this "
                         @if let Some(at) = meanwhile.at { (time::relative(at, view.now)) } @else { "meanwhile" }
                         @if !meanwhile.reason.is_empty() { " (“" bdi { (meanwhile.reason) } "”)" }
-                        ". Nothing of yours was saved or lost: look it over, and save again."
+                        @if meanwhile.differences.is_some() {
+                            ". Nothing of yours was saved or lost: look it over, and save again."
+                        } @else {
+                            ". What this form was made from is not known any more: nothing of yours was saved. Open it anew, "
+                            "and change it there."
+                        }
                     }
-                    @if !meanwhile.differences.is_empty() {
+                    @if let Some(differences) = meanwhile.differences.as_ref().filter(|all| !all.is_empty()) {
                         details open {
                             summary { "What they changed" }
-                            (diff::table(&meanwhile.differences))
+                            (diff::table(differences))
                         }
                     }
                 }
@@ -116,36 +124,30 @@ impl Editing {
     }
 }
 
-/// Who changed the thing since, and how it was when the form was made.
-fn look_back(
+/// Who changed the thing last, and how it was when the form was made.
+fn look_back<R: Resource>(
     view: &View<'_>,
-    id: &str,
+    record: &Record<R>,
     made_from: i64,
     now: &Value,
 ) -> Result<(Meanwhile, Option<Map<String, Value>>)> {
-    let commits = operations::history(view.app, id, &newest(COMMITS_MAX, Vec::new()))?;
-    let mut last: Option<Value> = None;
-    let mut base = None;
-    for commit in commits.items.into_iter().map(crate::store::CommitRow::into_json) {
-        let changes = commit["changes"].as_array().cloned().unwrap_or_default();
-        let own = changes.iter().find(|change| change["id"] == id && change["before"].is_object());
-        let Some(own) = own.filter(|change| change["before"]["revision"].as_i64() >= Some(made_from)) else { continue };
-        // From the newest to the oldest: the last one seen is the one that followed the form's revision.
-        base = own["before"].as_object().cloned();
-        last.get_or_insert(commit);
-    }
-    let last = last.unwrap_or_default();
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let before = base.clone().map(Value::Object);
-    let mut differences = before.as_ref().map_or_else(Vec::new, |before| diff::differences(Some(before), Some(now)));
-    differences.retain(|difference| difference.path != "id");
-    let by = text(&last["actor"]["displayName"]);
+    let change = |revision| view.app.store.change_of(record.id.as_str(), revision);
+    let last = change(Revision::Made(record.meta.revision))?;
+    let before = change(Revision::Left(made_from))?.map(|PastChange { before, .. }| before);
+    let before = before.filter(Value::is_object);
+    let differences = before.as_ref().map(|before| {
+        let mut differences = diff::differences(Some(before), Some(now));
+        differences.retain(|difference| difference.path != "id");
+        differences
+    });
+    let by = last.as_ref().map(|last| last.actor_name.clone()).filter(|name| !name.is_empty());
     let meanwhile = Meanwhile {
-        by: if by.is_empty() { "Somebody".to_owned() } else { by },
-        at: Timestamp::parse(&text(&last["createdAt"])),
-        reason: text(&last["reason"]),
+        by: by.unwrap_or_else(|| "Somebody".to_owned()),
+        at: last.as_ref().map(|last| last.at),
+        reason: last.and_then(|last| last.reason).unwrap_or_default(),
         differences,
     };
+    let base = before.and_then(|before| if let Value::Object(members) = before { Some(members) } else { None });
     Ok((meanwhile, base))
 }
 

@@ -49,6 +49,48 @@ fn the_second_sees_what_the_first_changed_and_decides() {
     assert_eq!((now["displayName"].as_str(), now["active"].as_bool()), (Some("Mine"), Some(false)));
 }
 
+/// What belongs to a thing fills its history, and hides no change of the thing itself.
+#[test]
+fn what_the_first_changed_is_seen_however_much_came_after() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let person = Person::signed_in(&app);
+    let path = format!("/console/service-accounts/{}/edit", howto.account);
+    let open = person.get(&path);
+    let account = format!("/resources/cid/ServiceAccount/{}", howto.account);
+    let rename = |name: &str| json!({"Operations": [{"op": "replace", "path": "displayName", "value": name}]});
+    app.admin("PATCH", &account, &rename("Theirs")).expect(200);
+    app.admin("PATCH", &account, &rename("Theirs again")).expect(200);
+    for number in 0..110 {
+        let client = json!({"displayName": format!("c{number}"), "serviceAccountId": howto.account});
+        app.create("MachineToMachine", &client);
+    }
+    let mine = [("userName", "periodicCleanup"), ("displayName", "Mine"), ("active", "true")];
+    let answer = person.fill_page(&open.text, &path, &mine);
+    assert_eq!(answer.status, 412);
+    assert!(answer.text.contains("Theirs: <bdi>Theirs again</bdi>"), "{}", answer.text);
+    assert!(answer.text.contains("<del dir=\"auto\">Periodic Cleanup Account</del>"));
+    assert_eq!(person.fill_page(&answer.text, &path, &mine).status, 303);
+}
+
+/// A form that says it was made from a revision of which nothing is recorded.
+#[test]
+fn a_form_made_from_what_is_not_known_is_refused_again() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let person = Person::signed_in(&app);
+    let path = format!("/console/service-accounts/{}/edit", howto.account);
+    let mut page = person.get(&path).text;
+    let mine = [("userName", "periodicCleanup"), ("displayName", "Mine"), ("active", "true")];
+    page = page.replace("name=\"_revision\" value=\"1\"", "name=\"_revision\" value=\"0\"");
+    for _again in 0..2 {
+        let answer = person.fill_page(&page, &path, &mine);
+        assert_eq!(answer.status, 412);
+        assert!(answer.text.contains("is not known any more"));
+        page = answer.text;
+    }
+}
+
 #[test]
 fn scopes_that_two_people_tick_are_all_ticked() {
     let app = TestApp::start();
