@@ -204,6 +204,29 @@ fn an_export_is_a_document_that_changes_nothing() {
     assert_eq!(everything(&app), before);
 }
 
+/// What the database tells apart, and what it does not, is so to a document too.
+#[test]
+fn an_export_of_equal_grants_and_of_names_that_look_alike_is_applied() {
+    let app = TestApp::start();
+    let HowTo { account, .. } = app.howto();
+    let grant = json!({"serviceAccountId": account, "apiId": "myrestapi", "scopes": ["read", "write"], "reason": "r"});
+    for _again in 0..2 {
+        app.advance(1);
+        app.create("Grant", &grant);
+    }
+    for name in ["\u{c4}rger", "\u{e4}rger"] {
+        app.create("ServiceAccount", &json!({"userName": name}));
+    }
+    let export = app.admin("GET", "/export", &Value::Null).expect(200);
+    let alike = export["grants"].as_array().unwrap().iter().filter(|grant| grant["reason"] == "r");
+    assert_eq!(alike.count(), 1);
+    let before = everything(&app);
+    assert_eq!(counts(&applied(&app, "", &export))[..3], [0, 0, 0]);
+    assert_eq!(everything(&app), before);
+    let twice = json!({"accounts": [{"userName": "a"}, {"userName": "A"}]});
+    assert_eq!(apply(&app, "", &twice).status, 400);
+}
+
 #[test]
 fn an_export_makes_an_empty_server_the_same() {
     let (old, new) = (TestApp::start(), TestApp::start());

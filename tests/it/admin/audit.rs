@@ -208,3 +208,22 @@ fn a_request_id_is_passed_through_only_when_it_is_fit_to_be_logged() {
     }
     assert_eq!(app.send("GET", "/api/v1/health/alive", &[], b"").header("x-request-id").len(), 22);
 }
+
+/// Commits of large writes: a page of many of them would be a gigabyte in memory.
+#[test]
+fn a_page_with_too_many_bytes_says_to_ask_for_fewer() {
+    let app = TestApp::start();
+    let database = rusqlite::Connection::open(app.database()).unwrap();
+    let large = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5) INSERT INTO audit_commit \
+        SELECT NULL, printf('zz%020d', i), at_ms, actor_id, actor_name, actor_type, reason, correlation, 'large', \
+        json_array(json_object('id', 'x', 'resourceType', 'Api', 'after', printf('%.10000000c', 'x'))), guard \
+        FROM n, (SELECT * FROM audit_commit LIMIT 1)";
+    assert_eq!(database.execute(large, []).unwrap(), 5);
+    let large = [("filter", "requestId eq \"large\""), ("attributes", "id")];
+    let page = |count| list(&app, "/audit/commits", &[large[0], large[1], ("count", count)]);
+    assert_eq!(
+        validation(&page("1000").expect(400)),
+        ["/count: this page has more than 32 MiB: ask for fewer items with count"]
+    );
+    assert_eq!(page("3").expect(200)["totalResults"], 5);
+}

@@ -163,3 +163,16 @@ fn a_patch_that_changes_nothing_keeps_the_revision() {
     let body = json!({"Operations": [{"op": "replace", "path": "active", "value": true}, {"op": "add", "path": "attributes.tags", "value": ["x"]}]});
     assert_eq!(app.admin("PATCH", &path, &body).expect(200)["meta"]["revision"], 1);
 }
+
+/// A short body, on a short document: what its filters ask for is bounded all the same.
+#[test]
+fn value_filters_that_would_compare_without_end_are_refused() {
+    let app = TestApp::start();
+    let numbers = json!({"userName": "a", "attributes": {"a": vec![1; 8000]}});
+    let account = path_of("ServiceAccount", &app.create("ServiceAccount", &numbers)["id"]);
+    let path = format!("attributes.a[not (value in [{}])]", vec!["2"; 480].join(","));
+    let operation = json!({"op": "replace", "path": path, "value": 1});
+    let error = app.admin("PATCH", &account, &json!({"Operations": vec![operation; 10]})).expect(400);
+    let said = validation(&error);
+    assert!(said[0].starts_with("/Operations/2/path: select less at once"), "{said:?}");
+}

@@ -180,6 +180,25 @@ fn sessions_are_listed_and_ended_by_those_who_may() {
     assert_eq!(reader.get("/console").status, 303);
 }
 
+/// More sessions than a list shows, all newer, of somebody else.
+#[test]
+fn ones_own_sessions_are_listed_however_many_others_there_are() {
+    let app = TestApp::start();
+    let reader = Person::with_role(&app, "reader");
+    let admin = Person::signed_in(&app);
+    let database = rusqlite::Connection::open(app.database()).unwrap();
+    let many = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 600) INSERT INTO console_session \
+        SELECT printf('zz%020d', i), randomblob(32), api_token_id, client_ip, user_agent, created_at_ms, expires_at_ms, \
+        last_used_at_ms FROM n, (SELECT * FROM console_session ORDER BY id DESC LIMIT 1)";
+    assert_eq!(database.execute(many, []).unwrap(), 600);
+    let listed = |person: &Person<'_>| person.get("/console/sessions").text.matches("End the session of").count();
+    assert_eq!(listed(&reader), 1);
+    // Those that rested too long take no places either.
+    assert_eq!(listed(&admin), 500);
+    database.execute("UPDATE console_session SET last_used_at_ms = 0 WHERE id LIKE 'zz%'", []).unwrap();
+    assert_eq!(listed(&admin), 2);
+}
+
 #[test]
 fn no_cookie_and_no_sign_in_code_is_in_the_database_or_the_audit_trail() {
     let app = TestApp::start();
