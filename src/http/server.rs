@@ -72,7 +72,11 @@ impl Serving {
                 })
             }
             (Socket::Tcp(socket), None) => server.listen(NAME, socket, move || {
-                self.counted(self.plain(app(), |socket: &TcpStream| socket.peer_addr().ok()))
+                self.counted(self.plain(app(), |socket: &TcpStream| {
+                    // An answer is one write: it need not wait for the acknowledgement of the one before.
+                    let _ = socket.set_nodelay(true);
+                    socket.peer_addr().ok()
+                }))
             }),
             #[cfg(unix)]
             (Socket::Unix(socket), _) => {
