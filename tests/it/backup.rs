@@ -298,11 +298,11 @@ fn the_log_of_a_database_that_was_moved_away_is_not_read_into_the_restored_one()
     }
     assert_eq!(bring_back(&scene.database(), &scene.file()).unwrap().kept, None);
     let left = files_in(scene.dir.path());
+    let app = TestApp::on(scene.dir, clock(), |_| {});
+    assert_eq!(accounts(&app), ["periodicCleanup"]);
     for (side, bytes) in [("Z-wal", &log[..]), ("Z-journal", b"left")] {
         assert!(left.iter().any(|file| file.0.ends_with(side) && file.1 == bytes), "{side} is not lost");
     }
-    let app = TestApp::on(scene.dir, clock(), |_| {});
-    assert_eq!(accounts(&app), ["periodicCleanup"]);
 }
 
 #[test]
