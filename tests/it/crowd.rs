@@ -1,9 +1,9 @@
 //! Callers who hold on to what they have: ten thousand connections, heads that never end, bodies that stop, and bombs.
 //! Whatever they do, somebody else's token comes, and what they get is bounded.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
@@ -177,10 +177,12 @@ fn a_connection_on_which_nothing_is_answered_any_more_is_ended() {
         (begin(&chunked("/nope")), "HTTP/1.1 404"),
         (begin(&chunked("/api/v1/resources/cid/Api")), "HTTP/1.1 401"),
     ];
-    let watch = Instant::now();
     for (mut stream, answer) in crowd {
-        assert!(rest(&mut stream).starts_with(answer));
-        assert!(watch.elapsed() < Duration::from_secs(15), "{answer}: {:?}", watch.elapsed());
+        let mut said = Vec::new();
+        let ended = stream.read_to_end(&mut said).map_err(|error| error.kind());
+        assert!(String::from_utf8_lossy(&said).starts_with(answer), "{answer}");
+        // And not by this side's patience.
+        assert!(matches!(ended, Ok(_) | Err(ErrorKind::ConnectionReset)), "{answer}: {ended:?}");
     }
     program.stop();
 }

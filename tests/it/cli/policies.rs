@@ -41,7 +41,7 @@ fn a_module_is_inspected_without_a_server() {
 fn limits_are_those_of_this_machines_configuration() {
     let shell = Shell::new().with("GRANTD_POLICIES__MEMORY_MIB", "32");
     let told = shell.run(&["policy", "limits"]).expect(0);
-    assert!(told.contains("32 MiB    policies.memory_mib"), "{told}");
+    assert!(told.contains("32 MiB     policies.memory_mib"), "{told}");
     assert_eq!(shell.run(&["policy", "limits", "--output", "json"]).json()["memory_mib"], 32);
 }
 
