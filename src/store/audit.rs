@@ -5,7 +5,7 @@ use std::iter::once;
 
 use serde_json::{Value, json};
 
-use super::engine::{Row, Statement, params};
+use super::engine::{EngineError, Row, Statement, params};
 use super::entity::{Page, Query};
 use super::list::{Attribute, Kind, Listing, Statements};
 use super::reach::Reach;
@@ -98,7 +98,8 @@ pub(super) fn commit_statements(write: &Write, origin: &Origin) -> Vec<Statement
     once(guarded).chain(subjects).chain(once(Statement::new(INSERT_EVENT, event))).collect()
 }
 
-/// An audit commit, as the admin API shows it.
+/// An audit commit, as the admin API shows it. One of a bounded list has the last of its changes alone, which is what was
+/// asked for, and their number as `changeCount`.
 pub struct CommitRow(Value);
 
 /// An event, as the admin API shows it.
@@ -121,7 +122,19 @@ impl EventRow {
 }
 
 const SELECT_COMMIT: &str = "SELECT t.id, t.at_ms, t.actor_id, t.actor_name, t.actor_type, t.reason, t.correlation, \
-    t.request_id, t.changes, t.seq, s.hash IS NOT NULL FROM audit_commit AS t LEFT JOIN audit_seal AS s ON s.seq = t.seq";
+    t.request_id, t.changes, t.seq, s.hash IS NOT NULL, NULL \
+    FROM audit_commit AS t LEFT JOIN audit_seal AS s ON s.seq = t.seq";
+/// With the last of its changes, and how many there are: a line about a commit needs no more, and it may have hundreds of
+/// thousands.
+const SELECT_COMMIT_BRIEFLY: &str = "SELECT t.id, t.at_ms, t.actor_id, t.actor_name, t.actor_type, t.reason, \
+    t.correlation, t.request_id, t.changes -> '$[#-1]', t.seq, s.hash IS NOT NULL, json_array_length(t.changes) \
+    FROM audit_commit AS t LEFT JOIN audit_seal AS s ON s.seq = t.seq";
+
+/// A person who waits is told in lines.
+fn select_commit(query: &Query) -> &'static str {
+    if query.bounded { SELECT_COMMIT_BRIEFLY } else { SELECT_COMMIT }
+}
+
 pub(crate) static COMMITS: Listing = Listing {
     from: " FROM audit_commit AS t",
     select: SELECT_COMMIT,
@@ -189,24 +202,34 @@ static EVENT_ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "client.ip", expr: "t.client_ip", kind: Kind::Exact },
 ];
 
-fn commit_from_row(row: &Row) -> Result<CommitRow, super::engine::EngineError> {
+fn commit_from_row(row: &Row) -> Result<CommitRow, EngineError> {
     let id = row.text(0)?;
-    Ok(CommitRow(json!({
+    let count = row.optional_integer(11)?;
+    let changes = match count {
+        None => row.json(8)?,
+        Some(0) => json!([]),
+        Some(_) => json!([row.json(8)?]),
+    };
+    let mut commit = json!({
         "by": row.text(2)?,
         "actor": {"identifier": row.text(2)?, "displayName": row.text(3)?, "type": row.text(4)?},
         "createdAt": row.time(1)?.to_string(),
         "reason": row.optional_text(5)?,
         "correlation": row.optional_text(6)?,
         "requestId": row.text(7)?,
-        "changes": row.json(8)?,
+        "changes": changes,
         "sequence": row.integer(9)?,
         "sealed": row.flag(10)?,
         "meta": {"resourceType": "Commit", "created": row.time(1)?.to_string(), "revision": 1},
         "id": id,
-    })))
+    });
+    if let Some(count) = count {
+        commit["changeCount"] = count.into();
+    }
+    Ok(CommitRow(commit))
 }
 
-fn event_from_row(row: &Row) -> Result<EventRow, super::engine::EngineError> {
+fn event_from_row(row: &Row) -> Result<EventRow, EngineError> {
     let ip = row.optional_text(10)?;
     Ok(EventRow(json!({
         "id": row.text(0)?,
@@ -321,14 +344,14 @@ impl Store {
 
     /// One page of commits, newest first unless sorted otherwise.
     pub(crate) fn commit_list(&self, query: &Query) -> Result<Page<CommitRow>> {
-        self.page(&COMMITS, query, commit_from_row)
+        self.page(&Listing { select: select_commit(query), ..COMMITS }, query, commit_from_row)
     }
 
     /// The history of one thing, newest first: commits that changed it, or what belongs to it.
     pub(crate) fn commit_list_about(&self, resource_id: &str, query: &Query) -> Result<Page<CommitRow>> {
         let skipped = i64::from(query.start_index.max(1)) - 1;
         let params = params![resource_id, i64::from(query.count), skipped];
-        let page = Statement { sql: [SELECT_COMMIT, COMMITS_ABOUT].concat().into(), params };
+        let page = Statement { sql: [select_commit(query), COMMITS_ABOUT].concat().into(), params };
         let counted_max = query.bounded.then(|| query.counted_max());
         let count = Statement::new(COUNT_ABOUT, params![resource_id, counted_max.map_or(-1, |max| max + 1)]);
         self.page_of(Statements { count, counted_max, page }, None, commit_from_row)

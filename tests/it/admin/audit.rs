@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{list, path_of, text, validation};
 use crate::app::{Answer, TestApp};
+use crate::console::Person;
 
 /// A write with a request id, a program's name and a query.
 fn write(app: &TestApp, method: &str, path: &str, body: &Value) -> Answer {
@@ -216,7 +217,8 @@ fn a_page_with_too_many_bytes_says_to_ask_for_fewer() {
     let database = rusqlite::Connection::open(app.database()).unwrap();
     let large = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 5) INSERT INTO audit_commit \
         SELECT NULL, printf('zz%020d', i), at_ms, actor_id, actor_name, actor_type, reason, correlation, 'large', \
-        json_array(json_object('id', 'x', 'resourceType', 'Api', 'after', printf('%.10000000c', 'x'))), guard \
+        json_array(json_object('id', 'w', 'resourceType', 'Api', 'after', printf('%.10000000c', 'x')), \
+        json_object('id', 'x', 'resourceType', 'Api', 'after', json_object('displayName', 'Last'))), guard \
         FROM n, (SELECT * FROM audit_commit LIMIT 1)";
     assert_eq!(database.execute(large, []).unwrap(), 5);
     let large = [("filter", "requestId eq \"large\""), ("attributes", "id")];
@@ -226,4 +228,10 @@ fn a_page_with_too_many_bytes_says_to_ask_for_fewer() {
         ["/count: this page has more than 32 MiB: ask for fewer items with count"]
     );
     assert_eq!(page("3").expect(200)["totalResults"], 5);
+    // The console tells of each in a line, however large they are.
+    let person = Person::signed_in(&app);
+    for path in ["/console", "/console/audit"] {
+        let shown = person.get(path);
+        assert_eq!((shown.status, shown.text.matches("Created API Last and 1 more").count()), (200, 5), "{path}");
+    }
 }

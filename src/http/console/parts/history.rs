@@ -96,7 +96,8 @@ fn word(value: &Value) -> &str {
 fn summary(commit: &Value, names: &Names) -> String {
     let changes = commit["changes"].as_array().map(Vec::as_slice).unwrap_or_default();
     let Some(change) = changes.last() else { return "Nothing changed".to_owned() };
-    let more = match changes.len() - 1 {
+    let count = commit["changeCount"].as_u64().unwrap_or(changes.len() as u64);
+    let more = match count.saturating_sub(1) {
         0 => String::new(),
         1 => " and 1 more".to_owned(),
         more => format!(" and {more} more"),
