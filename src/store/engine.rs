@@ -80,6 +80,17 @@ impl<T: Into<Self>> From<Option<T>> for Value {
     }
 }
 
+impl Value {
+    /// About as many bytes as it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Blob(bytes) => bytes.len(),
+            Self::Null | Self::Integer(_) | Self::Real(_) | Self::Word(_) | Self::Id(_) => size_of::<i64>(),
+        }
+    }
+}
+
 /// Makes the parameters of a statement: `params![id, revision]`.
 macro_rules! params {
     ($($value:expr),* $(,)?) => { vec![$($crate::store::engine::Value::from($value)),*] };
@@ -127,17 +138,6 @@ pub struct Generation {
 /// One row of an answer.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row(pub Vec<Value>);
-
-impl Value {
-    /// About as many bytes as it holds.
-    pub(crate) fn bytes(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            Self::Blob(bytes) => bytes.len(),
-            Self::Null | Self::Integer(_) | Self::Real(_) | Self::Word(_) | Self::Id(_) => size_of::<i64>(),
-        }
-    }
-}
 
 /// A column does not hold what the schema says it holds.
 fn unfit(column: usize, wanted: &str) -> EngineError {
