@@ -178,8 +178,8 @@ impl Remote {
         self.ask("DELETE", path, &query, Vec::new()).map(|_| ())
     }
 
-    /// Everything that fits a filter, by age, page by page: `each` gets one page at a time. What is added or
-    /// removed meanwhile moves nothing else out of sight, since each page goes on after the last id.
+    /// Everything that fits a filter, page by page: `each` gets one page at a time. What is added or removed meanwhile
+    /// moves nothing else out of sight, since each page goes on after the last id. That is by age, to the millisecond.
     ///
     /// # Errors
     /// As [`Remote::get`], and what `each` fails with.
@@ -197,7 +197,7 @@ impl Remote {
                 (None, Some(after)) => Some(format!("id gt \"{after}\"")),
                 (filter, None) => filter.map(str::to_owned),
             };
-            let mut query = vec![("count", count.as_str()), ("sortOrder", "ascending")];
+            let mut query = vec![("count", count.as_str()), ("sortBy", "id"), ("sortOrder", "ascending")];
             query.extend(filter.as_deref().map(|filter| ("filter", filter)));
             let page = items(self.get(path, &query)?);
             let last = page.last().and_then(|item| item["id"].as_str()).map(str::to_owned);

@@ -6,6 +6,7 @@ mod authoring;
 mod diff;
 mod eval;
 mod help;
+mod pages;
 mod policies;
 mod printed;
 mod resources;
