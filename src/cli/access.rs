@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::output::{Form, OutputArgs, Sequence, Tone, grid, text, texts};
+use super::output::{Form, OutputArgs, Sequence, Tone, grid, text, texts, whole};
 use super::remote::{Remote, RemoteArgs, items};
 use super::{Failure, Outcome, Settings, note, say};
 
@@ -174,14 +174,15 @@ pub(super) fn can(settings: &Settings, args: &CanArgs) -> Outcome {
     let rows = items(page);
     let form = args.output.output;
     if form != Form::Table {
-        return super::output::whole(form, &Value::Array(rows));
+        whole(form, &Value::from(rows.as_slice()))?;
+    } else if !rows.is_empty() {
+        let lines: Vec<_> = rows.iter().map(|row| line(row, true)).collect();
+        grid(&["ASKS FOR", "CLIENT", "GETS", "FOR", "IN THE WAY"], &lines)?;
     }
+    // A question with one answer can be asked by a script, whatever form it is printed in.
     if rows.is_empty() {
         return Err(Failure::Denied(format!("{} holds nothing at {}", args.account, args.place.api)));
     }
-    let lines: Vec<_> = rows.iter().map(|row| line(row, true)).collect();
-    grid(&["ASKS FOR", "CLIENT", "GETS", "FOR", "IN THE WAY"], &lines)?;
-    // A question with one answer can be asked by a script.
     if rows.iter().any(gets) { Ok(()) } else { Err(Failure::Denied(format!("{} gets nothing there", args.account))) }
 }
 

@@ -114,3 +114,17 @@ fn a_certificate_of_another_authority_needs_its_file() {
     assert!(shell.run(&["account", "list", "--ca-file", &empty]).refused(1).contains("there is no certificate in it"));
     drop(app);
 }
+
+#[test]
+fn can_ends_with_its_answer_in_every_form() {
+    let (app, shell) = scene();
+    app.howto();
+    shell.run(&["account", "add", "other"]).expect(0);
+    for form in ["table", "json", "yaml"] {
+        let can = |account: &str| shell.run(&["can", account, "--api", "myrestapi", "--output", form]);
+        can("periodicCleanup").expect(0);
+        let ran = can("other");
+        assert!(ran.out.contains("the account has no client"), "{ran:?}");
+        assert!(ran.refused(4).contains("other gets nothing there"), "{form}");
+    }
+}
