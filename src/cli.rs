@@ -258,6 +258,13 @@ fn say(text: &str) -> Result<()> {
     }
 }
 
+/// Prints to standard output what can be printed this once. Where it cannot, even because its reader went away, that is
+/// an error, which says what to do about the `loss`.
+fn say_once(text: &str, loss: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{text}")
+        .map_err(|error| Error::Setup(format!("standard output cannot be written: {error}; {loss}")))
+}
+
 /// Prints to standard error, for people only: what a script reads is on standard output.
 fn note(text: &str) {
     // Nothing is left to try when standard error is closed.

@@ -128,7 +128,10 @@ pub(super) fn run(settings: &Settings, args: &ApiTokenArgs) -> Outcome {
             members.put("displayName", Some(add.name.as_str()));
             members.put("role", Some(add.role.as_str()));
             members.put("expiresAt", until.transpose()?.map(|time| time.to_string()));
-            show(form, &remote.post(API_TOKEN.path, &members.into_body())?)?;
+            let made = remote.post(API_TOKEN.path, &members.into_body())?;
+            let id = text(&made, "id");
+            let loss = format!("nobody saw the API token: end it with `grantd api-token delete {id}`");
+            resource::show_once(form, &made, &members_of(&made), &loss)?;
             note("The token is shown this once.");
             Ok(())
         }
@@ -156,7 +159,11 @@ fn last_used(token: &Value) -> String {
 }
 
 fn show(form: Form, token: &Value) -> Outcome {
-    let members = [
+    resource::show(form, token, &members_of(token))
+}
+
+fn members_of(token: &Value) -> [(&'static str, String); 9] {
+    [
         ("API token", text(token, "displayName")),
         ("token", text(token, "signedToken")),
         ("role", text(token, "role")),
@@ -166,6 +173,5 @@ fn show(form: Form, token: &Value) -> Outcome {
         ("expires", exact_moment(&token["expiresAt"])),
         ("last used", last_used(token)),
         ("id", text(token, "id")),
-    ];
-    resource::show(form, token, &members)
+    ]
 }

@@ -13,10 +13,11 @@ use serde_json::Value;
 
 use super::output::{Form, OutputArgs, has_colour, printable, text, whole};
 use super::remote::{Remote, RemoteArgs, segment};
-use super::{Failure, Outcome, Settings, note, say};
+use super::{Failure, Outcome, Settings, note, resource, say, say_once};
 
 /// How often the line moves that shows that something is being done.
 const TICK: Duration = Duration::from_millis(100);
+const SECRETS_LOST: &str = "nobody saw the new secrets: `grantd m2m secret add CLIENT` makes others";
 
 #[derive(Args)]
 pub(super) struct ApplyArgs {
@@ -68,10 +69,10 @@ pub(super) fn run(settings: &Settings, args: &ApplyArgs) -> Outcome {
     }
     let report = send(&remote, &files, args, &progress)?;
     progress.end();
-    if args.output.output == Form::Table {
-        tell(&report, args.dry_run)?;
-    } else {
-        whole(args.output.output, &report)?;
+    match args.output.output {
+        Form::Table => tell(&report, args.dry_run)?,
+        form if has_secrets(&report) => resource::show_once(form, &report, &[], SECRETS_LOST)?,
+        form => whole(form, &report)?,
     }
     if args.dry_run && report["different"].as_bool() == Some(true) {
         return Err(Failure::Different);
@@ -146,12 +147,17 @@ pub(super) fn tell(report: &Value, is_dry_run: bool) -> Outcome {
     say(&lines)?;
     for made in report["secrets"].as_array().into_iter().flatten() {
         let name = printable(&text(made, "displayName"));
-        say(&format!("secret of {name}, client id {}: {}", text(made, "clientId"), text(made, "clientSecret")))?;
+        let (client_id, secret) = (text(made, "clientId"), text(made, "clientSecret"));
+        say_once(&format!("secret of {name}, client id {client_id}: {secret}"), SECRETS_LOST)?;
     }
-    if report["secrets"].as_array().is_some_and(|made| !made.is_empty()) {
+    if has_secrets(report) {
         note("The secrets are shown this once.");
     }
     Ok(())
+}
+
+fn has_secrets(report: &Value) -> bool {
+    report["secrets"].as_array().is_some_and(|made| !made.is_empty())
 }
 
 /// `+ grant cleanup at orders`, and with `members` what differs, one line for each.

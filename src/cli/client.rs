@@ -159,7 +159,8 @@ impl AddArgs {
     fn run(&self, remote: &Remote, form: Form) -> Outcome {
         let mut members = Members::default();
         members.put("displayName", Some(self.name.as_str()));
-        members.put("serviceAccountId", Some(find(remote, &ACCOUNT, &self.account)?["id"].clone()));
+        let account = find(remote, &ACCOUNT, &self.account)?;
+        members.put("serviceAccountId", Some(account["id"].clone()));
         members.put("clientId", self.client_id.as_deref());
         members.put("active", Some(!self.inactive));
         members.put("allowedAuthMethods", methods(&self.methods));
@@ -168,12 +169,16 @@ impl AddArgs {
             members.put("clientSecret", Some(secret::from_file(file)?.expose()));
         }
         let made = remote.post(CLIENT.path, &members.into_body())?;
-        let (id, secret) = (text(&made, "clientId"), text(&made, "clientSecret"));
-        show(remote, form, made)?;
-        if !secret.is_empty() {
-            note("The secret is shown this once. With a grant for its account, this gets a token:");
-            note(&format!("  grantd token --client-id {id} --client-secret SECRET --scope SCOPE"));
+        // One that was brought is not shown.
+        if text(&made, "clientSecret").is_empty() {
+            return show(remote, form, made);
         }
+        let id = text(&made, "clientId");
+        let loss =
+            format!("the client was made, and nobody saw its secret: `grantd m2m secret add {id}` makes another");
+        resource::show_once(form, &made, &members_of(&made, &ACCOUNT.name_of(&account)), &loss)?;
+        note("The secret is shown this once. With a grant for its account, this gets a token:");
+        note(&format!("  grantd token --client-id {id} --client-secret SECRET --scope SCOPE"));
         Ok(())
     }
 }
@@ -215,22 +220,25 @@ fn show(remote: &Remote, form: Form, mut client: Value) -> Outcome {
         return resource::show(form, &client, &[]);
     }
     put_names(remote, &ACCOUNT, std::slice::from_mut(&mut client), "serviceAccountId", ACCOUNT_NAME)?;
+    resource::show(form, &client, &members_of(&client, &text(&client, ACCOUNT_NAME)))
+}
+
+fn members_of(client: &Value, account: &str) -> [(&'static str, String); 12] {
     let attributes = client["attributes"].as_object().filter(|all| !all.is_empty());
-    let members = [
-        ("client", text(&client, "displayName")),
-        ("client id", text(&client, "clientId")),
-        ("client secret", text(&client, "clientSecret")),
-        ("account", text(&client, ACCOUNT_NAME)),
-        ("active", flag(&client, "active")),
-        ("auth methods", texts(&client, "allowedAuthMethods")),
+    [
+        ("client", text(client, "displayName")),
+        ("client id", text(client, "clientId")),
+        ("client secret", text(client, "clientSecret")),
+        ("account", account.to_owned()),
+        ("active", flag(client, "active")),
+        ("auth methods", texts(client, "allowedAuthMethods")),
         ("attributes", attributes.map_or_else(String::new, |all| Value::from(all.clone()).to_string())),
-        ("secrets", secrets_of(&client).iter().map(secret::in_words).collect::<Vec<_>>().join("\n")),
-        ("id", text(&client, "id")),
+        ("secrets", secrets_of(client).iter().map(secret::in_words).collect::<Vec<_>>().join("\n")),
+        ("id", text(client, "id")),
         ("created", exact_moment(&client["meta"]["created"])),
         ("changed", exact_moment(&client["meta"]["lastModified"])),
         ("revision", client["meta"]["revision"].to_string()),
-    ];
-    resource::show(form, &client, &members)
+    ]
 }
 
 fn loss(_: &Remote, client: &Value) -> Outcome<(Vec<String>, String)> {

@@ -91,22 +91,31 @@ pub(super) fn grid(titles: &[&str], rows: &[Vec<(String, Tone)>]) -> Outcome {
 
 /// Prints one thing, a line for each member.
 pub(super) fn card(members: &[(&str, String)]) -> Outcome {
+    Ok(say(&lined_up(members))?)
+}
+
+fn lined_up(members: &[(&str, String)]) -> String {
     let mut table = empty_table();
     for (name, value) in members.iter().filter(|(_, value)| !value.is_empty()) {
         table.add_row([heading(name), Cell::new(printable(value))]);
     }
-    print(table)
+    in_lines(table)
 }
 
 /// Prints a value for programs.
 pub(super) fn whole(form: Form, value: &Value) -> Outcome {
+    Ok(say(&written(form, value, &[])?)?)
+}
+
+/// One thing as it is printed: its members for people, or all of it for programs.
+pub(super) fn written(form: Form, value: &Value, members: &[(&str, String)]) -> Outcome<String> {
     let failed = |error: String| Failure::failed(format!("the answer cannot be printed: {error}"));
     let text = match form {
+        Form::Table => lined_up(members),
+        Form::Json => serde_json::to_string_pretty(value).map_err(|error| failed(error.to_string()))?,
         Form::Yaml => serde_saphyr::to_string(value).map_err(|error| failed(error.to_string()))?,
-        _ => serde_json::to_string_pretty(value).map_err(|error| failed(error.to_string()))?,
     };
-    say(text.trim_end())?;
-    Ok(())
+    Ok(text.trim_end().to_owned())
 }
 
 /// A list of any length for programs, printed item by item: an array of JSON, or a sequence of YAML.
@@ -160,12 +169,15 @@ fn empty_table() -> Table {
     table
 }
 
-fn print(mut table: Table) -> Outcome {
+fn print(table: Table) -> Outcome {
+    Ok(say(&in_lines(table))?)
+}
+
+fn in_lines(mut table: Table) -> String {
     if let Some(first) = table.column_mut(0) {
         first.set_padding((0, 1));
     }
-    say(&table.trim_fmt())?;
-    Ok(())
+    table.trim_fmt()
 }
 
 fn heading(text: &str) -> Cell {

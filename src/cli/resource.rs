@@ -6,9 +6,9 @@ use clap::Args;
 use serde_json::Value;
 
 use super::names::{Noun, find};
-use super::output::{Column, Form, Sequence, card, table, whole};
+use super::output::{Column, Form, Sequence, table, whole, written};
 use super::remote::{PAGE_MAX, Remote, items};
-use super::{Failure, Outcome, note};
+use super::{Failure, Outcome, note, say, say_once};
 
 /// Dependents that a question names.
 const NAMED_MAX: usize = 10;
@@ -114,7 +114,12 @@ impl Listing<'_> {
 
 /// Prints one thing: members for people, or all of it for programs.
 pub(super) fn show(form: Form, item: &Value, members: &[(&str, String)]) -> Outcome {
-    if form == Form::Table { card(members) } else { whole(form, item) }
+    Ok(say(&written(form, item, members)?)?)
+}
+
+/// As [`show`], for one with a secret in it that nobody can show again; `loss` says what to do where it was not shown.
+pub(super) fn show_once(form: Form, item: &Value, members: &[(&str, String)], loss: &str) -> Outcome {
+    Ok(say_once(&written(form, item, members)?, loss)?)
 }
 
 #[derive(Args)]

@@ -127,11 +127,12 @@ impl AddArgs {
         }
         let client = find(remote, &CLIENT, &self.client)?;
         let made = remote.post(&path_of(&client), &members.into_body())?;
-        show_new(form, &client, &made)
+        show_new(form, &client, &made, "")
     }
 }
 
-fn show_new(form: Form, client: &Value, made: &Value) -> Outcome {
+/// Shows a secret that was made. Where it cannot be shown, `besides` says what became of the others.
+fn show_new(form: Form, client: &Value, made: &Value, besides: &str) -> Outcome {
     let members = [
         ("client", text(client, "displayName")),
         ("client id", text(client, "clientId")),
@@ -140,10 +141,14 @@ fn show_new(form: Form, client: &Value, made: &Value) -> Outcome {
         ("ends", or_never(&made["expiresAt"])),
         ("id", text(made, "id")),
     ];
-    resource::show(form, made, &members)?;
-    if !text(made, "clientSecret").is_empty() {
-        note("The secret is shown this once.");
+    // One that was brought is not shown.
+    if text(made, "clientSecret").is_empty() {
+        return resource::show(form, made, &members);
     }
+    let (client, id) = (text(client, "clientId"), text(made, "id"));
+    let loss = format!("nobody saw the new secret: end it with `grantd m2m secret end {client} {id}`{besides}");
+    resource::show_once(form, made, &members, &loss)?;
+    note("The secret is shown this once.");
     Ok(())
 }
 
@@ -183,7 +188,7 @@ impl RotateArgs {
         let old = items(remote.get(&path, &[])?);
         let made = remote.post(&path, &json!({"expiresAt": until.map(|until| until.to_string())}))?;
         // Shown before anything else can fail: there is no second time.
-        show_new(form, &client, &made)?;
+        show_new(form, &client, &made, "; the old ones were left as they are")?;
         // The server's clock counts, not this machine's.
         let made_at = text(&made, "createdAt");
         let made_at = Timestamp::parse(&made_at)

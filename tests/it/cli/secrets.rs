@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::{lines, scene, text};
 use crate::app::{HowTo, TestApp};
+use crate::shell::Shell;
 
 fn works(app: &TestApp, howto: &HowTo, secret: &str) -> bool {
     let howto = [
@@ -161,6 +162,52 @@ fn an_end_is_patched_within_what_makes_sense() {
         (change["before"]["expiresAt"].clone(), change["after"]["expiresAt"].clone())
     });
     assert!(ends.into_iter().any(|ends| ends == (Value::Null, json!("2027-01-15T11:00:00.000Z"))), "{shown}");
+}
+
+/// Runs a command whose standard output nobody reads any more.
+fn unread(shell: &Shell, words: &[&str]) -> (i32, String) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = shell.command(words).stdout(writer).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_secret_that_nobody_saw_is_told() {
+    let (app, shell) = scene();
+    let howto = app.howto();
+    let document = shell
+        .file("more.toml", "[[clients]]\ndisplayName = \"m\"\nclientId = \"m-1\"\naccount = \"periodicCleanup\"\n");
+    let rotate = ["m2m", "secret", "rotate", "periodicService", "--overlap", "0s"];
+    for (words, way_out) in [
+        (&rotate[..], "the old ones were left as they are"),
+        (&["m2m", "secret", "add", "periodicService"], "grantd m2m secret end "),
+        (&["m2m", "add", "nightly", "--account", "periodicCleanup"], "grantd m2m secret add "),
+        (&["api-token", "add", "nightly", "--role", "reader"], "grantd api-token delete "),
+        (&["apply", "--file", &document], "grantd m2m secret add CLIENT"),
+    ] {
+        for form in ["table", "json"] {
+            let words = [words, &["--output", form]].concat();
+            let (code, told) = unread(&shell, &words);
+            assert_eq!(code, 1, "{words:?}: {told}");
+            assert!(
+                told.contains("standard output cannot be written: ") && told.contains(way_out),
+                "{words:?}: {told}"
+            );
+            assert!(!told.contains("shown this once"), "{words:?}: {told}");
+            if words[0] == "apply" {
+                shell.run(&["m2m", "delete", "m-1", "--yes"]).expect(0);
+            }
+        }
+    }
+    assert!(works(&app, &howto, &howto.client_secret), "a rotation that nobody saw ends nothing");
+    // What is no secret may be cut short.
+    for words in [&["account", "list"][..], &["m2m", "show", &howto.client_id]] {
+        assert_eq!(unread(&shell, words), (0, String::new()), "{words:?}");
+    }
+    let brought = shell.file("secret", "correct horse battery staple 1");
+    let add = ["m2m", "add", "own", "--account", "periodicCleanup", "--secret-file", &brought];
+    assert_eq!(unread(&shell, &add).0, 0);
 }
 
 /// Machines that change over at their own time, while tokens are asked for all the while, never see a refusal.
