@@ -265,8 +265,9 @@ fn say_once(text: &str, loss: &str) -> Result<()> {
         .map_err(|error| Error::Setup(format!("standard output cannot be written: {error}; {loss}")))
 }
 
-/// Prints to standard error, for people only: what a script reads is on standard output.
+/// Prints to standard error, for people only: what a script reads is on standard output. Much of it is what servers and
+/// modules say, so nothing in it steers the terminal.
 fn note(text: &str) {
     // Nothing is left to try when standard error is closed.
-    let _ = writeln!(std::io::stderr(), "{text}");
+    let _ = writeln!(std::io::stderr(), "{}", output::printable(text));
 }

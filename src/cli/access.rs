@@ -7,7 +7,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use super::output::{Form, OutputArgs, Sequence, Tone, grid, text, texts, whole};
+use super::output::{Form, OutputArgs, Sequence, Tone, grid, printable, text, texts, whole};
 use super::remote::{Remote, RemoteArgs, items};
 use super::{Failure, Outcome, Settings, note, say};
 
@@ -120,7 +120,7 @@ pub(super) fn who_can(settings: &Settings, args: &WhoCanArgs) -> Outcome {
     let total = get.count + kept_back.count;
     say(&format!("{} of {total} would get {} at {}", get.count, args.scope, args.place.api))?;
     for (cause, count) in &causes {
-        say(&format!("{count} kept back: {cause}"))?;
+        say(&printable(&format!("{count} kept back: {cause}")))?;
     }
     let shown = (get.rows.len() + kept_back.rows.len()) as u64;
     if shown < total {

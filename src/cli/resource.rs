@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::names::{Noun, find};
-use super::output::{Column, Form, Sequence, table, whole, written};
+use super::output::{Column, Form, Sequence, printable, table, whole, written};
 use super::remote::{PAGE_MAX, Remote, items};
 use super::{Failure, Outcome, note, say, say_once};
 
@@ -204,7 +204,8 @@ pub(super) fn confirm(what: &str, yes: bool) -> Outcome {
         return Err(Failure::Usage(format!("{what}\nand nobody can be asked here: add --yes")));
     }
     let mut answer = String::new();
-    let asked = write!(std::io::stderr(), "{what}\nGo on? [y/N] ").and_then(|()| std::io::stderr().flush());
+    let asked =
+        write!(std::io::stderr(), "{}\nGo on? [y/N] ", printable(what)).and_then(|()| std::io::stderr().flush());
     asked.and_then(|()| std::io::stdin().read_line(&mut answer)).map_err(|error| Failure::failed(error.to_string()))?;
     if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
         return Ok(());

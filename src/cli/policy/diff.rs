@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use super::attach::read_settings;
 use super::caseload::{CompileArgs, OnBench};
 use crate::cli::names::{POLICY, find};
-use crate::cli::output::{Form, Tone, grid, text, whole};
+use crate::cli::output::{Form, Tone, grid, printable, text, whole};
 use crate::cli::remote::Remote;
 use crate::cli::{Failure, Outcome, Settings, note, say, time};
 use weigh::{Compared, End, Explained, Recorded, Scales};
@@ -274,7 +274,8 @@ impl Report {
             ))?;
             for (why, some) in &self.untold {
                 let more = if some.count > some.ids.len() as u64 { " …" } else { "" };
-                say(&format!("{} cannot be told: {why} ({}{more})", some.count, some.ids.join(", ")))?;
+                let ids = some.ids.join(", ");
+                say(&printable(&format!("{} cannot be told: {why} ({ids}{more})", some.count)))?;
             }
             if self.differences.len() > rows.len() {
                 note(&format!(

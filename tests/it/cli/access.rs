@@ -79,16 +79,27 @@ fn a_server_that_cannot_be_asked_is_told_in_words() {
 
 /// A server that answers every request with the same bytes.
 fn foreign(answer: &'static str) -> String {
+    foreign_in_turn(vec![answer.to_owned()])
+}
+
+/// A server that answers one request after another with these bytes, and from the last on with the same.
+fn foreign_in_turn(answers: Vec<String>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
-        for stream in listener.incoming() {
+        for (turn, stream) in listener.incoming().enumerate() {
             let mut stream = stream.unwrap();
             let _ = stream.read(&mut [0; 4096]);
-            let _ = stream.write_all(answer.as_bytes());
+            let _ = stream.write_all(answers[turn.min(answers.len() - 1)].as_bytes());
         }
     });
     url
+}
+
+/// An answer in JSON.
+fn answer(status: &str, body: &serde_json::Value) -> String {
+    let body = body.to_string();
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
 }
 
 #[test]
@@ -113,6 +124,21 @@ fn a_certificate_of_another_authority_needs_its_file() {
     let empty = shell.file("empty.pem", "nothing");
     assert!(shell.run(&["account", "list", "--ca-file", &empty]).refused(1).contains("there is no certificate in it"));
     drop(app);
+}
+
+#[test]
+fn what_a_server_says_does_not_steer_the_terminal() {
+    let shell = Shell::new().with("GRANTD_TOKEN", "gapi_x").with("GRANTD_CLIENT_ID", "c");
+    let shell = shell.with("GRANTD_CLIENT_SECRET", "s");
+    let steering = "\u{1b}]0;mine\u{7}\u{1b}[2J\u{9b}1A\rgrantd: all is well";
+    let refusing = foreign_in_turn(vec![answer("403 Forbidden", &json!({"detail": steering}))]);
+    let of_tokens = json!({"error": "invalid_scope", "error_description": steering});
+    let of_tokens = foreign_in_turn(vec![answer("400 Bad Request", &of_tokens)]);
+    for words in [&["account", "list", "--server", &refusing][..], &["token", "--server", &of_tokens]] {
+        let told = shell.run(words).refused(4);
+        assert!(told.contains("all is well"), "{told:?}");
+        assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{told:?}");
+    }
 }
 
 #[test]
