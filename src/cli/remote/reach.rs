@@ -33,11 +33,17 @@ pub(in crate::cli) fn trimmed(server: &str) -> &str {
     if socket_path(server).is_some() { server } else { server.trim_end_matches('/') }
 }
 
+/// The host of a URL; empty where there is none, or where it is not all that stands before the path: whatever comes
+/// before an `@` is no host, and looks like one.
 fn host(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return "";
+    }
     match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
-        Some((address, _)) => address,
+        Some((address, port)) if port.is_empty() || port.starts_with(':') => address,
+        Some(_) => "",
         None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
     }
 }
@@ -66,7 +72,7 @@ pub(in crate::cli) fn check(server: &str) -> Outcome {
         None => {}
     }
     let is_plain = server.starts_with("http://");
-    if !(is_plain || server.starts_with("https://")) || host(server).is_empty() || host(server).contains('@') {
+    if !(is_plain || server.starts_with("https://")) || host(server).is_empty() {
         return Err(Failure::Usage(format!(
             "--server: {server:?} is not the URL of a server, like https://grantd.example.com, or unix:PATH"
         )));
@@ -160,6 +166,17 @@ mod tests {
         }
         for url in ["", "grantd.example.com", "ftp://a", "http://", "http://user@host", "unix:"] {
             assert!(check(url).is_err(), "{url}");
+        }
+        for url in [
+            "http://localhost:x@evil.example",
+            "http://localhost:1@evil.example:80/",
+            "http://127.0.0.1:80:@evil.example",
+            "http://[::1]@evil.example",
+            "http://[::1]:1@evil.example",
+            "http://[::1].evil.example",
+            "http://localhost\\@evil.example",
+        ] {
+            assert!(!is_here(url) && check(url).is_err(), "{url}");
         }
     }
 }

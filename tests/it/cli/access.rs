@@ -142,6 +142,23 @@ fn what_a_server_says_does_not_steer_the_terminal() {
 }
 
 #[test]
+fn the_token_of_this_directory_stays_on_this_machine() {
+    let shell = Shell::new();
+    let _dev = Program::dev(shell.dir.path(), &[]);
+    let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
+    elsewhere.set_nonblocking(true).unwrap();
+    let port = elsewhere.local_addr().unwrap().port();
+    for disguised in ["localhost:x", "[::1]", "127.0.0.1:80"] {
+        let server = format!("http://{disguised}@127.0.0.1:{port}");
+        let ran = shell.run(&["account", "list", "--server", &server]);
+        assert_ne!(ran.code, 0, "{ran:?}");
+        assert!(elsewhere.accept().is_err(), "{server} was asked");
+        let refused = shell.run(&["account", "list", "--token", "gapi_x", "--server", &server]).refused(2);
+        assert!(refused.contains("is not the URL of a server"), "{refused}");
+    }
+}
+
+#[test]
 fn can_ends_with_its_answer_in_every_form() {
     let (app, shell) = scene();
     app.howto();
