@@ -90,11 +90,11 @@ pub(super) fn dev(settings: &Settings, args: &DevArgs) -> Outcome {
     let app = App::open_dev(config, &DevOptions { fixed_keys: args.fixed_keys, clock: None })?;
     let sample = dev::prepare(&app)?;
     let listener = Listener::bind(app.config())?;
-    let modules = seed::at_start(&app, &args.server.seed, true)?;
+    let seeded = seed::at_start(&app, &args.server.seed, true)?;
     if args.watch {
         let token = sample.api_token.clone().ok_or_else(|| Failure::failed(NO_TOKEN))?;
         let front_door = remote::address_of(listener.address());
-        seed::watch(args.server.seed.clone(), modules, &front_door, token)?;
+        seed::watch(seeded, &front_door, token)?;
     }
     run(app, listener, &args.server, Some(&sample))?;
     Ok(())
