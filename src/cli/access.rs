@@ -1,6 +1,6 @@
 //! `grantd who-can` and `grantd can`: who would get what now, and which policy stands in the way.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
 
 use clap::Args;
@@ -90,10 +90,10 @@ pub(super) fn who_can(settings: &Settings, args: &WhoCanArgs) -> Outcome {
     let mut sequence = Sequence::begin(form);
     let (mut get, mut kept_back) = (Kind::default(), Kind::default());
     let mut causes: BTreeMap<String, u64> = BTreeMap::new();
-    let (mut unknown, mut unasked) = (Vec::new(), 0);
+    let (mut unknown, mut unasked) = (BTreeSet::new(), 0);
     every_page(&remote, &args.place, &args.scope, |page| {
         unasked += unasked_of(&page);
-        unknown = page["unknownInputs"].as_array().cloned().unwrap_or_default();
+        unknown.extend(unknown_of(&page));
         for row in &items(page) {
             if form != Form::Table {
                 sequence.item(row)?;
@@ -169,7 +169,7 @@ pub(super) fn can(settings: &Settings, args: &CanArgs) -> Outcome {
     query.push(("account", args.account.as_str()));
     query.extend(args.scope.as_deref().map(|scope| ("scope", scope)));
     let page = remote.get(PATH, &query)?;
-    tell_unknown(page["unknownInputs"].as_array().map(Vec::as_slice).unwrap_or_default());
+    tell_unknown(&unknown_of(&page));
     tell_unasked(unasked_of(&page));
     let rows = items(page);
     let form = args.output.output;
@@ -186,10 +186,14 @@ pub(super) fn can(settings: &Settings, args: &CanArgs) -> Outcome {
     if rows.iter().any(gets) { Ok(()) } else { Err(Failure::Denied(format!("{} gets nothing there", args.account))) }
 }
 
-fn tell_unknown(inputs: &[Value]) {
-    let names: Vec<&str> = inputs.iter().filter_map(Value::as_str).collect();
-    if !names.is_empty() {
-        let hint = if names.contains(&"remoteAddress") { "; --address says the address" } else { "" };
+fn unknown_of(page: &Value) -> BTreeSet<String> {
+    page["unknownInputs"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+fn tell_unknown(inputs: &BTreeSet<String>) {
+    if !inputs.is_empty() {
+        let hint = if inputs.contains("remoteAddress") { "; --address says the address" } else { "" };
+        let names: Vec<&str> = inputs.iter().map(String::as_str).collect();
         note(&format!("policies look at {}, which no request gives here{hint}", names.join(", ")));
     }
 }

@@ -159,6 +159,20 @@ fn the_token_of_this_directory_stays_on_this_machine() {
 }
 
 #[test]
+fn what_no_request_gives_is_told_of_every_page() {
+    let page = |unknown: serde_json::Value, next: serde_json::Value| {
+        answer("200 OK", &json!({"Resources": [], "total": 0, "unasked": 0, "unknownInputs": unknown, "next": next}))
+    };
+    let pages = vec![page(json!(["remoteAddress"]), json!("a")), page(json!(["clock"]), json!("b"))];
+    let server = foreign_in_turn([pages, vec![page(json!([]), json!(null))]].concat());
+    let shell = Shell::new().with("GRANTD_TOKEN", "gapi_x").with("GRANTD_SERVER", &server);
+    let ran = shell.run(&["who-can", "write", "--api", "orders"]);
+    let told = "policies look at clock, remoteAddress, which no request gives here; --address says the address";
+    assert!(ran.err.contains(told), "{}", ran.err);
+    ran.expect(0);
+}
+
+#[test]
 fn can_ends_with_its_answer_in_every_form() {
     let (app, shell) = scene();
     app.howto();
