@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::output::Form;
 use super::remote::{Remote, RemoteArgs, own_address, reach};
-use super::{Failure, Outcome, Settings, say};
+use super::{Failure, Outcome, Settings, note, say};
 
 /// How long a server may take to answer.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -76,7 +76,10 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
     form.extend(args.resource.as_deref().map(|resource| ("resource", resource)));
     let answer = match post(&server, args.ca_file.as_deref(), &form) {
         Err(Failure::Denied(refusal)) if args.explain => {
-            explain_refusal(settings, args, &server, &refusal)?;
+            // The refusal is the answer, explained or not.
+            if let Err(failure) = explain_refusal(settings, args, &server, &refusal) {
+                note(&format!("the refusal cannot be explained: {}", failure.told().0));
+            }
             return Err(Failure::Denied(refusal));
         }
         other => other?,
@@ -99,7 +102,7 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
 /// Why a request was refused, where its refusal names a decision: only an authenticated client is told one.
 fn explain_refusal(settings: &Settings, args: &TokenArgs, server: &str, refusal: &str) -> Outcome {
     let Some((_, id)) = refusal.rsplit_once("; decision ") else {
-        super::note("nobody was authenticated, so the refusal names no decision; `grantd decision list` shows it");
+        note("nobody was authenticated, so the refusal names no decision; `grantd decision list` shows it");
         return Ok(());
     };
     explain(settings, args, server, id)

@@ -185,3 +185,16 @@ fn can_ends_with_its_answer_in_every_form() {
         assert!(ran.refused(4).contains("other gets nothing there"), "{form}");
     }
 }
+
+#[test]
+fn a_refusal_that_cannot_be_explained_is_a_refusal() {
+    let (app, shell) = scene();
+    let howto = app.howto();
+    let shell = shell.with("GRANTD_TOKEN", "").with("GRANTD_CLIENT_ID", &howto.client_id);
+    let shell = shell.with("GRANTD_CLIENT_SECRET", &howto.client_secret);
+    let told = shell.run(&["token", "--scope", "none", "--explain"]).refused(4);
+    assert!(told.contains("the refusal cannot be explained: ") && told.contains("grantd: invalid_scope: "), "{told}");
+    let shell = shell.with("GRANTD_TOKEN", "gapi_x").with("GRANTD_SERVER", &app.url);
+    let told = shell.run(&["token", "--scope", "none", "--explain"]).refused(4);
+    assert!(told.contains("does not know this API token") && told.contains("grantd: invalid_scope: "), "{told}");
+}
