@@ -31,7 +31,7 @@ class Done:
 
 
 class Load:
-    """Runs while the block runs; the server ends in the block."""
+    """Runs while the block runs; the server ends in the block, and not before it is told to."""
 
     def __init__(self, server, name, model, randomness, faults=False):
         self.server, self.faults = server, faults
@@ -50,11 +50,14 @@ class Load:
             worker.start()
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failed, *_):
+        if failed:
+            # Workers go on for as long as the server does.
+            self.server.discard()
         for worker in self.workers:
             worker.join()
             self.done.secrets += [(client_id, secret) for client_id, secret, _ in worker.secrets]
-        if self.failure:
+        if self.failure and not failed:
             raise self.failure
 
     def must_work_again(self):
@@ -63,7 +66,10 @@ class Load:
         for attempt in range(10**6):
             request_id = f"{self.done.name}-probe-{attempt}"
             body = {"userName": f"{self.done.name}-probe-{attempt}"}
-            status, answer = connection.admin("POST", "/resources/cid/ServiceAccount", body, request_id)
+            try:
+                status, answer = connection.admin("POST", "/resources/cid/ServiceAccount", body, request_id)
+            except Gone as gone:
+                raise Failed(f"the disk works again, and the server goes away: {gone.__cause__!r}") from gone
             if status == 201:
                 self.done.acknowledged.add(request_id)
                 return
@@ -94,8 +100,9 @@ class Worker(threading.Thread):
             self.connection = self.load.server.connect()
             while True:
                 self.random.choices(list(steps), list(steps.values()))[0]()
-        except Gone:
-            return
+        except Gone as gone:
+            if not self.load.server.is_ending:
+                self.load.failure = Failed(f"the server went away before it was told to end: {gone.__cause__!r}")
         except Exception as failure:
             self.load.failure = failure if isinstance(failure, Failed) else Failed(f"{type(failure).__name__}: {failure}")
 

@@ -15,16 +15,23 @@ class Gone(Exception):
     """The server went away under a request: what became of it was not said."""
 
 
+class Died(Exception):
+    """The server ended by itself."""
+
+
 class Server:
     def __init__(self, program, directory):
         self.program, self.directory = program, directory
         self.process = self.ready = None
+        # Whether it was told to end: from then on it may go away under any request.
+        self.is_ending = False
         # Settings of whoever runs this must not reach grantd.
         self.environment = {name: value for name, value in os.environ.items() if not name.startswith("GRANTD_")}
 
     def spawn(self, environment=None):
         command = [self.program, "dev", "--database", "grantd.db", "--listen", "127.0.0.1:0", "--ready-file", "ready.json"]
         (self.directory / "ready.json").unlink(missing_ok=True)
+        self.is_ending = False
         with open(self.directory / "log", "ab") as log:
             self.process = subprocess.Popen(
                 command, cwd=self.directory, env={**self.environment, **(environment or {})}, stdout=log, stderr=log
@@ -40,12 +47,22 @@ class Server:
         self.ready = json.loads((self.directory / "ready.json").read_text())
 
     def kill(self):
+        """Ends what must have lived until now, or have stopped well once it was asked to."""
+        ended, was_ending = self.process.poll(), self.is_ending
+        self.discard()
+        if ended is not None and not (was_ending and ended == 0):
+            raise Died(f"grantd ended by itself, with {ended}: {self.log_end()}")
+
+    def discard(self):
+        """Ends it, whatever became of it."""
+        self.is_ending = True
         if self.process:
             self.process.kill()
             self.process.wait()
             self.process = None
 
     def terminate(self):
+        self.is_ending = True
         self.process.send_signal(signal.SIGTERM)
 
     def doctor(self):
