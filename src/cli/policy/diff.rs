@@ -1,6 +1,7 @@
 //! `grantd policy diff`: a candidate in the place of a policy, over what was decided. Who would have gained, lost or got
 //! something else, before it changes anything.
 
+mod end;
 mod weigh;
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,7 +22,8 @@ use crate::cli::names::{POLICY, find};
 use crate::cli::output::{Form, Tone, grid, printable, text, whole};
 use crate::cli::remote::Remote;
 use crate::cli::{Failure, Outcome, Settings, note, say, time};
-use weigh::{Compared, End, Explained, Recorded, Scales};
+use end::End;
+use weigh::{Compared, Explained, Recorded, Scales};
 
 /// Rows that a table shows unless it is to show all.
 const SHOWN_MAX: usize = 50;

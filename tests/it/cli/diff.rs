@@ -206,3 +206,59 @@ fn a_claim_that_the_api_sets_itself_stands_in_the_way() {
     let ran = shell.run(&diff);
     assert!(ran.out.contains("0 gain, 2 lose, 0 change, 1 stay the same"), "{}", ran.out);
 }
+
+/// A shell with the components of these policies, under their own names.
+fn with_components(shell: &Shell, names: &[&str]) {
+    for name in names {
+        std::fs::copy(shipped(&format!("{name}/policy.wasm")), shell.dir.path().join(format!("{name}.wasm"))).unwrap();
+    }
+}
+
+#[test]
+fn a_claim_that_the_candidate_sets_no_more_stands_in_nobodys_way() {
+    let (app, shell) = scene();
+    let howto = app.howto();
+    app.set("ServiceAccount", &howto.account, "attributes", &json!({"team": "ops", "unit": "eu"}));
+    with_components(&shell, &["claims-from-attributes"]);
+    let claim =
+        |name: &str, from: &str| format!(r#"{{"claims": {{"{name}": {{"from": "account.attributes.{from}"}}}}}}"#);
+    let attach = |to: &str, name: &str, settings: &str| {
+        let policy = ["policy", "attach", "claims-from-attributes.wasm", "--to", to, "--name", name];
+        shell.run(&[&policy[..], &["--settings", settings]].concat()).expect(0);
+    };
+    attach("server", "tag", &claim("team", "team"));
+    attach("api:myrestapi", "unit", &claim("team", "unit"));
+    let refused = app.token_for(&howto, &[("scope", "write")]).expect(400);
+    assert!(text(&refused, "error_description").contains("claim-conflict"), "{refused}");
+    let candidate = claim("group", "team");
+    let diff = ["policy", "diff", "claims-from-attributes.wasm", "--policy", "tag", "--since", START];
+    let ran = shell.run(&[&diff[..], &["--settings", &candidate]].concat());
+    assert_eq!(ran.code, 10, "{}{}", ran.out, ran.err);
+    assert!(ran.out.contains("gains") && ran.out.contains(r#"group="ops" team="eu""#), "{}", ran.out);
+    shell.run(&["policy", "set", "tag", "--settings", &candidate]).expect(0);
+    let token = app.token_for(&howto, &[("scope", "write")]).expect(200);
+    let claims = claims(text(&token, "access_token"));
+    assert_eq!((&claims["group"], &claims["team"]), (&json!("ops"), &json!("eu")));
+}
+
+#[test]
+fn whoever_was_never_asked_may_take_more() {
+    let (app, shell) = scene();
+    let howto = app.howto();
+    app.set("Grant", &howto.grant, "scopes", &json!(["read", "write"]));
+    with_components(&shell, &["scope-allowlist", "max-ttl"]);
+    let attach = |file: &str, to: &str, name: &str, settings: &str| {
+        shell.run(&["policy", "attach", file, "--to", to, "--name", name, "--settings", settings]).expect(0);
+    };
+    attach("scope-allowlist.wasm", "server", "gate", r#"{"allow": ["read"]}"#);
+    attach("scope-allowlist", "api:myrestapi", "second", r#"{"allow": ["write"]}"#);
+    let account = format!("account:{}", howto.account);
+    attach("max-ttl.wasm", &account, "third", r#"{"rules": [{"scopes": ["*"], "seconds": 60}]}"#);
+    app.token_for(&howto, &[("scope", "read write")]).expect(400);
+    // The second refused, so nobody knows what the third would have said.
+    let diff = ["policy", "diff", "scope-allowlist.wasm", "--policy", "gate", "--since", START, "--output", "json"];
+    let ran = shell.run(&[&diff[..], &["--settings", r#"{"allow": ["*"]}"#]].concat());
+    assert_eq!(ran.code, 10, "{}{}", ran.out, ran.err);
+    let report: Value = serde_json::from_str(&ran.out).unwrap();
+    assert_eq!(report["differences"][0]["now"], "at most write for 3600 s", "{report}");
+}

@@ -10,12 +10,12 @@ use grantd::decision::{Given, Step, Verdict};
 use grantd::model::caller::RequestId;
 use grantd::model::digest::sha256_hex;
 use grantd::policy::Specimen;
-use grantd::policy::abi::{Circumstances, Context, Decision, Input, Manifest, RemoteAddress, Request};
-use grantd::policy::cases::effect;
+use grantd::policy::abi::{Circumstances, Context, Input, Manifest, RemoteAddress, Request};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::caseload::OnBench;
+use super::end::{CLAIM_CONFLICT, End, claims_of, conflict, end_of, said, with_claims};
 use crate::cli::names::API;
 use crate::cli::remote::{Remote, segment};
 use crate::cli::{Failure, Outcome};
@@ -55,33 +55,12 @@ pub(super) struct Explained {
     claims: Map<String, Value>,
 }
 
-/// What a request ended with.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) enum End {
-    Token { scopes: Vec<String>, seconds: u32, claims: Map<String, Value> },
-    Denied { code: String, reason: String },
-}
-
-impl End {
-    pub(super) fn in_words(&self) -> String {
-        match self {
-            Self::Token { scopes, seconds, claims } => {
-                let claims: Vec<String> = claims.iter().map(|(name, value)| format!("{name}={value}")).collect();
-                let with = if claims.is_empty() { String::new() } else { format!(" with {}", claims.join(" ")) };
-                format!("{} for {seconds} s{with}", scopes.join(" "))
-            }
-            Self::Denied { code, reason } if reason.is_empty() => format!("denied: {code}"),
-            Self::Denied { code, reason } => format!("denied: {code}, {reason}"),
-        }
-    }
-}
-
 /// Then and now.
 #[derive(Clone)]
 pub(super) struct Compared {
     pub(super) then: End,
     pub(super) now: End,
-    /// Then nobody was asked after this policy; who would have been may take more.
+    /// Then this policy or a later one ended the request; who would have been asked after it may take more.
     pub(super) at_most: bool,
 }
 
@@ -182,7 +161,8 @@ impl<'a> Scales<'a> {
             return Ok(Ok(Compared { then: said(step), now, at_most: false }));
         }
         let then = finally(recorded, explained);
-        let was_last = step.effect.verdict != Verdict::Permit;
+        let is_end = |step: &Step| step.mode == "enforce" && step.effect.verdict != Verdict::Permit;
+        let was_ended = steps.iter().skip(at).any(is_end);
         if now == said(step) {
             return Ok(Ok(Compared { now: then.clone(), then, at_most: false }));
         }
@@ -193,7 +173,7 @@ impl<'a> Scales<'a> {
                 Err(unknown) => return Ok(Err(unknown)),
             },
         };
-        let at_most = was_last && self.has_others && matches!(now, End::Token { .. });
+        let at_most = was_ended && self.has_others && matches!(now, End::Token { .. });
         Ok(Ok(Compared { then, now, at_most }))
     }
 
@@ -209,7 +189,9 @@ impl<'a> Scales<'a> {
         let mut end = left;
         for step in later.iter().filter(|step| step.mode == "enforce") {
             let End::Token { scopes, seconds, claims } = &end else { break };
-            let now = if *scopes == step.offered && *seconds == step.offered_ttl_seconds {
+            // A denial for a claim's sake says nothing of what the policy answers where the claim is free.
+            let is_known = step.effect.code.as_deref() != Some(CLAIM_CONFLICT);
+            let now = if is_known && *scopes == step.offered && *seconds == step.offered_ttl_seconds {
                 said(step)
             } else {
                 let request = step.request(given, &recorded.requested, Value::Null);
@@ -352,48 +334,4 @@ fn finally(recorded: &Recorded, explained: &Explained) -> End {
     let ended =
         explained.steps.iter().rev().find(|step| step.mode == "enforce" && step.effect.verdict != Verdict::Permit);
     ended.map_or_else(|| End::Denied { code: recorded.error.clone().unwrap_or_default(), reason: String::new() }, said)
-}
-
-/// What a policy said, by the record.
-fn said(step: &Step) -> End {
-    let effect = &step.effect;
-    if effect.verdict == Verdict::Permit {
-        return End::Token { scopes: effect.left.clone(), seconds: effect.ttl_seconds, claims: effect.claims.clone() };
-    }
-    let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    End::Denied { code: text(&effect.code), reason: text(&effect.reason) }
-}
-
-fn end_of(request: &Request, decision: Decision) -> End {
-    match effect(request, decision) {
-        Decision::Permit(permit) => End::Token {
-            scopes: permit.scopes,
-            seconds: permit.ttl_seconds.unwrap_or(request.ttl_seconds),
-            claims: permit.claims,
-        },
-        Decision::Deny(denial) => End::Denied { code: denial.code, reason: denial.reason },
-    }
-}
-
-/// The claims that enforced policies set.
-fn claims_of(steps: &[Step]) -> Map<String, Value> {
-    steps.iter().filter(|step| step.mode == "enforce").flat_map(|step| step.effect.claims.clone()).collect()
-}
-
-/// The denial of an answer with a claim that is `taken` by the API, or was set earlier to something else.
-fn conflict(end: &End, earlier: &Map<String, Value>, taken: &BTreeSet<String>) -> Option<End> {
-    let End::Token { claims, .. } = end else { return None };
-    let stands = |(name, value): &(&String, &Value)| {
-        taken.contains(*name) || earlier.get(*name).is_some_and(|set| set != *value)
-    };
-    let (name, _) = claims.iter().find(stands)?;
-    let reason = format!("the claim {name} is set by the API, or by another policy to something else");
-    Some(End::Denied { code: "claim-conflict".to_owned(), reason })
-}
-
-/// With the claims that are set already.
-fn with_claims(end: End, earlier: &Map<String, Value>) -> End {
-    let End::Token { scopes, seconds, claims } = end else { return end };
-    let claims = earlier.clone().into_iter().chain(claims).collect();
-    End::Token { scopes, seconds, claims }
 }

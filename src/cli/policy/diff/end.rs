@@ -1,0 +1,76 @@
+//! What a request ends with, or a policy answers: out of a record, or out of an answer given now.
+
+use std::collections::BTreeSet;
+
+use grantd::decision::{Step, Verdict};
+use grantd::policy::abi::{Decision, Request};
+use grantd::policy::cases::effect;
+use serde_json::{Map, Value};
+
+/// The code of a denial because of a claim that is set already.
+pub(super) const CLAIM_CONFLICT: &str = "claim-conflict";
+
+/// What a request ended with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum End {
+    Token { scopes: Vec<String>, seconds: u32, claims: Map<String, Value> },
+    Denied { code: String, reason: String },
+}
+
+impl End {
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Self::Token { scopes, seconds, claims } => {
+                let claims: Vec<String> = claims.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let with = if claims.is_empty() { String::new() } else { format!(" with {}", claims.join(" ")) };
+                format!("{} for {seconds} s{with}", scopes.join(" "))
+            }
+            Self::Denied { code, reason } if reason.is_empty() => format!("denied: {code}"),
+            Self::Denied { code, reason } => format!("denied: {code}, {reason}"),
+        }
+    }
+}
+
+/// What a policy said, by the record.
+pub(super) fn said(step: &Step) -> End {
+    let effect = &step.effect;
+    if effect.verdict == Verdict::Permit {
+        return End::Token { scopes: effect.left.clone(), seconds: effect.ttl_seconds, claims: effect.claims.clone() };
+    }
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    End::Denied { code: text(&effect.code), reason: text(&effect.reason) }
+}
+
+pub(super) fn end_of(request: &Request, decision: Decision) -> End {
+    match effect(request, decision) {
+        Decision::Permit(permit) => End::Token {
+            scopes: permit.scopes,
+            seconds: permit.ttl_seconds.unwrap_or(request.ttl_seconds),
+            claims: permit.claims,
+        },
+        Decision::Deny(denial) => End::Denied { code: denial.code, reason: denial.reason },
+    }
+}
+
+/// The claims that enforced policies set.
+pub(super) fn claims_of(steps: &[Step]) -> Map<String, Value> {
+    steps.iter().filter(|step| step.mode == "enforce").flat_map(|step| step.effect.claims.clone()).collect()
+}
+
+/// The denial of an answer with a claim that is `taken` by the API, or was set earlier to something else.
+pub(super) fn conflict(end: &End, earlier: &Map<String, Value>, taken: &BTreeSet<String>) -> Option<End> {
+    let End::Token { claims, .. } = end else { return None };
+    let stands = |(name, value): &(&String, &Value)| {
+        taken.contains(*name) || earlier.get(*name).is_some_and(|set| set != *value)
+    };
+    let (name, _) = claims.iter().find(stands)?;
+    let reason = format!("the claim {name} is set by the API, or by another policy to something else");
+    Some(End::Denied { code: CLAIM_CONFLICT.to_owned(), reason })
+}
+
+/// With the claims that are set already.
+pub(super) fn with_claims(end: End, earlier: &Map<String, Value>) -> End {
+    let End::Token { scopes, seconds, claims } = end else { return end };
+    let claims = earlier.clone().into_iter().chain(claims).collect();
+    End::Token { scopes, seconds, claims }
+}
