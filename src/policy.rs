@@ -36,7 +36,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use answers::Reuse;
 pub use chain::Offer;
 pub(crate) use chain::given;
-pub(crate) use effect::{CLAIM_CONFLICT, effect};
+pub(crate) use effect::{CLAIM_CONFLICT, claim_conflict, effect};
 pub use failure::{Failure, FailureKind};
 pub use modules::Admitted;
 pub use sandbox::CONTRACT;

@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::decision::{Detail, Effect, Given, Step, Verdict};
 use crate::error::{Error, Result};
 use crate::policy::abi::Request;
-use crate::policy::{CLAIM_CONFLICT, FailureKind, effect};
+use crate::policy::{CLAIM_CONFLICT, FailureKind, claim_conflict, effect};
 
 /// The part of a record that a replay needs.
 pub(super) struct Recorded {
@@ -67,10 +67,11 @@ fn replay_step(app: &App, step: &Step, given: &Given, requested: &[String]) -> R
         Err(failure) if failure.kind == FailureKind::Busy => return Err(unanswered(&failure, Error::Internal)),
         other => other,
     };
-    // Whether the API set a claim is not in the record; that it stood in the way is.
-    let was_taken = step.effect.code.as_deref() == Some(CLAIM_CONFLICT);
+    // Whether the API set a claim is not in the record; the one that stood in the way is, in the reason.
+    let conflict = step.effect.reason.as_deref().filter(|_| step.effect.code.as_deref() == Some(CLAIM_CONFLICT));
+    let was_taken = |name: &str, _: &Value| conflict == Some(claim_conflict(name).as_str());
     let answer = evaluation.as_ref().map(|evaluation| &evaluation.decision);
-    let now = Effect::from(&effect(&step.offered, step.offered_ttl_seconds, answer, |_, _| was_taken));
+    let now = Effect::from(&effect(&step.offered, step.offered_ttl_seconds, answer, was_taken));
     let (then, now) = (members(&step.effect)?, members(&now)?);
     let mut shown = json!({
         "policyId": step.policy_id,

@@ -33,10 +33,14 @@ pub(crate) fn effect(
         return stop("no-lifetime-left", "it leaves no lifetime".to_owned());
     }
     if let Some((name, _)) = permit.claims.iter().find(|(name, value)| is_taken(name, value)) {
-        let reason = format!("the claim {name} is set by the API, or by another policy to something else");
-        return stop(CLAIM_CONFLICT, reason);
+        return stop(CLAIM_CONFLICT, claim_conflict(name));
     }
     Ok(Left { scopes, ttl_seconds, claims: permit.claims.clone(), note: permit.note.clone() })
+}
+
+/// The reason of a denial with [`CLAIM_CONFLICT`].
+pub(crate) fn claim_conflict(name: &str) -> String {
+    format!("the claim {name} is set by the API, or by another policy to something else")
 }
 
 impl From<&Result<Left, Stop>> for Effect {

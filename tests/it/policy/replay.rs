@@ -6,6 +6,8 @@ use super::modules::Twist;
 use super::{SCOPE_ALLOWLIST, attach, howto_with_both_scopes, scopes, upload};
 use crate::app::TestApp;
 
+const CLAIMS: &[u8] = include_bytes!("../../../policies/claims-from-attributes/policy.wasm");
+
 fn newest(app: &TestApp) -> Value {
     app.admin("GET", "/decisions?count=1", &Value::Null).expect(200)["Resources"][0].clone()
 }
@@ -171,4 +173,22 @@ fn what_the_answers_of_a_decision_rest_on_is_found_by_asking_again() {
     assert!(explained["steps"][0]["unknown"].as_str().unwrap().contains("was deleted since"), "{explained}");
     assert_eq!(explained["steps"][0]["restsOn"], json!([]));
     app.admin("GET", "/decisions/0000000000000000000000/grounds", &Value::Null).expect(404);
+}
+
+#[test]
+fn a_claim_that_stood_in_the_way_does_so_again() {
+    let app = TestApp::start();
+    let howto = howto_with_both_scopes(&app);
+    app.set("ServiceAccount", &howto.account, "attributes", &json!({"team": "ops"}));
+    app.set("Api", &howto.api, "claims", &json!({"team": {"value": "ops"}}));
+    upload(&app, CLAIMS);
+    let from = |member: &str| json!({"from": format!("account.{member}")});
+    let settings = json!({"settings": {"claims": {"account": from("userName"), "team": from("attributes.team")}}});
+    attach(&app, "tag", "claims-from-attributes", &json!({"type": "server"}), &settings);
+    scopes(&app, &howto).unwrap_err();
+    let refused = newest(&app);
+    assert_eq!(refused["steps"][0]["code"], "claim-conflict", "{refused:#}");
+    assert!(refused["steps"][0]["reason"].as_str().unwrap().starts_with("the claim team "), "{refused:#}");
+    let replayed = replay(&app, &refused);
+    assert_eq!((&replayed["same"], &replayed["steps"][0]["differs"]), (&json!(true), &json!([])), "{replayed:#}");
 }
