@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `allow` | true or false | false, or undefined where there are no `scopes` and no `deny`, denies |
 //! | `deny` | a set of reasons, as texts or as `{"code": …, "reason": …}` | any of them denies |
-//! | `scopes` | a set of scopes | those remain; without the rule, all that were offered |
+//! | `scopes` | a set of scopes | those remain; undefined denies; without the rule, all that were offered |
 //! | `ttl_seconds` | a number of seconds | a shorter lifetime |
 //! | `claims` | an object | claims of the token |
 //! | `note` | a text | a remark for the decision record |
@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use grantd_policy::{Decision, Permit, Request, Value};
 
 /// What the entrypoint gave, as a decision.
-pub fn decision(request: &Request, value: Value) -> Decision {
+pub fn decision(request: &Request, value: Value, declares_scopes: bool) -> Decision {
     let rules = match value {
         Value::Object(rules) => rules,
         Value::Bool(true) => return Decision::permit_all(request),
@@ -38,6 +38,9 @@ pub fn decision(request: &Request, value: Value) -> Decision {
         Some(other) => return misunderstood("allow", "true or false", other),
     }
     let mut permit = match rule("scopes").map(texts) {
+        None if declares_scopes || rules.contains_key("scopes") => {
+            return Decision::deny("not-allowed", "the policy says nothing of this: scopes is undefined");
+        }
         None => Permit::all(request),
         Some(Some(scopes)) => Permit::scopes(request.offered.iter().filter(|scope| scopes.contains(scope)).cloned()),
         Some(None) => return misunderstood("scopes", "a set of texts", &rules["scopes"]),

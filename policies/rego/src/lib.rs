@@ -69,8 +69,12 @@ impl Policy for Rego {
     }
 
     fn evaluate(request: &Request, settings: &Settings) -> Decision {
-        match engine(settings).and_then(|(mut engine, _)| run(&mut engine, request, settings)) {
-            Ok(value) => answer::decision(request, value),
+        let answer = engine(settings).and_then(|(mut engine, package)| {
+            let declares_scopes = declares_scopes(&engine, &package, &settings.entrypoint)?;
+            Ok((run(&mut engine, request, settings)?, declares_scopes))
+        });
+        match answer {
+            Ok((value, declares_scopes)) => answer::decision(request, value, declares_scopes),
             Err(error) => Decision::deny("rego-error", error),
         }
     }
@@ -87,6 +91,16 @@ fn engine(settings: &Settings) -> Result<(Engine, String), String> {
     let data = Value::Object(settings.data.clone()).to_string();
     engine.add_data_json(&data).map_err(|error| format!("settings.data: {error}"))?;
     Ok((engine, package))
+}
+
+/// Whether the text has a rule `scopes` at the entrypoint. What is undefined is missing from the answer, as a rule that
+/// was never written is.
+fn declares_scopes(engine: &Engine, package: &str, entrypoint: &str) -> Result<bool, String> {
+    let path = match entrypoint.strip_prefix(package).and_then(|rest| rest.strip_prefix('.')) {
+        Some(rule) => format!("{rule}.scopes"),
+        None => String::from("scopes"),
+    };
+    engine.has_declared_rule_rooted_at(SOURCE, &path).map_err(|error| located(&error.to_string()))
 }
 
 /// What the entrypoint gives for a request; `Null` where it is undefined.
