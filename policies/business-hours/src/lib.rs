@@ -60,6 +60,9 @@ impl Policy for BusinessHours {
         if settings.windows.is_empty() {
             return Err("settings.windows: without a window nothing could ever be had; name one".into());
         }
+        if settings.scopes.is_empty() {
+            return Err("settings.scopes: an empty list would bind nothing; leave it out for all scopes".into());
+        }
         match settings.windows.iter().position(|window| window.days.is_empty()) {
             Some(index) => Err(format!("settings.windows[{index}].days: name a day on which it begins")),
             None => Ok(()),

@@ -79,6 +79,13 @@ impl Policy for IpAllowlist {
     type Settings = Settings;
     const MANIFEST: Manifest = manifest!(Input::RemoteAddress);
 
+    fn validate(settings: &Settings) -> Result<(), String> {
+        if settings.scopes.is_empty() {
+            return Err("settings.scopes: an empty list would bind nothing; leave it out for all scopes".into());
+        }
+        Ok(())
+    }
+
     fn evaluate(request: &Request, settings: &Settings) -> Decision {
         let is_bound = |scope: &&String| settings.scopes.iter().any(|pattern| pattern.matches(scope));
         let (bound, free): (Vec<&String>, Vec<&String>) = request.offered.iter().partition(is_bound);
