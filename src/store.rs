@@ -46,7 +46,7 @@ use tokio::sync::oneshot;
 pub(crate) use access_grant::unknown_scopes;
 pub(crate) use apply::{CREDENTIAL, Draft, Stage};
 pub use audit::{AuditVerdict, CommitRow, EventRow};
-pub(crate) use candidate::Candidate;
+pub(crate) use candidate::{Candidate, CandidateClient};
 pub use client::{ApiView, ClientView, GrantView};
 pub use copy::{Step, Watch};
 pub(crate) use decision::{CONTENT_REACH, NewContent, NewDecision};

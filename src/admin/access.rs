@@ -20,9 +20,9 @@ use crate::model::api::Api;
 use crate::model::machine_to_machine::AuthMethod;
 use crate::policy::abi::{Circumstances, Input, RemoteAddress};
 use crate::policy::{FailureKind, Offer};
-use crate::store::{Candidate, ClientView, GrantView};
+use crate::store::{Candidate, CandidateClient, GrantView};
 use crate::token::request::TokenRequest;
-use crate::token::resolve;
+use crate::token::resolve::{self, Resolved};
 
 /// Accounts that are read at once.
 const READ_AT_ONCE: usize = 100;
@@ -122,11 +122,11 @@ struct Weighed {
 fn weigh(app: &App, asked: &Asked, api: &Record<Api>, ids: &[String]) -> Result<Weighed> {
     let watch = app.clock.stopwatch();
     let at = asked.at.unwrap_or_else(|| app.clock.now());
-    let mut scale = Scale { app, asked, api, at, modules: BTreeSet::new() };
+    let mut scale = Scale { app, asked, api, at, answers: 0, modules: BTreeSet::new() };
     let (mut accounts, mut rows, mut unasked) = (0, Vec::new(), 0);
     // Read in parts, so that little is read in vain when the time is up.
     'page: for some in ids.chunks(READ_AT_ONCE) {
-        for candidate in &app.store.candidates(&api.id, some)? {
+        for candidate in &app.store.candidates(&api.id, some, at)? {
             let weighed = scale.weigh(candidate)?;
             rows.extend(weighed.rows);
             unasked += weighed.unasked;
@@ -148,19 +148,19 @@ fn weigh(app: &App, asked: &Asked, api: &Record<Api>, ids: &[String]) -> Result<
 }
 
 /// What a request would end with, and what kept it from more.
+#[derive(Default, PartialEq)]
 struct Outcome {
     scopes: Vec<String>,
     lifetime_seconds: i64,
     claims: Map<String, Value>,
     in_the_way: Vec<Value>,
-    /// Policies that were asked.
-    answers: usize,
+    /// How the client would have to authenticate; `None` where every way that it may take ends so.
+    auth_method: Option<AuthMethod>,
 }
 
 impl Outcome {
     fn nothing(what: &str, reason: &str) -> Self {
-        let in_the_way = vec![json!({"what": what, "reason": reason})];
-        Self { scopes: Vec::new(), lifetime_seconds: 0, claims: Map::new(), in_the_way, answers: 0 }
+        Self { in_the_way: vec![json!({"what": what, "reason": reason})], ..Self::default() }
     }
 }
 
@@ -175,6 +175,8 @@ struct Scale<'a> {
     asked: &'a Asked,
     api: &'a Record<Api>,
     at: Timestamp,
+    /// Answers that the account at hand has cost.
+    answers: usize,
     modules: BTreeSet<String>,
 }
 
@@ -216,39 +218,70 @@ impl Scale<'_> {
     fn weigh_each(&mut self, candidate: &Candidate, wanted: &[Vec<String>]) -> Result<OfAccount> {
         let watch = self.app.clock.stopwatch();
         let mut weighed = OfAccount { rows: Vec::new(), unasked: 0 };
-        let mut answers = 0;
+        self.answers = 0;
         for scopes in wanted {
             if candidate.clients.is_empty() {
                 let outcome = Outcome::nothing("client", "the account has no client to ask with");
                 weighed.rows.push(row(candidate, None, scopes, outcome));
             }
             for client in &candidate.clients {
-                if answers >= ANSWERS_MAX || watch.elapsed() > ACCOUNT {
+                if self.answers >= ANSWERS_MAX || watch.elapsed() > ACCOUNT {
                     weighed.unasked += 1;
                     continue;
                 }
-                let outcome = self.outcome(candidate, client, scopes)?;
-                answers += outcome.answers.max(1);
-                weighed.rows.push(row(candidate, Some(client), scopes, outcome));
+                let outcomes = self.outcomes(candidate, client, scopes)?;
+                weighed.rows.extend(outcomes.into_iter().map(|outcome| row(candidate, Some(client), scopes, outcome)));
             }
         }
         Ok(weighed)
     }
 
-    fn outcome(&mut self, candidate: &Candidate, client: &Arc<ClientView>, scopes: &[String]) -> Result<Outcome> {
-        if !self.api.value.active {
-            return Ok(Outcome::nothing("api", "the API is inactive"));
+    /// One outcome, or one for each way to authenticate where they differ.
+    fn outcomes(&mut self, candidate: &Candidate, client: &CandidateClient, scopes: &[String]) -> Result<Vec<Outcome>> {
+        let resolved = match self.resolved(candidate, client, scopes)? {
+            Ok(resolved) => resolved,
+            Err(nothing) => {
+                self.answers += 1;
+                return Ok(vec![nothing]);
+            }
+        };
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        for method in &client.view.allowed_auth_methods {
+            let (outcome, answers) = self.decided(client, *method, scopes, &resolved);
+            self.answers += answers.max(1);
+            outcomes.push(outcome);
+            // Only policies look at the method.
+            if answers == 0 {
+                break;
+            }
         }
-        if !client.active {
-            return Ok(Outcome::nothing("client", "the client is inactive"));
+        if outcomes.iter().all(|outcome| Some(outcome) == outcomes.first()) {
+            outcomes.truncate(1);
+            return Ok(outcomes);
         }
-        if !candidate.active {
-            return Ok(Outcome::nothing("account", "the account is inactive"));
+        for (outcome, method) in outcomes.iter_mut().zip(&client.view.allowed_auth_methods) {
+            outcome.auth_method = Some(*method);
         }
-        let holds = |grant: &&GrantView| scopes.iter().all(|scope| grant.scopes.iter().any(|(held, _)| held == scope));
-        let holding: Vec<&GrantView> = candidate.grants.iter().filter(holds).collect();
-        if scopes.is_empty() {
-            return Ok(Outcome::nothing("grant", "nothing is granted at this API"));
+        Ok(outcomes)
+    }
+
+    /// What policies would be offered; the inner error is what ends a request before them.
+    fn resolved(
+        &self,
+        candidate: &Candidate,
+        client: &CandidateClient,
+        scopes: &[String],
+    ) -> Result<Result<Resolved, Outcome>> {
+        let missing = [
+            (!self.api.value.active, "api", "the API is inactive"),
+            (!client.view.active, "client", "the client is inactive"),
+            (!candidate.active, "account", "the account is inactive"),
+            (!client.has_secret, "client", "the client has no secret that is valid then"),
+            (client.view.allowed_auth_methods.is_empty(), "client", "the client may not authenticate in any way"),
+            (scopes.is_empty(), "grant", "nothing is granted at this API"),
+        ];
+        if let Some((_, what, reason)) = missing.into_iter().find(|(is_missing, ..)| *is_missing) {
+            return Ok(Err(Outcome::nothing(what, reason)));
         }
         let request = TokenRequest {
             unverified_clients: Vec::new(),
@@ -256,21 +289,33 @@ impl Scale<'_> {
             target: Some(self.api.value.app_id.clone()),
             extensions: Vec::new(),
         };
-        let resolved = match resolve::resolve(client, &request, self.at, self.app.config.token.excess_scope) {
-            Ok(resolved) => resolved,
+        match resolve::resolve(&client.view, &request, self.at, self.app.config.token.excess_scope) {
+            Ok(resolved) => Ok(Ok(resolved)),
             Err(Error::OAuth { description, .. }) => {
-                let reason = holding.iter().find_map(|grant| not_now(grant, self.at)).unwrap_or(description);
-                return Ok(Outcome::nothing("grant", &reason));
+                let holds =
+                    |grant: &&GrantView| scopes.iter().all(|scope| grant.scopes.iter().any(|(held, _)| held == scope));
+                let mut holding = candidate.grants.iter().filter(holds);
+                let reason = holding.find_map(|grant| not_now(grant, self.at)).unwrap_or(description);
+                Ok(Err(Outcome::nothing("grant", &reason)))
             }
-            Err(other) => return Err(other),
-        };
-        let offered = resolved.offered.clone();
+            Err(other) => Err(other),
+        }
+    }
+
+    /// What the policies make of it, and how many were asked.
+    fn decided(
+        &mut self,
+        client: &CandidateClient,
+        auth_method: AuthMethod,
+        scopes: &[String],
+        resolved: &Resolved,
+    ) -> (Outcome, usize) {
         let offer = Offer {
-            client: Arc::clone(client),
-            auth_method: client.allowed_auth_methods.first().copied().unwrap_or(AuthMethod::ClientSecretBasic),
-            api: resolved.api,
+            client: Arc::clone(&client.view),
+            auth_method,
+            api: Arc::clone(&resolved.api),
             requested: scopes.to_vec(),
-            scopes: resolved.offered,
+            scopes: resolved.offered.clone(),
             lifetime_seconds: resolved.lifetime_seconds,
             now: self.at,
             circumstances: Circumstances {
@@ -284,19 +329,16 @@ impl Scale<'_> {
                 self.modules.insert(step.module_digest.clone());
             }
         }
-        let answers = explanation.steps.len();
         let in_the_way = explanation.steps.iter().filter(|step| step.mode == "enforce").filter_map(told).collect();
-        Ok(match decided {
-            Ok(decided) => Outcome {
-                // In the order in which they were offered, as the token has them.
-                scopes: offered.into_iter().filter(|scope| decided.scopes.contains(scope)).collect(),
-                lifetime_seconds: decided.lifetime_seconds,
-                claims: decided.claims,
-                in_the_way,
-                answers,
-            },
-            Err(_) => Outcome { scopes: Vec::new(), lifetime_seconds: 0, claims: Map::new(), in_the_way, answers },
-        })
+        let mut outcome = Outcome { in_the_way, ..Outcome::default() };
+        if let Ok(decided) = decided {
+            // In the order in which they were offered, as the token has them.
+            let is_left = |scope: &&String| decided.scopes.contains(scope);
+            outcome.scopes = resolved.offered.iter().filter(is_left).cloned().collect();
+            outcome.lifetime_seconds = decided.lifetime_seconds;
+            outcome.claims = decided.claims;
+        }
+        (outcome, explanation.steps.len())
     }
 }
 
@@ -327,14 +369,15 @@ fn not_now(grant: &GrantView, at: Timestamp) -> Option<String> {
     }
 }
 
-fn row(candidate: &Candidate, client: Option<&Arc<ClientView>>, scopes: &[String], outcome: Outcome) -> Value {
-    let client = client.map(
+fn row(candidate: &Candidate, client: Option<&CandidateClient>, scopes: &[String], outcome: Outcome) -> Value {
+    let client = client.map(|client| &client.view).map(
         |client| json!({"id": client.id.as_str(), "clientId": client.client_id, "displayName": client.display_name}),
     );
-    let Outcome { scopes: gets, lifetime_seconds, claims, in_the_way, .. } = outcome;
+    let Outcome { scopes: gets, lifetime_seconds, claims, in_the_way, auth_method } = outcome;
     json!({
         "account": {"id": candidate.account_id.as_str(), "userName": candidate.user_name},
         "client": client,
+        "authMethod": auth_method.map(AuthMethod::as_str),
         "asked": scopes,
         "gets": gets,
         "lifetimeSeconds": lifetime_seconds,

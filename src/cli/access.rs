@@ -228,7 +228,8 @@ fn cause(row: &Value) -> String {
 
 fn line(row: &Value, of_account: bool) -> Vec<(String, Tone)> {
     let first = if of_account { texts(row, "asked") } else { text(&row["account"], "userName") };
-    let client = row["client"]["displayName"].as_str().unwrap_or("none").to_owned();
+    let client = row["client"]["displayName"].as_str().unwrap_or("none");
+    let client = row["authMethod"].as_str().map_or_else(|| client.to_owned(), |method| format!("{client} ({method})"));
     let in_the_way: Vec<String> =
         row["inTheWay"].as_array().map(Vec::as_slice).unwrap_or_default().iter().map(in_the_way).collect();
     let (scopes, seconds) = (texts(row, "gets"), row["lifetimeSeconds"].as_i64().unwrap_or_default());

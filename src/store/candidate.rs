@@ -9,6 +9,7 @@ use super::engine::{EngineError, Row, Statement, params};
 use super::entity::json_array;
 use super::policy::PolicyView;
 use super::{Store, plain_error};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::model::id::Id;
 use crate::model::policy::Level;
@@ -28,9 +29,11 @@ const API: &str = "SELECT p.id, p.app_id, p.audience, p.display_name, p.active, 
 // `CROSS JOIN` is SQLite's word for: in this order. It takes a list of accounts for long, and would walk over every grant
 // at the API instead.
 
-/// Each account with each of its clients; once without one that has none.
+/// Each account with each of its clients, and whether a secret of it is valid at ?2; once without one that has none.
 const ACCOUNTS: &str = "SELECT m.id, m.client_id, m.display_name, m.active, m.allowed_auth_methods, m.attributes, \
-    a.id, a.user_name, a.display_name, a.active, a.attributes \
+    a.id, a.user_name, a.display_name, a.active, a.attributes, \
+    EXISTS (SELECT 1 FROM credential AS c WHERE c.machine_to_machine_id = m.id AND c.kind = 'secret' \
+        AND (c.not_before_ms IS NULL OR c.not_before_ms <= ?2) AND (c.expires_at_ms IS NULL OR ?2 < c.expires_at_ms)) \
     FROM json_each(?1) AS j CROSS JOIN service_account AS a ON a.id = j.value \
     LEFT JOIN machine_to_machine AS m ON m.service_account_id = a.id ORDER BY a.id, m.id";
 const GRANTS: &str = "SELECT g.id, g.not_before_ms, g.expires_at_ms, s.scope, d.is_default, g.service_account_id \
@@ -60,8 +63,16 @@ pub(crate) struct Candidate {
     pub(crate) active: bool,
     /// Its grants at the API, whether valid now or not.
     pub(crate) grants: Vec<GrantView>,
-    /// Its clients as token requests see them, but for their secrets. Their digests are nobody's.
-    pub(crate) clients: Vec<Arc<ClientView>>,
+    pub(crate) clients: Vec<CandidateClient>,
+}
+
+/// A client of a candidate.
+#[derive(Debug)]
+pub(crate) struct CandidateClient {
+    /// As token requests see it, but for its secrets. Its digest is nobody's.
+    pub(crate) view: Arc<ClientView>,
+    /// Whether it has a secret that is valid at the time that was asked about.
+    pub(crate) has_secret: bool,
 }
 
 impl Store {
@@ -77,12 +88,13 @@ impl Store {
         row.map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)
     }
 
-    /// These accounts with what token requests of their clients would see at one API, as of one moment.
-    pub(crate) fn candidates(&self, api: &Id, accounts: &[String]) -> Result<Vec<Candidate>> {
+    /// These accounts with what token requests of their clients would see at one API, as of one moment; secrets are looked
+    /// at as of `at`.
+    pub(crate) fn candidates(&self, api: &Id, accounts: &[String], at: Timestamp) -> Result<Vec<Candidate>> {
         let ids = json_array(accounts.iter().map(String::as_str));
         let statements = [
             Statement::new(API, params![api]),
-            Statement::new(ACCOUNTS, params![ids.as_str()]),
+            Statement::new(ACCOUNTS, params![ids.as_str(), at]),
             Statement::new(GRANTS, params![ids.as_str(), api]),
             Statement::new(POLICIES, params![ids.as_str(), api]),
         ];
@@ -129,7 +141,8 @@ impl Store {
             }
             if let Some(candidate) = candidates.last_mut() {
                 let policies = policies_of(&row.id(0)?, &candidate.account_id, &common, &owned);
-                candidate.clients.push(Arc::new(client_from_row(row, candidate.grants.clone(), policies)?));
+                let view = Arc::new(client_from_row(row, candidate.grants.clone(), policies)?);
+                candidate.clients.push(CandidateClient { view, has_secret: row.flag(11)? });
             }
         }
         Ok(candidates)

@@ -18,7 +18,7 @@ fn access() -> Operation {
     let shown = json!({
         "account": {"id": ID, "userName": "periodicCleanup"},
         "client": {"id": ID, "clientId": "4bTRU1pUEdjHk9xJ0wqVY2ZcGmNsA8eL", "displayName": "periodicService"},
-        "asked": ["write"], "gets": [], "lifetimeSeconds": 0, "claims": {},
+        "authMethod": null, "asked": ["write"], "gets": [], "lifetimeSeconds": 0, "claims": {},
         "inTheWay": [{"what": "policy", "policy": "office hours", "level": "server", "verdict": "deny",
             "dropped": ["write"], "code": "outside-hours", "reason": "it is outside of business hours"}],
     });
@@ -139,6 +139,7 @@ pub(super) fn schemas() -> Value {
         "Access": object("What one client would get.", &["account", "asked", "gets", "inTheWay"], &json!({
             "account": free_object("The account."),
             "client": {"type": ["object", "null"], "description": "The client; nothing for an account without one."},
+            "authMethod": optional_text("How it would authenticate; nothing where every way that it may take ends so."),
             "asked": texts("What it would ask for."),
             "gets": texts("What the token would have of it."),
             "lifetimeSeconds": integer("How long the token would live."),

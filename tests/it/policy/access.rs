@@ -193,6 +193,57 @@ fn what_stands_in_the_way_is_named() {
 }
 
 #[test]
+fn a_client_without_a_valid_secret_gets_nothing() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let row = |more: &str| {
+        let page = app.admin("GET", &format!("/access?api=myrestapi&scope=write{more}"), &Value::Null).expect(200);
+        let row = page["Resources"][0].clone();
+        (row["gets"].clone(), row["inTheWay"][0]["reason"].clone())
+    };
+    let nothing = (json!([]), json!("the client has no secret that is valid then"));
+    let something = (json!(["write"]), Value::Null);
+    let secrets = format!("/resources/cid/MachineToMachine/{}/secrets", howto.client);
+    let first = id(&app.admin("GET", &secrets, &Value::Null).expect(200)["Resources"][0]);
+    assert_eq!(row(""), something);
+    let window = json!({"notBefore": "2027-01-15T10:01:00Z", "expiresAt": "2027-01-15T10:02:00Z"});
+    app.admin("POST", &secrets, &window).expect(201);
+    app.admin("DELETE", &format!("{secrets}/{first}"), &Value::Null).expect(204);
+    let refused = app.token_for(&howto, &[("scope", "write")]).expect(401);
+    assert_eq!(refused["error"], "invalid_client");
+    assert_eq!(row(""), nothing, "it begins later");
+    assert_eq!(row("&at=2027-01-15T10:01:00Z"), something);
+    assert_eq!(row("&at=2027-01-15T10:01:59.999Z"), something);
+    assert_eq!(row("&at=2027-01-15T10:02:00Z"), nothing, "it is over");
+}
+
+#[test]
+fn ways_to_authenticate_that_end_differently_are_told_apart() {
+    let app = TestApp::start();
+    let howto = app.howto();
+    let rows = || {
+        let page = app.admin("GET", "/access?api=myrestapi&scope=write", &Value::Null).expect(200);
+        let told = |row: &Value| (row["authMethod"].clone(), row["gets"].clone(), row["claims"].clone());
+        page["Resources"].as_array().unwrap().iter().map(told).collect::<Vec<_>>()
+    };
+    assert_eq!(rows(), [(Value::Null, json!(["write"]), json!({}))]);
+    upload(&app, CLAIMS);
+    upload(&app, SCOPE_ALLOWLIST);
+    let all = json!({"settings": {"allow": ["*"]}});
+    attach(&app, "all", "scope-allowlist", &json!({"type": "server"}), &all);
+    assert_eq!(rows(), [(Value::Null, json!(["write"]), json!({}))], "alike, whatever the method");
+    let method = json!({"settings": {"claims": {"method": {"from": "client.authMethod"}}}});
+    attach(&app, "method", "claims-from-attributes", &json!({"type": "server"}), &method);
+    let by = |method: &str| (json!(method), json!(["write"]), json!({"method": method}));
+    assert_eq!(rows(), [by("client_secret_basic"), by("client_secret_post")]);
+    let shell = crate::shell::Shell::of(&app);
+    let told = shell.run(&["can", "periodicCleanup", "--api", "myrestapi"]).expect(0);
+    assert!(told.contains("(client_secret_basic)") && told.contains("(client_secret_post)"), "{told}");
+    app.set("MachineToMachine", &howto.client, "allowedAuthMethods", &json!(["client_secret_post"]));
+    assert_eq!(rows(), [(Value::Null, json!(["write"]), json!({"method": "client_secret_post"}))]);
+}
+
+#[test]
 fn an_address_is_given_or_missed() {
     let app = TestApp::start();
     let howto = app.howto();
