@@ -2,7 +2,8 @@
 //!
 //! # Code tour
 //! A token request, in reading order, from the socket to the signature:
-//! 1. [`run`] in `http.rs`: the listener, the limits, the table of routes; `http/secure.rs`: TLS and HTTP/2.
+//! 1. [`run`] in `http.rs`: the listener, the table of routes; `http/server.rs`: the workers and their connections, which
+//!    `http/http_1.rs` serves, and `http/secure.rs` over TLS.
 //! 2. `http/oauth.rs` and `http/form.rs`: a form and a header become one [`token::request::TokenRequest`].
 //! 3. [`token::issue`]: the numbered pipeline. `token/client_auth.rs` finds out who asks, `token/resolve.rs` what
 //!    is granted, [`policy`] what is left of it, `token/claims.rs` what the token says.
