@@ -2,7 +2,7 @@
 //!
 //! | rule | what it gives | what becomes of it |
 //! |---|---|---|
-//! | `allow` | true or false | false, or undefined where there are no `scopes` and no `deny`, denies |
+//! | `allow` | true or false | false or undefined denies; so does having neither this rule nor `scopes` nor `deny` |
 //! | `deny` | a set of reasons, as texts or as `{"code": …, "reason": …}` | any of them denies |
 //! | `scopes` | a set of scopes | those remain; undefined denies; without the rule, all that were offered |
 //! | `ttl_seconds` | a number of seconds | a shorter lifetime |
@@ -17,8 +17,15 @@ use alloc::vec::Vec;
 
 use grantd_policy::{Decision, Permit, Request, Value};
 
+/// Which rules the text has, whatever became of them.
+#[derive(Clone, Copy)]
+pub struct Declared {
+    pub allow: bool,
+    pub scopes: bool,
+}
+
 /// What the entrypoint gave, as a decision.
-pub fn decision(request: &Request, value: Value, declares_scopes: bool) -> Decision {
+pub fn decision(request: &Request, value: Value, declared: Declared) -> Decision {
     let rules = match value {
         Value::Object(rules) => rules,
         Value::Bool(true) => return Decision::permit_all(request),
@@ -33,12 +40,14 @@ pub fn decision(request: &Request, value: Value, declares_scopes: bool) -> Decis
     match rule("allow") {
         Some(Value::Bool(true)) => {}
         Some(Value::Bool(false)) => return Decision::deny("not-allowed", "the policy does not allow this"),
-        None if rule("scopes").is_some() || rule("deny").is_some() => {}
+        None if !declared.allow
+            && !rules.contains_key("allow")
+            && (rule("scopes").is_some() || rule("deny").is_some()) => {}
         None => return Decision::deny("not-allowed", "the policy says nothing of this: allow is undefined"),
         Some(other) => return misunderstood("allow", "true or false", other),
     }
     let mut permit = match rule("scopes").map(texts) {
-        None if declares_scopes || rules.contains_key("scopes") => {
+        None if declared.scopes || rules.contains_key("scopes") => {
             return Decision::deny("not-allowed", "the policy says nothing of this: scopes is undefined");
         }
         None => Permit::all(request),

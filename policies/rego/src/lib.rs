@@ -17,6 +17,8 @@ use grantd_policy::{
 };
 use regorus::Engine;
 
+use answer::Declared;
+
 /// What the text is called in messages, where no name is needed.
 const SOURCE: &str = "policy";
 
@@ -70,11 +72,12 @@ impl Policy for Rego {
 
     fn evaluate(request: &Request, settings: &Settings) -> Decision {
         let answer = engine(settings).and_then(|(mut engine, package)| {
-            let declares_scopes = declares_scopes(&engine, &package, &settings.entrypoint)?;
-            Ok((run(&mut engine, request, settings)?, declares_scopes))
+            let declares = |rule| declares(&engine, &package, &settings.entrypoint, rule);
+            let declared = Declared { allow: declares("allow")?, scopes: declares("scopes")? };
+            Ok((run(&mut engine, request, settings)?, declared))
         });
         match answer {
-            Ok((value, declares_scopes)) => answer::decision(request, value, declares_scopes),
+            Ok((value, declared)) => answer::decision(request, value, declared),
             Err(error) => Decision::deny("rego-error", error),
         }
     }
@@ -93,12 +96,12 @@ fn engine(settings: &Settings) -> Result<(Engine, String), String> {
     Ok((engine, package))
 }
 
-/// Whether the text has a rule `scopes` at the entrypoint. What is undefined is missing from the answer, as a rule that
+/// Whether the text has a rule of that name at the entrypoint. What is undefined is missing from the answer, as a rule that
 /// was never written is.
-fn declares_scopes(engine: &Engine, package: &str, entrypoint: &str) -> Result<bool, String> {
+fn declares(engine: &Engine, package: &str, entrypoint: &str, rule: &str) -> Result<bool, String> {
     let path = match entrypoint.strip_prefix(package).and_then(|rest| rest.strip_prefix('.')) {
-        Some(rule) => format!("{rule}.scopes"),
-        None => String::from("scopes"),
+        Some(whole) => format!("{whole}.{rule}"),
+        None => String::from(rule),
     };
     engine.has_declared_rule_rooted_at(SOURCE, &path).map_err(|error| located(&error.to_string()))
 }
