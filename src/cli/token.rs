@@ -67,7 +67,16 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
         }
     };
     let server = match &args.server {
-        Some(url) => reach::trimmed(url).to_owned(),
+        Some(url) => {
+            reach::check(url)?;
+            if args.client_id.is_none() && !reach::is_here(url) {
+                return Err(Failure::Usage(format!(
+                    "the sample's client is for `grantd dev` on this machine: name one that {url} knows with --client-id and \
+                     --client-secret"
+                )));
+            }
+            reach::trimmed(url).to_owned()
+        }
         None => own_address(&config)?,
     };
     let mut form =

@@ -78,7 +78,7 @@ pub(in crate::cli) fn check(server: &str) -> Outcome {
         )));
     }
     if is_plain && !is_here(server) {
-        note(&format!("warning: {server} is not https: the API token can be read on the way there"));
+        note(&format!("warning: {server} is not https: what is secret can be read on the way there"));
     }
     Ok(())
 }

@@ -155,7 +155,12 @@ fn the_token_of_this_directory_stays_on_this_machine() {
         assert!(elsewhere.accept().is_err(), "{server} was asked");
         let refused = shell.run(&["account", "list", "--token", "gapi_x", "--server", &server]).refused(2);
         assert!(refused.contains("is not the URL of a server"), "{refused}");
+        assert!(shell.run(&["token", "--server", &server]).refused(2).contains("is not the URL of a server"));
+        assert!(elsewhere.accept().is_err(), "{server} was asked");
     }
+    // Nor does the secret of its sample.
+    let refused = shell.run(&["token", "--server", "https://grantd.example.com"]).refused(2);
+    assert!(refused.contains("the sample's client is for `grantd dev` on this machine"), "{refused}");
 }
 
 #[test]
