@@ -3,7 +3,8 @@
 //! In reading order: `chain.rs` asks the policies of one request one after another, and `effect.rs` says what each
 //! leaves; `answers.rs` knows what was answered before, and `verdicts.rs` what all of them said together; `modules.rs`
 //! keeps modules compiled and loads them; `sandbox.rs` runs them under every limit, in the engine of `engine.rs`, which
-//! `late.rs` starts at the first need, with the bounds of `guest.rs`; `abi.rs` holds the words that cross the wall, `failure.rs` what can go wrong.
+//! `late.rs` starts at the first need, with the bounds of `guest.rs`; `abi.rs` holds the words that cross the wall,
+//! `failure.rs` what can go wrong.
 //! `workbench.rs` is the same engine for those who write policies, `shelf.rs` where it keeps what it compiled,
 //! `wasi.rs` what it lets them print with, and `grounds.rs` finds what an answer rests on. Nothing here names an HTTP
 //! type, and nothing here can widen a grant.
@@ -36,7 +37,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 pub use answers::Reuse;
 pub use chain::Offer;
 pub(crate) use chain::given;
-pub(crate) use effect::{CLAIM_CONFLICT, claim_conflict, effect};
+pub(crate) use effect::effect;
+pub use effect::{CLAIM_CONFLICT, claim_conflict};
 pub use failure::{Failure, FailureKind};
 pub use modules::Admitted;
 pub use sandbox::CONTRACT;

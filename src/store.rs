@@ -44,10 +44,11 @@ use serde_json::Value;
 use tokio::sync::oneshot;
 
 pub(crate) use access_grant::unknown_scopes;
+pub use api::ApiView;
 pub(crate) use apply::{CREDENTIAL, Draft, Stage};
 pub use audit::{AuditVerdict, CommitRow, EventRow};
 pub(crate) use candidate::{Candidate, CandidateClient};
-pub use client::{ApiView, ClientView, GrantView};
+pub use client::{ClientView, GrantView};
 pub use copy::{Step, Watch};
 pub(crate) use decision::{CONTENT_REACH, NewContent, NewDecision};
 pub(crate) use decision_tally::Tally;

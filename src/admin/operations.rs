@@ -14,7 +14,7 @@ use crate::model::machine_to_machine::MachineToMachine;
 use crate::patch::Patch;
 use crate::secret::{self, Secret, SecretKind};
 use crate::signer::RotateRequest;
-use crate::store::{AuditVerdict, CommitRow, EndingSecret, KeyRow, Origin, Page, Query};
+use crate::store::{AuditVerdict, CommitRow, EndingSecret, KeyRow, Origin, Page, PastChange, Query, Revision};
 
 /// Ends the reading of a body.
 fn finish(fields: Fields<'_>) -> Result<()> {
@@ -255,6 +255,11 @@ pub(crate) fn commit_read(app: &App, id: &str) -> Result<CommitRow> {
 /// The history of one thing, newest first: what changed it, and what belongs to it.
 pub(crate) fn history(app: &App, id: &str, query: &Query) -> Result<Page<CommitRow>> {
     app.store.commit_list_about(id, query)
+}
+
+/// The change of a thing that made a revision of it, or that made the next one out of it.
+pub(crate) fn past_change(app: &App, id: &str, revision: Revision) -> Result<Option<PastChange>> {
+    app.store.change_of(id, revision)
 }
 
 /// Rotates signing keys: `{"alg": …, "force": …}`, both optional.

@@ -8,7 +8,7 @@ use crate::decision::{Effect, Verdict};
 use crate::model::scope::intersect;
 
 /// The code of a denial because of a claim that is set already.
-pub(crate) const CLAIM_CONFLICT: &str = "claim-conflict";
+pub const CLAIM_CONFLICT: &str = "claim-conflict";
 
 /// What is left when an answer is held against what was offered: never more than that. `is_taken` says whether a claim
 /// is set already, to something else.
@@ -39,7 +39,8 @@ pub(crate) fn effect(
 }
 
 /// The reason of a denial with [`CLAIM_CONFLICT`].
-pub(crate) fn claim_conflict(name: &str) -> String {
+#[must_use]
+pub fn claim_conflict(name: &str) -> String {
     format!("the claim {name} is set by the API, or by another policy to something else")
 }
 

@@ -1,5 +1,7 @@
 //! How APIs and their scopes are kept.
 
+use std::ops::Deref;
+
 use serde_json::json;
 
 use super::Store;
@@ -13,9 +15,31 @@ use crate::model::api::{Api, SigningAlg};
 use crate::model::grant::Grant;
 use crate::model::id::Id;
 use crate::model::policy::Policy;
+use crate::secret::Hash;
 
 /// Scopes that a refusal names.
 const NAMED_MAX: usize = 5;
+
+/// An API as a token request sees it.
+#[derive(Debug)]
+pub struct ApiView {
+    /// Its id.
+    pub id: Id,
+    /// Its members. `scopes` are left empty: a request needs no more of them than stands beside.
+    pub api: Api,
+    /// The identifiers of all scopes that it defines.
+    pub scopes: Vec<String>,
+    /// Digest of its row and its scopes: the same as long as nothing about it changes.
+    pub digest: Hash,
+}
+
+impl Deref for ApiView {
+    type Target = Api;
+
+    fn deref(&self) -> &Api {
+        &self.api
+    }
+}
 
 impl Entity for Api {
     /// The last column carries the scopes as JSON, so that a page is one statement.
@@ -142,6 +166,24 @@ impl Entity for Api {
         found.extend(store.dependents_where::<Policy>("t.api_id = ?1", id.as_str(), count_max - found.len())?);
         Ok(found)
     }
+}
+
+/// An API as the hot read has it, out of the columns of its statements.
+pub(super) fn view_from_row(row: &Row) -> Result<ApiView, EngineError> {
+    let alg = row.text(5)?;
+    let api = Api {
+        app_id: row.text(1)?,
+        audience: row.optional_text(2)?,
+        display_name: row.text(3)?,
+        active: row.flag(4)?,
+        scopes: Vec::new(),
+        signing_alg: SigningAlg::parse(&alg).ok_or_else(|| EngineError::Damaged(format!("signing_alg {alg}")))?,
+        token_lifetime_seconds: row.integer(6)?,
+        claims: row.parsed(7)?,
+        attributes: row.object(8)?,
+        built_in: row.flag(9)?,
+    };
+    Ok(ApiView { id: row.id(0)?, api, scopes: row.parsed(10)?, digest: row.digest() })
 }
 
 fn columns(record: &Record<Api>) -> Vec<Value> {

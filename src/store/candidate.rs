@@ -4,7 +4,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::client::{ApiView, ClientView, GrantView, api_from_row, client_from_row, push_scope};
+use super::api::{ApiView, view_from_row};
+use super::client::{ClientView, GrantView, client_from_row, push_scope};
 use super::engine::{EngineError, Row, Statement, params};
 use super::entity::json_array;
 use super::policy::PolicyView;
@@ -113,7 +114,7 @@ impl Store {
         grants: &[Row],
         policies: &[Row],
     ) -> Result<Vec<Candidate>, EngineError> {
-        let api = Arc::new(api_from_row(api)?);
+        let api = Arc::new(view_from_row(api)?);
         let mut grants = grants_by_account(grants, &api)?;
         let views = self.policies_from_rows(policies)?;
         let mut owned: HashMap<String, Vec<Arc<PolicyView>>> = HashMap::new();

@@ -2,17 +2,16 @@
 //! anything is committed that could change it.
 
 use std::collections::HashMap;
-use std::ops::Deref;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use super::api::{ApiView, view_from_row};
 use super::engine::{EngineError, Row, Statement, params};
 use super::machine_to_machine::credential_from_row;
 use super::policy::{APPLYING, PolicyView};
 use super::{Store, plain_error};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::model::api::{Api, SigningAlg};
 use crate::model::credential::Credential;
 use crate::model::id::Id;
 use crate::model::machine_to_machine::AuthMethod;
@@ -90,27 +89,6 @@ impl ClientView {
         }
         noted_ms.store(now.ms(), Ordering::Relaxed);
         true
-    }
-}
-
-/// An API as a token request sees it.
-#[derive(Debug)]
-pub struct ApiView {
-    /// Its id.
-    pub id: Id,
-    /// Its members. `scopes` are left empty: a request needs no more of them than stands beside.
-    pub api: Api,
-    /// The identifiers of all scopes that it defines.
-    pub scopes: Vec<String>,
-    /// Digest of its row and its scopes: the same as long as nothing about it changes.
-    pub digest: Hash,
-}
-
-impl Deref for ApiView {
-    type Target = Api;
-
-    fn deref(&self) -> &Api {
-        &self.api
     }
 }
 
@@ -274,7 +252,7 @@ fn miscounted() -> Error {
 
 fn apis_from_rows(rows: &[Row]) -> Result<HashMap<Id, Arc<ApiView>>, EngineError> {
     let api = |row: &Row| {
-        let view = api_from_row(row)?;
+        let view = view_from_row(row)?;
         Ok((view.id.clone(), Arc::new(view)))
     };
     rows.iter().map(api).collect()
@@ -308,24 +286,6 @@ pub(super) fn push_scope(grants: &mut Vec<GrantView>, row: &Row, api: Arc<ApiVie
         }),
     }
     Ok(())
-}
-
-/// An API out of the columns of [`APIS`].
-pub(super) fn api_from_row(row: &Row) -> Result<ApiView, EngineError> {
-    let alg = row.text(5)?;
-    let api = Api {
-        app_id: row.text(1)?,
-        audience: row.optional_text(2)?,
-        display_name: row.text(3)?,
-        active: row.flag(4)?,
-        scopes: Vec::new(),
-        signing_alg: SigningAlg::parse(&alg).ok_or_else(|| EngineError::Damaged(format!("signing_alg {alg}")))?,
-        token_lifetime_seconds: row.integer(6)?,
-        claims: row.parsed(7)?,
-        attributes: row.object(8)?,
-        built_in: row.flag(9)?,
-    };
-    Ok(ApiView { id: row.id(0)?, api, scopes: row.parsed(10)?, digest: row.digest() })
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::parts::diff::{self, Difference};
 use super::parts::icon::Icon;
 use super::parts::time;
 use super::view::View;
+use crate::admin::operations;
 use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::model::{Record, Resource};
@@ -131,7 +132,7 @@ fn look_back<R: Resource>(
     made_from: i64,
     now: &Value,
 ) -> Result<(Meanwhile, Option<Map<String, Value>>)> {
-    let change = |revision| view.app.store.change_of(record.id.as_str(), revision);
+    let change = |revision| operations::past_change(view.app, record.id.as_str(), revision);
     let last = change(Revision::Made(record.meta.revision))?;
     let before = change(Revision::Left(made_from))?.map(|PastChange { before, .. }| before);
     let before = before.filter(Value::is_object);

@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use grantd::decision::{Step, Verdict};
 use grantd::policy::abi::{Decision, Request};
 use grantd::policy::cases::effect;
+use grantd::policy::{CLAIM_CONFLICT, claim_conflict};
 use serde_json::{Map, Value};
-
-/// The code of a denial because of a claim that is set already.
-pub(super) const CLAIM_CONFLICT: &str = "claim-conflict";
 
 /// What a request ended with.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,8 +62,7 @@ pub(super) fn conflict(end: &End, earlier: &Map<String, Value>, taken: &BTreeSet
         taken.contains(*name) || earlier.get(*name).is_some_and(|set| set != *value)
     };
     let (name, _) = claims.iter().find(stands)?;
-    let reason = format!("the claim {name} is set by the API, or by another policy to something else");
-    Some(End::Denied { code: CLAIM_CONFLICT.to_owned(), reason })
+    Some(End::Denied { code: CLAIM_CONFLICT.to_owned(), reason: claim_conflict(name) })
 }
 
 /// With the claims that are set already.

@@ -9,13 +9,13 @@ use grantd::clock::Timestamp;
 use grantd::decision::{Given, Step, Verdict};
 use grantd::model::caller::RequestId;
 use grantd::model::digest::sha256_hex;
-use grantd::policy::Specimen;
 use grantd::policy::abi::{Circumstances, Context, Input, Manifest, RemoteAddress, Request};
+use grantd::policy::{CLAIM_CONFLICT, Specimen};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::super::caseload::OnBench;
-use super::end::{CLAIM_CONFLICT, End, claims_of, conflict, end_of, said, with_claims};
+use super::end::{End, claims_of, conflict, end_of, said, with_claims};
 use crate::cli::names::API;
 use crate::cli::remote::{Remote, segment};
 use crate::cli::{Failure, Outcome};
