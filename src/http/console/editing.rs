@@ -109,8 +109,8 @@ impl Editing {
                         @if meanwhile.differences.is_some() {
                             ". Nothing of yours was saved or lost: look it over, and save again."
                         } @else {
-                            ". What this form was made from is not known any more: nothing of yours was saved. Open it anew, "
-                            "and change it there."
+                            ". What this form was made from is not known any more: nothing of yours was saved. "
+                            a href=(view.asked.path) { "Open it anew" } ", and change it there."
                         }
                     }
                     @if let Some(differences) = meanwhile.differences.as_ref().filter(|all| !all.is_empty()) {

@@ -87,6 +87,7 @@ fn a_form_made_from_what_is_not_known_is_refused_again() {
         let answer = person.fill_page(&page, &path, &mine);
         assert_eq!(answer.status, 412);
         assert!(answer.text.contains("is not known any more"));
+        assert!(answer.text.contains(&format!("<a href=\"{path}\">Open it anew</a>")));
         page = answer.text;
     }
 }
