@@ -1,4 +1,4 @@
--- The whole schema of a grantd database (user_version 12).
+-- The whole schema of a grantd database (user_version 13).
 --
 -- Rules (a test holds them): every table is STRICT; no clock and no randomness in SQL, both come in as
 -- parameters; every admin write carries one row of audit_commit, whose `guard` fails when the write's
@@ -8,16 +8,20 @@
 -- One row. `value` counts the committed changes that a token or an admin answer may depend on, whoever
 -- made them: the triggers at the end of this file move it. Caches are valid while it stands still. `api_tokens`
 -- counts those changes to API tokens alone: whoever writes much is not looked up anew each time. Beside them, how many there
--- are of what there are most of: counting them would be a walk.
+-- are of what there are most of: counting them would be a walk; and the last `seq` of accounts and of clients whose names
+-- are indexed.
 CREATE TABLE generation (
-    only_row   INTEGER PRIMARY KEY CHECK (only_row = 1),
-    value      INTEGER NOT NULL,
-    api_tokens INTEGER NOT NULL,
-    accounts   INTEGER NOT NULL,
-    clients    INTEGER NOT NULL,
-    grants     INTEGER NOT NULL
+    only_row         INTEGER PRIMARY KEY CHECK (only_row = 1),
+    value            INTEGER NOT NULL,
+    api_tokens       INTEGER NOT NULL,
+    accounts         INTEGER NOT NULL,
+    clients          INTEGER NOT NULL,
+    grants           INTEGER NOT NULL,
+    accounts_indexed INTEGER NOT NULL,
+    clients_indexed  INTEGER NOT NULL
 ) STRICT;
-INSERT INTO generation (only_row, value, api_tokens, accounts, clients, grants) VALUES (1, 0, 0, 0, 0, 0);
+INSERT INTO generation (only_row, value, api_tokens, accounts, clients, grants, accounts_indexed, clients_indexed)
+    VALUES (1, 0, 0, 0, 0, 0, 0, 0);
 
 -- What belongs to the database as a whole: the check value of its master key, the sample that `dev` made.
 CREATE TABLE setting (
@@ -40,7 +44,8 @@ CREATE TABLE service_account (
 CREATE INDEX service_account_active ON service_account (active);
 CREATE INDEX service_account_active_name ON service_account (active, user_name);
 -- Every three characters that a name has in a row, folded: where a text stands in one, all of the text's are found here.
--- The triggers at the end of this file keep it; it holds no copy of the names.
+-- It holds no copy of the names. New rows are added a moment behind (`store/name_index.rs`), many at a time: with each of
+-- them it is a seventh of what an account costs. Whoever looks here looks at the rows after `accounts_indexed` too.
 CREATE VIRTUAL TABLE service_account_gram USING fts5 (user_name, display_name, content = 'service_account',
     content_rowid = 'seq', tokenize = 'trigram', detail = 'none', columnsize = 0);
 
@@ -423,30 +428,29 @@ CREATE TRIGGER api_names_upd BEFORE UPDATE OF app_id, audience ON api BEGIN
         WHERE EXISTS (SELECT 1 FROM api WHERE app_id = NEW.audience AND id <> NEW.id);
 END;
 
--- The triggers that keep the three-character indexes.
-CREATE TRIGGER service_account_gram_ins AFTER INSERT ON service_account BEGIN
-    INSERT INTO service_account_gram (rowid, user_name, display_name) VALUES (NEW.seq, NEW.user_name, NEW.display_name);
-END;
+-- The triggers that keep the three-character indexes, as far as they have come. The `seq` of the last row is used again
+-- when that is deleted: how far they have come never goes beyond it.
 CREATE TRIGGER service_account_gram_upd AFTER UPDATE ON service_account
-    WHEN NEW.user_name IS NOT OLD.user_name OR NEW.display_name IS NOT OLD.display_name BEGIN
+    WHEN (NEW.user_name IS NOT OLD.user_name OR NEW.display_name IS NOT OLD.display_name)
+    AND OLD.seq <= (SELECT accounts_indexed FROM generation) BEGIN
     INSERT INTO service_account_gram (service_account_gram, rowid, user_name, display_name)
         VALUES ('delete', OLD.seq, OLD.user_name, OLD.display_name);
     INSERT INTO service_account_gram (rowid, user_name, display_name) VALUES (NEW.seq, NEW.user_name, NEW.display_name);
 END;
 CREATE TRIGGER service_account_gram_del AFTER DELETE ON service_account BEGIN
     INSERT INTO service_account_gram (service_account_gram, rowid, user_name, display_name)
-        VALUES ('delete', OLD.seq, OLD.user_name, OLD.display_name);
-END;
-CREATE TRIGGER machine_to_machine_gram_ins AFTER INSERT ON machine_to_machine BEGIN
-    INSERT INTO machine_to_machine_gram (rowid, client_id, display_name) VALUES (NEW.seq, NEW.client_id, NEW.display_name);
+        SELECT 'delete', OLD.seq, OLD.user_name, OLD.display_name WHERE OLD.seq <= (SELECT accounts_indexed FROM generation);
+    UPDATE generation SET accounts_indexed = min(accounts_indexed, (SELECT COALESCE(max(seq), 0) FROM service_account));
 END;
 CREATE TRIGGER machine_to_machine_gram_upd AFTER UPDATE ON machine_to_machine
-    WHEN NEW.client_id IS NOT OLD.client_id OR NEW.display_name IS NOT OLD.display_name BEGIN
+    WHEN (NEW.client_id IS NOT OLD.client_id OR NEW.display_name IS NOT OLD.display_name)
+    AND OLD.seq <= (SELECT clients_indexed FROM generation) BEGIN
     INSERT INTO machine_to_machine_gram (machine_to_machine_gram, rowid, client_id, display_name)
         VALUES ('delete', OLD.seq, OLD.client_id, OLD.display_name);
     INSERT INTO machine_to_machine_gram (rowid, client_id, display_name) VALUES (NEW.seq, NEW.client_id, NEW.display_name);
 END;
 CREATE TRIGGER machine_to_machine_gram_del AFTER DELETE ON machine_to_machine BEGIN
     INSERT INTO machine_to_machine_gram (machine_to_machine_gram, rowid, client_id, display_name)
-        VALUES ('delete', OLD.seq, OLD.client_id, OLD.display_name);
+        SELECT 'delete', OLD.seq, OLD.client_id, OLD.display_name WHERE OLD.seq <= (SELECT clients_indexed FROM generation);
+    UPDATE generation SET clients_indexed = min(clients_indexed, (SELECT COALESCE(max(seq), 0) FROM machine_to_machine));
 END;

@@ -23,6 +23,7 @@ mod expiry;
 mod list;
 mod local;
 mod machine_to_machine;
+mod name_index;
 mod past_change;
 mod policy;
 mod policy_module;

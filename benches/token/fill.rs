@@ -16,11 +16,10 @@ use crate::subject::Setup;
 
 /// Cache of the database while it is filled.
 const CACHE_KIB: i64 = 1024 * 1024;
-/// What keeps the index of names with every row.
-const NAME_TRIGGERS: &str =
-    "SELECT name, sql FROM sqlite_schema WHERE type = 'trigger' AND name LIKE '%\\_gram\\_ins' ESCAPE '\\'";
-const REBUILD: &str = "INSERT INTO service_account_gram (service_account_gram) VALUES ('rebuild'); \
-    INSERT INTO machine_to_machine_gram (machine_to_machine_gram) VALUES ('rebuild');";
+const INDEX_NAMES: &str = "INSERT INTO service_account_gram (service_account_gram) VALUES ('rebuild'); \
+    INSERT INTO machine_to_machine_gram (machine_to_machine_gram) VALUES ('rebuild'); \
+    UPDATE generation SET accounts_indexed = (SELECT max(seq) FROM service_account), \
+    clients_indexed = (SELECT max(seq) FROM machine_to_machine);";
 
 /// Adds what `setup` lacks, granted `scope` at the API, and answers the credentials of the clients that are to ask: from
 /// all over the accounts, so that they do not lie side by side.
@@ -31,19 +30,9 @@ pub(crate) fn accounts(database: &Path, app_id: &str, scope: &str, setup: &Setup
     connection.execute_batch("PRAGMA foreign_keys = ON; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
     let api: String = connection.query_row("SELECT id FROM api WHERE app_id = ?1", [app_id], |row| row.get(0))?;
-    let triggers: Vec<(String, String)> = connection
-        .prepare(NAME_TRIGGERS)?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<Result<_, _>>()?;
     let transaction = connection.transaction()?;
-    for (name, _) in &triggers {
-        transaction.execute_batch(&format!("DROP TRIGGER {name}"))?;
-    }
     let asking = insert(&transaction, &keys, [&api, scope], setup)?;
-    transaction.execute_batch(REBUILD)?;
-    for (_, sql) in &triggers {
-        transaction.execute_batch(sql)?;
-    }
+    transaction.execute_batch(INDEX_NAMES)?;
     transaction.commit()?;
     connection.execute_batch("PRAGMA journal_mode = WAL")?;
     Ok(asking)

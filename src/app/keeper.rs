@@ -12,12 +12,14 @@ use crate::signer::Signer;
 use crate::store::Store;
 use crate::usage::Usage;
 
-/// How often the background thread seals the audit chain and writes down last uses.
+/// How often the background thread seals the audit chain, indexes names and writes down last uses.
 const TICK: Duration = Duration::from_millis(500);
 /// Ticks between two looks at the keys' ages.
 const TICKS_PER_KEY_CHECK: u32 = 120;
 /// Steps in which one round seals commits: more than the busiest server adds in a tick.
 const SEAL_STEPS_MAX: usize = 20;
+/// Steps in which one round indexes names: more than the busiest server adds in a tick.
+const INDEX_STEPS_MAX: usize = 100;
 /// Steps in which one round removes old decisions: more than the busiest server adds in a tick.
 const PRUNE_STEPS_MAX: usize = 30;
 
@@ -87,10 +89,21 @@ fn seal(store: &Store, keys: &ServerKeys) -> Result<()> {
     Ok(())
 }
 
+/// Indexes the names of what is new, in steps, so that other writes get their turn between two of them.
+fn index_names(store: &Store) -> Result<()> {
+    for _ in 0..INDEX_STEPS_MAX {
+        if !store.names_index()? {
+            break;
+        }
+    }
+    Ok(())
+}
+
 /// One round of background work. What fails is tried again in the next round.
 fn keep_house(store: &Store, keys: &ServerKeys, signer: &Signer, usage: &Usage, clock: &Clock, keys_due: bool) {
     report("writing down last uses failed", usage.flush(store));
     report("sealing the audit chain failed", seal(store, keys));
+    report("indexing names failed", index_names(store));
     if keys_due {
         report("looking after the signing keys failed", signer.maintain(store, keys, clock));
         report("forgetting settings that no policy has any more failed", store.policy_settings_prune(clock.now()));

@@ -10,6 +10,7 @@ use super::audit::{commit_statements, guarded_commit, unguarded};
 use super::engine::{Batch, EngineError, Statement, params};
 use super::entity::{Entity, change, json_array};
 use super::machine_to_machine::{credential_change, delete_credential, end_credential, insert_credential};
+use super::name_index::index_all;
 use super::{Change, Origin, Store, Write, plain_error};
 use crate::clock::{Clock, Timestamp};
 use crate::error::Result;
@@ -188,6 +189,7 @@ impl Draft {
                 batch.push(Statement::new(MARK, params![*resource_type, owner, ids]));
             }
         }
+        batch.extend(index_all());
         batch
     }
 }

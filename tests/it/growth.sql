@@ -40,3 +40,12 @@ INSERT INTO decision (id, at_ms, outcome, client_id, request_id, content)
     SELECT printf('zzD%018d%d', i, copy.value), now, CASE i % 5 WHEN 0 THEN 'refused' WHEN 1 THEN 'failed' ELSE 'issued' END,
         printf('filler-%d', i), 'x', (SELECT max(seq) FROM decision_content) + i - (SELECT max(i) FROM n)
     FROM n, given, json_each('[1,2,3,4]') AS copy;
+
+INSERT INTO service_account_gram (rowid, user_name, display_name)
+    SELECT seq, user_name, display_name FROM service_account WHERE seq > (SELECT accounts_indexed FROM generation);
+
+INSERT INTO machine_to_machine_gram (rowid, client_id, display_name)
+    SELECT seq, client_id, display_name FROM machine_to_machine WHERE seq > (SELECT clients_indexed FROM generation);
+
+UPDATE generation SET accounts_indexed = (SELECT max(seq) FROM service_account),
+    clients_indexed = (SELECT max(seq) FROM machine_to_machine);
