@@ -4,6 +4,8 @@ import datetime
 
 # Every acknowledged secret is tried, up to this many a round.
 SECRETS_TRIED_MAX = 10
+# Names that are looked for in each round, of the newest accounts and of the oldest each.
+NAMES_LOOKED_FOR = 4
 TYPES = ("ServiceAccount", "MachineToMachine", "Api", "Grant")
 
 
@@ -62,6 +64,7 @@ class Checker:
                 self.model.apply(change)
             self.sequence = commit["sequence"]
         self.resources_are_those_of_the_trail(connection)
+        self.names_are_found(connection)
         self.secrets_work(connection, done)
 
     def new_commits(self, connection, done):
@@ -115,6 +118,15 @@ class Checker:
         expected = {id: key["state"] for (kind, id), key in self.model.current.items() if kind == "SigningKey"}
         if states != expected:
             raise Failed(f"the keys are {states}, and the trail says {expected}")
+
+    def names_are_found(self, connection):
+        """By a part of them: their index is filled a moment behind the writes."""
+        names = {id: account["userName"] for (kind, id), account in self.model.current.items() if kind == "ServiceAccount"}
+        for id in [*sorted(names)[:NAMES_LOOKED_FOR], *sorted(names)[-NAMES_LOOKED_FOR:]]:
+            found = connection.every("/resources/cid/ServiceAccount", filter=f'userName co "{names[id][1:]}"')
+            expected = {other for other, name in names.items() if names[id][1:] in name}
+            if {account["id"] for account in found} != expected:
+                raise Failed(f"{names[id]} is not found by a part of its name, or more is")
 
     def secrets_work(self, connection, done):
         for client_id, secret in done.secrets[-SECRETS_TRIED_MAX:]:
