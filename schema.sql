@@ -429,7 +429,11 @@ CREATE TRIGGER api_names_upd BEFORE UPDATE OF app_id, audience ON api BEGIN
 END;
 
 -- The triggers that keep the three-character indexes, as far as they have come. The `seq` of the last row is used again
--- when that is deleted: how far they have come never goes beyond it.
+-- when that is deleted: how far they have come never goes beyond it. None is put by hand where it would not be indexed.
+CREATE TRIGGER service_account_seq BEFORE INSERT ON service_account
+    WHEN NEW.seq > 0 AND NEW.seq <= (SELECT accounts_indexed FROM generation) BEGIN
+    SELECT RAISE(FAIL, 'a new row of service_account comes last: leave out seq');
+END;
 CREATE TRIGGER service_account_gram_upd AFTER UPDATE ON service_account
     WHEN (NEW.user_name IS NOT OLD.user_name OR NEW.display_name IS NOT OLD.display_name)
     AND OLD.seq <= (SELECT accounts_indexed FROM generation) BEGIN
@@ -441,6 +445,10 @@ CREATE TRIGGER service_account_gram_del AFTER DELETE ON service_account BEGIN
     INSERT INTO service_account_gram (service_account_gram, rowid, user_name, display_name)
         SELECT 'delete', OLD.seq, OLD.user_name, OLD.display_name WHERE OLD.seq <= (SELECT accounts_indexed FROM generation);
     UPDATE generation SET accounts_indexed = min(accounts_indexed, (SELECT COALESCE(max(seq), 0) FROM service_account));
+END;
+CREATE TRIGGER machine_to_machine_seq BEFORE INSERT ON machine_to_machine
+    WHEN NEW.seq > 0 AND NEW.seq <= (SELECT clients_indexed FROM generation) BEGIN
+    SELECT RAISE(FAIL, 'a new row of machine_to_machine comes last: leave out seq');
 END;
 CREATE TRIGGER machine_to_machine_gram_upd AFTER UPDATE ON machine_to_machine
     WHEN (NEW.client_id IS NOT OLD.client_id OR NEW.display_name IS NOT OLD.display_name)

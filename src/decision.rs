@@ -122,6 +122,22 @@ pub struct Given {
     pub grant_type: String,
 }
 
+impl Given {
+    /// The request of one policy: this, and what is its own.
+    pub(crate) fn request(
+        self,
+        requested: Vec<String>,
+        offered: Vec<String>,
+        ttl_seconds: u32,
+        context: abi::Context,
+        settings: Value,
+    ) -> abi::Request {
+        let Self { account, client, api, grant_type } = self;
+        let extra = Map::new();
+        abi::Request { account, client, api, grant_type, requested, offered, ttl_seconds, context, settings, extra }
+    }
+}
+
 /// What one policy said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -299,7 +315,8 @@ impl Decision {
         matches!(self.by, Asker::Stranger(_))
     }
 
-    /// The error as its caller sees it: once it is known who asks, it names the decision that explains it.
+    /// The error as its caller sees it: once it is known who asks, it names the decision that explains it, if there is more to
+    /// explain than that there was too much.
     pub(crate) fn named_in(&self, error: Error) -> Error {
         if self.is_of_stranger() {
             return error;
@@ -318,17 +335,13 @@ impl Step {
     /// What the policy was asked, word for word. `settings` are those of `settings_digest`.
     #[must_use]
     pub fn request(&self, given: &Given, requested: &[String], settings: Value) -> abi::Request {
-        abi::Request {
-            account: given.account.clone(),
-            client: given.client.clone(),
-            api: given.api.clone(),
-            grant_type: given.grant_type.clone(),
-            requested: requested.to_vec(),
-            offered: self.offered.clone(),
-            ttl_seconds: self.offered_ttl_seconds,
-            context: self.context.clone(),
+        let given = given.clone();
+        given.request(
+            requested.to_vec(),
+            self.offered.clone(),
+            self.offered_ttl_seconds,
+            self.context.clone(),
             settings,
-            extra: Map::new(),
-        }
+        )
     }
 }

@@ -4,7 +4,8 @@
 //! A token request, in reading order, from the socket to the signature:
 //! 1. [`run`] in `http.rs`: the listener, the table of routes; `http/server.rs`: the workers and their connections, which
 //!    `http/http_1.rs` serves, and `http/secure.rs` over TLS.
-//! 2. `http/oauth.rs` and `http/form.rs`: a form and a header become one [`token::request::TokenRequest`].
+//! 2. `http/oauth.rs`: a form (`http/body.rs`, `http/form.rs`) and a header (`http/basic.rs`) become one
+//!    [`token::request::TokenRequest`]; `http/context.rs` says who calls, and numbers the request.
 //! 3. [`token::issue`]: the numbered pipeline. `token/client_auth.rs` finds out who asks, `token/resolve.rs` what
 //!    is granted, [`policy`] what is left of it, `token/claims.rs` what the token says.
 //! 4. `policy/chain.rs`: the policies of a request, one after another; `policy/sandbox.rs`: where they run.
@@ -21,7 +22,8 @@
 //! - A write is answered after the commit that holds it is on the disk, and the next request sees it.
 //!   Issuing a token writes no token: what is kept of it is the decision that explains it.
 //! - HTTP holds no decisions; `token`, `policy`, `signer` and `store` name no HTTP type.
-//! - SQL lives in `schema.sql` and `store/`; time and entropy in `clock.rs`; private keys in `signer/`.
+//! - SQL lives in `schema.sql` and `store/`; time, and the randomness of ids and secrets, in `clock.rs`; private keys in
+//!   `signer/`. Keys, nonces and signatures draw theirs inside the cryptographic library.
 //! - Arrows point down: http -> token, admin -> signer, policy -> store -> model. `decision` is the one thing that all write
 //!   into; the store keeps it.
 //!

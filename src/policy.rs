@@ -263,9 +263,6 @@ impl Policies {
     /// # Errors
     /// `Busy` when none came in time.
     pub async fn turn(&self) -> Result<OwnedSemaphorePermit, Failure> {
-        if let Ok(turn) = Arc::clone(&self.turns).try_acquire_owned() {
-            return Ok(turn);
-        }
         let wait = Duration::from_millis(self.limits.wait_ms);
         match tokio::time::timeout(wait, Arc::clone(&self.turns).acquire_owned()).await {
             Ok(Ok(turn)) => Ok(turn),

@@ -43,6 +43,7 @@ pub struct Issued {
 /// now; `Internal` when it failed. No error leaves a token behind.
 pub async fn issue(app: &App, issuer: &str, parsed: Result<TokenRequest>, caller: Caller) -> Result<Issued> {
     let now = app.clock.now();
+    // An id that was made here names the request, its decision and its token alike; one that was sent may be anything.
     let id = match &caller.request_id {
         RequestId::Own(id) => id.clone(),
         RequestId::Sent(_) => Id::new(&app.clock, now),
@@ -58,6 +59,8 @@ pub async fn issue(app: &App, issuer: &str, parsed: Result<TokenRequest>, caller
     let recorded = app.decisions.record(decision).await;
     // Recorded before the wait: who hangs up during it, since a right secret would have been answered by then, has guessed too.
     if unproven {
+        // Boxed, as all that is seldom awaited on this path: a request's future is as large as its largest branch otherwise,
+        // and is moved at that size.
         Box::pin(watch.wait_out(client_auth::FAILURE_STEP)).await;
     }
     outcome.and_then(|issued| recorded.map(|()| issued))
@@ -81,11 +84,13 @@ async fn decide_and_sign(
     decision.authenticated(Arc::clone(&proven.client), proven.method);
     proven.check()?;
     let Authenticated { client, method } = proven;
+    // Again: a slow hash may have waited.
     let now = app.clock.now();
     app.throttle.asks(&client.client_id, now)?;
 
     // 3. Resolve the API and the scopes: what grants allow is the ceiling of all that follows.
-    let resolved = resolve::resolve(&client, &request, now, app.config.token.excess_scope)?;
+    let resolved =
+        resolve::resolve(&client, &request.scopes, request.target.as_deref(), now, app.config.token.excess_scope)?;
     decision.resolved(&resolved);
 
     // 4. Decide: policies may lower the ceiling, and never raise it.

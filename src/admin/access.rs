@@ -21,7 +21,6 @@ use crate::model::machine_to_machine::AuthMethod;
 use crate::policy::abi::{Circumstances, Input, RemoteAddress};
 use crate::policy::{FailureKind, Offer};
 use crate::store::{Candidate, CandidateClient, GrantView};
-use crate::token::request::TokenRequest;
 use crate::token::resolve::{self, Resolved};
 
 /// Accounts that are read at once.
@@ -283,13 +282,8 @@ impl Scale<'_> {
         if let Some((_, what, reason)) = missing.into_iter().find(|(is_missing, ..)| *is_missing) {
             return Ok(Err(Outcome::nothing(what, reason)));
         }
-        let request = TokenRequest {
-            unverified_clients: Vec::new(),
-            scopes: scopes.to_vec(),
-            target: Some(self.api.value.app_id.clone()),
-            extensions: Vec::new(),
-        };
-        match resolve::resolve(&client.view, &request, self.at, self.app.config.token.excess_scope) {
+        let (target, excess) = (self.api.value.app_id.as_str(), self.app.config.token.excess_scope);
+        match resolve::resolve(&client.view, scopes, Some(target), self.at, excess) {
             Ok(resolved) => Ok(Ok(resolved)),
             Err(Error::OAuth { description, .. }) => {
                 let holds =

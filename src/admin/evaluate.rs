@@ -22,7 +22,7 @@ use crate::model::scope::{SCOPES_REQUESTED_MAX, check_scope_token};
 use crate::policy::abi::{Circumstances, Context, INPUTS_MAX, Input, RemoteAddress, Request};
 use crate::policy::{effect, given};
 use crate::store::ClientView;
-use crate::token::request::{PARAMETERS_MAX, TokenRequest};
+use crate::token::request::PARAMETERS_MAX;
 use crate::token::resolve;
 
 /// What a body asks with: one of these ways.
@@ -154,27 +154,16 @@ impl Asked {
         let client = self.client(app)?;
         let target = self.api.as_ref().map(|named| api_name(app, named)).transpose()?;
         let now = self.at.unwrap_or_else(|| app.clock.now());
-        let request = TokenRequest {
-            unverified_clients: Vec::new(),
-            scopes: self.scopes.clone(),
-            target,
-            extensions: Vec::new(),
-        };
-        let resolved = resolve::resolve(&client, &request, now, app.config.token.excess_scope)?;
+        let excess = app.config.token.excess_scope;
+        let resolved = resolve::resolve(&client, &self.scopes, target.as_deref(), now, excess)?;
         let method = client.allowed_auth_methods.first().map_or("", |method| method.as_str());
-        let given = given(&client, &resolved.api, method);
-        Ok(Request {
-            account: given.account,
-            client: given.client,
-            api: given.api,
-            grant_type: given.grant_type,
-            requested: self.scopes.clone(),
-            offered: resolved.offered,
-            ttl_seconds: u32::try_from(resolved.lifetime_seconds).unwrap_or(u32::MAX),
-            context: Context::restricted_to(inputs, now, &self.circumstances),
-            settings: Value::Null,
-            extra: Map::new(),
-        })
+        Ok(given(&client, &resolved.api, method).request(
+            self.scopes.clone(),
+            resolved.offered,
+            u32::try_from(resolved.lifetime_seconds).unwrap_or(u32::MAX),
+            Context::restricted_to(inputs, now, &self.circumstances),
+            Value::Null,
+        ))
     }
 
     /// The client that is named, or the first one of the account that is.

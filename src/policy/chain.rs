@@ -246,20 +246,13 @@ impl Chain {
 
     /// What the policy is asked. Its settings go in as text, beside this.
     fn request(&self, context: &Context) -> abi::Request {
-        let Given { account, client, api, grant_type } =
-            given(&self.offer.client, &self.offer.api, self.offer.auth_method.as_str());
-        abi::Request {
-            account,
-            client,
-            api,
-            grant_type,
-            requested: self.offer.requested.clone(),
-            offered: self.scopes.clone(),
-            ttl_seconds: self.ttl_seconds,
-            context: context.clone(),
-            settings: Value::Null,
-            extra: Map::new(),
-        }
+        given(&self.offer.client, &self.offer.api, self.offer.auth_method.as_str()).request(
+            self.offer.requested.clone(),
+            self.scopes.clone(),
+            self.ttl_seconds,
+            context.clone(),
+            Value::Null,
+        )
     }
 
     /// Records what a policy said, and unless it stands in the shadow, applies it.

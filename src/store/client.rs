@@ -23,7 +23,7 @@ const CLIENT: &str = "SELECT m.id, m.client_id, m.display_name, m.active, m.allo
 const CREDENTIALS: &str = "SELECT c.id, c.hash_kind, c.hash, c.last4, c.not_before_ms, c.expires_at_ms, \
     c.last_used_at_ms, c.created_at_ms FROM credential AS c JOIN machine_to_machine AS m \
     ON m.id = c.machine_to_machine_id WHERE m.client_id = ?1 AND c.kind = 'secret' ORDER BY c.id";
-/// One row for each granted scope, its API's columns beside it.
+/// One row for each granted scope, its API's id beside it.
 const GRANTS: &str = "SELECT g.id, g.not_before_ms, g.expires_at_ms, s.scope, d.is_default, p.id \
     FROM machine_to_machine AS m \
     JOIN access_grant AS g ON g.service_account_id = m.service_account_id \

@@ -8,7 +8,7 @@ use super::{Store, plain_error};
 use crate::clock::Timestamp;
 use crate::error::Result;
 
-/// How long the hourly counts are kept.
+/// How much longer than decisions the hourly counts are kept.
 const TALLY_KEPT_MS: i64 = 400 * 86_400_000;
 const HOUR_MS: i64 = 3_600_000;
 const INSERT_TALLY: &str = "INSERT INTO decision_tally (hour_ms, outcome, count) VALUES (?1, ?2, ?3) \

@@ -1,7 +1,7 @@
 //! The small door between the typed store and a database: values, rows, statements, and what can go wrong.
 //!
 //! An engine reads rows and writes batches, all or nothing; it knows no entity. `local.rs` is the one on
-//! rusqlite. A second, replicated one can stand behind the same four types: no interactive transactions,
+//! rusqlite. A second, replicated one can stand behind the same types: no interactive transactions,
 //! every value a parameter, no clock and no randomness in SQL.
 
 use std::borrow::Cow;
@@ -100,7 +100,7 @@ pub(crate) use params;
 /// One statement with its parameters, `?1` first.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    /// SQL text: a constant, or constants joined by `list.rs`.
+    /// SQL text: a constant, or constants joined.
     pub sql: Cow<'static, str>,
     /// One value for each parameter. In a batch there may be several rows of them, one after another: the statement
     /// runs once for each.

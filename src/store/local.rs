@@ -44,7 +44,7 @@ pub(super) struct LocalEngine {
     readers: Mutex<Vec<Connection>>,
     counters: Arc<Counters>,
     page_cache_kib: u32,
-    /// After the readers: it must outlive every connection. `None` beside another's engine.
+    /// After the readers: it must outlive every connection. `None` beside another's engine, and where there is none to look at.
     header: Option<Arc<WalHeader>>,
     _lock: Option<File>,
 }

@@ -47,9 +47,9 @@ static REACH: Reach = Reach {
         by: By::Grams,
         always: true,
         select: "SELECT seq FROM machine_to_machine WHERE seq > (SELECT clients_indexed FROM generation) UNION ALL \
-            SELECT rowid FROM machine_to_machine_gram WHERE machine_to_machine_gram MATCH ?1 ORDER BY 1 DESC LIMIT ?2",
-        count: "SELECT COUNT(*) FROM (SELECT seq FROM machine_to_machine WHERE seq > (SELECT clients_indexed FROM generation) \
-            UNION ALL SELECT rowid FROM machine_to_machine_gram WHERE machine_to_machine_gram MATCH ?1 LIMIT ?2)",
+            SELECT rowid FROM (SELECT rowid FROM machine_to_machine_gram WHERE machine_to_machine_gram MATCH ?1 \
+            ORDER BY rowid DESC LIMIT ?2)",
+        count: "SELECT COUNT(*) FROM (SELECT rowid FROM machine_to_machine_gram WHERE machine_to_machine_gram MATCH ?1 LIMIT ?2)",
     }],
 };
 

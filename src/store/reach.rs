@@ -33,7 +33,7 @@ pub(crate) struct Reach {
 pub(crate) struct Source {
     pub(crate) attributes: &'static [&'static str],
     pub(crate) by: By,
-    /// Their `seq` for ?1, the newest first, and no more than ?2.
+    /// Their `seq` for ?1: of what is indexed the newest, no more than ?2, and all that is not indexed yet.
     pub(crate) select: &'static str,
     /// How many there are for ?1, and no more than ?2.
     pub(crate) count: &'static str,
@@ -55,7 +55,7 @@ pub(crate) enum Way {
     Along,
     /// The newest rows alone.
     Newest(&'static Reach),
-    /// What an index names for this value; at most so many where there is a number.
+    /// What an index names for this value, at most so many where there is a number, and what is not in it yet.
     Candidates { source: &'static Source, value: Value, max: Option<i64> },
 }
 
@@ -168,7 +168,7 @@ fn joined(mut parts: Vec<String>, with: &str) -> Option<String> {
 /// The expression for FTS5 that finds whatever contains the text, and a little more; `None` for one that is too short.
 fn grams(text: &str) -> Option<String> {
     let characters: Vec<char> = text.chars().collect();
-    // The index ends a name at a NUL.
+    // No name has a NUL, and the index leaves them out.
     if characters.len() < GRAM_CHARS || characters.contains(&'\0') {
         return None;
     }

@@ -25,9 +25,9 @@ static REACH: Reach = Reach {
         by: By::Grams,
         always: true,
         select: "SELECT seq FROM service_account WHERE seq > (SELECT accounts_indexed FROM generation) UNION ALL \
-            SELECT rowid FROM service_account_gram WHERE service_account_gram MATCH ?1 ORDER BY 1 DESC LIMIT ?2",
-        count: "SELECT COUNT(*) FROM (SELECT seq FROM service_account WHERE seq > (SELECT accounts_indexed FROM generation) \
-            UNION ALL SELECT rowid FROM service_account_gram WHERE service_account_gram MATCH ?1 LIMIT ?2)",
+            SELECT rowid FROM (SELECT rowid FROM service_account_gram WHERE service_account_gram MATCH ?1 \
+            ORDER BY rowid DESC LIMIT ?2)",
+        count: "SELECT COUNT(*) FROM (SELECT rowid FROM service_account_gram WHERE service_account_gram MATCH ?1 LIMIT ?2)",
     }],
 };
 

@@ -1,8 +1,8 @@
 //! Step 2, who asks: client authentication by secret (RFC 6749 2.3.1).
 //!
-//! An unknown client and a wrong secret cost and answer the same. What is computed depends on the secret
-//! that was shown alone: a keyed hash always; one Argon2id run when it is not of the generated form and the
-//! server has any imported secret at all. And every failure is answered at the end of a fixed step of time.
+//! An unknown client and a wrong secret cost and answer the same. For each reading of what was shown there is a keyed hash;
+//! and one Argon2id run when the secret is not of the generated form, the server has any imported secret at all, and not too
+//! much has failed there already. What still differs is hidden: every failure is answered at the end of a fixed step of time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,7 +111,7 @@ impl Authenticated {
     }
 }
 
-/// The index of the credential that the secret proves. Runs the same for a client that does not exist.
+/// The index of the credential that the secret proves. A client that does not exist has none, and is looked for as long.
 async fn find_credential(
     app: &App,
     shown: &UnverifiedClient,

@@ -38,7 +38,7 @@ pub struct TokenRequest {
     pub scopes: Vec<String>,
     /// The API asked for, by `resource` or `audience`.
     pub target: Option<String>,
-    /// Every other parameter: a policy may look at one that its manifest lists.
+    /// Every other parameter but credentials: a policy may look at one that its manifest lists.
     pub extensions: Vec<(String, String)>,
 }
 
@@ -156,7 +156,7 @@ impl<'a> Parameters<'a> {
             return Err(invalid(format!("a request has at most {PARAMETERS_MAX} parameters")));
         }
         for (index, (name, value)) in all.iter().enumerate() {
-            if has_control(name) || has_control(value) {
+            if name.contains(char::is_control) || value.contains(char::is_control) {
                 return Err(invalid(format!("the parameter {} holds a control character", printable(name))));
             }
             let repeats = !is_target(name) && all.iter().take(index).any(|(seen, _)| seen == name);
@@ -197,15 +197,6 @@ impl<'a> Parameters<'a> {
         }
         Ok(named.pop())
     }
-}
-
-fn has_control(text: &str) -> bool {
-    // Nearly every text is of ASCII, and there bytes tell.
-    if text.is_ascii() {
-        // Without a way out in between, many bytes are looked at at once.
-        return text.bytes().fold(false, |found, b| found | b.is_ascii_control());
-    }
-    text.contains(char::is_control)
 }
 
 fn is_target(name: &str) -> bool {

@@ -5,7 +5,6 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::request::TokenRequest;
 use crate::clock::Timestamp;
 use crate::config::ExcessScope;
 use crate::error::{Error, OAuthCode, Result};
@@ -29,19 +28,25 @@ pub struct Resolved {
 ///
 /// # Errors
 /// `OAuth`: `invalid_target` or `invalid_scope`, naming what does not fit.
-pub fn resolve(client: &ClientView, request: &TokenRequest, now: Timestamp, excess: ExcessScope) -> Result<Resolved> {
+pub fn resolve(
+    client: &ClientView,
+    requested: &[String],
+    target: Option<&str>,
+    now: Timestamp,
+    excess: ExcessScope,
+) -> Result<Resolved> {
     // A token lives whole seconds: with less than one left of a grant, it would outlive it.
     let holds = |grant: &&GrantView| grant.is_valid_at(now) && seconds_left(grant, now) > 0;
     let grants: Vec<&GrantView> = client.grants.iter().filter(holds).collect();
-    let api = match &request.target {
+    let api = match target {
         Some(target) => named_api(&grants, target)?,
-        None => implied_api(&grants, &request.scopes, excess)?,
+        None => implied_api(&grants, requested, excess)?,
     };
     let at_api: Vec<&GrantView> = grants.into_iter().filter(|grant| grant.api.id == api.id).collect();
-    let offered = if request.scopes.is_empty() {
+    let offered = if requested.is_empty() {
         default_scopes(&at_api, &api)?
     } else {
-        requested_scopes(&at_api, &request.scopes, &api, excess)?
+        requested_scopes(&at_api, requested, &api, excess)?
     };
     let lifetime_seconds = lifetime_seconds(&at_api, &offered, &api, now);
     Ok(Resolved { api, offered, lifetime_seconds })
@@ -140,10 +145,6 @@ fn some_of(names: &[impl AsRef<str>], separator: &str) -> String {
 fn granted_scopes<'a>(grants: &[&'a GrantView], wanted: impl Fn(bool) -> bool) -> Vec<&'a String> {
     let scopes = grants.iter().flat_map(|grant| &grant.scopes);
     let scopes = scopes.filter(|(_, is_default)| wanted(*is_default)).map(|(scope, _)| scope);
-    // Of one grant each stands once anyway.
-    if grants.len() == 1 {
-        return scopes.collect();
-    }
     let mut seen = HashSet::new();
     scopes.filter(|scope| seen.insert(scope.as_str())).collect()
 }
@@ -190,18 +191,14 @@ fn not_granted(scopes: &[&String], api: Option<&Api>) -> Error {
 
 /// A token must not outlive what it rests on: for each scope, the grant that lasts longest.
 fn lifetime_seconds(grants: &[&GrantView], scopes: &[String], api: &Api, now: Timestamp) -> i64 {
-    let least = if let [only] = grants {
-        seconds_left(only, now)
-    } else {
-        let mut longest: HashMap<&str, i64> = HashMap::new();
-        for grant in grants {
-            let left = seconds_left(grant, now);
-            for (scope, _) in &grant.scopes {
-                longest.entry(scope).and_modify(|known| *known = left.max(*known)).or_insert(left);
-            }
+    let mut longest: HashMap<&str, i64> = HashMap::new();
+    for grant in grants {
+        let left = seconds_left(grant, now);
+        for (scope, _) in &grant.scopes {
+            longest.entry(scope).and_modify(|known| *known = left.max(*known)).or_insert(left);
         }
-        scopes.iter().map(|scope| longest.get(scope.as_str()).copied().unwrap_or(0)).min().unwrap_or(0)
-    };
+    }
+    let least = scopes.iter().map(|scope| longest.get(scope.as_str()).copied().unwrap_or(0)).min().unwrap_or(0);
     least.min(api.token_lifetime_seconds)
 }
 

@@ -79,11 +79,11 @@ type Answers = Vec<Result<(), EngineError>>;
 fn write_group(
     connection: &Connection,
     jobs: &VecDeque<Job>,
-    teller: Option<&mut Teller>,
+    mut teller: Option<&mut Teller>,
 ) -> (Answers, Option<Generation>) {
-    let begin = || {
+    let mut begin = || {
         run(connection, "BEGIN IMMEDIATE")?;
-        if let Some(teller) = teller {
+        if let Some(teller) = &mut teller {
             teller.begun(connection);
         }
         Ok(())
@@ -94,9 +94,9 @@ fn write_group(
         jobs.iter().try_for_each(|job| write_batch(connection, &job.batch))?;
         Ok(jobs.iter().map(|_| Ok(())).collect())
     };
-    let outcome = match transaction(connection, begin, together) {
+    let outcome = match transaction(connection, &mut begin, together) {
         Err(Failed { is_lost: false, .. }) if jobs.len() > 1 => {
-            transaction(connection, || run(connection, "BEGIN IMMEDIATE"), || write_apart(connection, jobs))
+            transaction(connection, begin, || write_apart(connection, jobs))
         }
         other => other,
     };
