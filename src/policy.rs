@@ -1,7 +1,7 @@
 //! Step 4 of the pipeline: policies narrow what the grants offer, in a sandbox, at a cost that nobody notices.
 //!
 //! In reading order: `chain.rs` asks the policies of one request one after another, and `effect.rs` says what each
-//! leaves; `answers.rs` knows what was answered before, and `verdicts.rs` what all of them said together; `modules.rs`
+//! leaves; `answers.rs` knows what was answered before, and `endings.rs` what all of them said together; `modules.rs`
 //! keeps modules compiled and loads them; `sandbox.rs` runs them under every limit, in the engine of `engine.rs`, which
 //! `late.rs` starts at the first need, with the bounds of `guest.rs`; `abi.rs` holds the words that cross the wall,
 //! `failure.rs` what can go wrong.
@@ -14,6 +14,7 @@ mod answers;
 pub mod cases;
 mod chain;
 mod effect;
+mod endings;
 mod engine;
 mod failure;
 pub mod grounds;
@@ -24,7 +25,6 @@ mod sandbox;
 mod shelf;
 mod ticker;
 pub mod trust;
-mod verdicts;
 mod wasi;
 mod workbench;
 
@@ -54,10 +54,10 @@ use crate::store::Store;
 use abi::{Decision, Manifest, Request};
 use answers::Answers;
 use chain::{Chain, Progress, Room};
+use endings::{Ending, Endings};
 use late::Late;
 use modules::Modules;
 use sandbox::{Loaded, Run, Sandbox};
-use verdicts::{Heard, Verdicts};
 
 /// How long after the engine could not start it is tried again: starting takes milliseconds.
 const START_AGAIN_AFTER: Duration = Duration::from_secs(1);
@@ -104,7 +104,7 @@ pub struct Policies {
     sandbox: Late<Sandbox>,
     modules: Modules,
     answers: Answers,
-    verdicts: Verdicts,
+    endings: Endings,
     turns: Arc<Semaphore>,
     /// As many more, for calls that the requests' own threads make. They never wait.
     brief_turns: Semaphore,
@@ -119,7 +119,7 @@ impl Policies {
             sandbox: Late::new(START_AGAIN_AFTER),
             modules: Modules::new(Arc::clone(store), Arc::clone(keys), clock.clone(), limits),
             answers: Answers::new(limits),
-            verdicts: Verdicts::new(limits),
+            endings: Endings::new(limits),
             turns: Arc::new(Semaphore::new(limits.turns())),
             brief_turns: Semaphore::new(limits.turns()),
         }
@@ -135,8 +135,8 @@ impl Policies {
         if !offer.has_policies() {
             return (Ok(offer.undiminished()), None);
         }
-        if let Some(heard) = offer.key(self).and_then(|key| self.verdicts.get(key.as_bytes())) {
-            let (outcome, explanation) = heard.again();
+        if let Some(ending) = offer.key(self).and_then(|key| self.endings.get(key.as_bytes())) {
+            let (outcome, explanation) = ending.again();
             self.answers.note_hits(explanation.steps.len());
             return (outcome, Some(explanation));
         }
@@ -148,8 +148,8 @@ impl Policies {
         // Only now is every module at hand.
         let key = chain.key(self);
         let (outcome, explanation) = chain.finish();
-        if let (Some(key), Some(heard)) = (key, Heard::of(&outcome, &explanation)) {
-            self.verdicts.put(key.finish(), heard);
+        if let (Some(key), Some(ending)) = (key, Ending::of(&outcome, &explanation)) {
+            self.endings.put(key.finish(), ending);
         }
         (outcome, Some(Arc::new(explanation)))
     }
@@ -283,7 +283,7 @@ impl Policies {
     #[must_use]
     pub fn reuse(&self) -> Reuse {
         let answers = self.answers.reuse();
-        Reuse { bytes: answers.bytes + self.verdicts.bytes(), ..answers }
+        Reuse { bytes: answers.bytes + self.endings.bytes(), ..answers }
     }
 
     fn load(&self, digest: &str) -> Result<Arc<Loaded>, Failure> {

@@ -26,9 +26,9 @@ const ERRORS: [(&str, Outcome); 16] = [
 ];
 
 /// A counter: that of the tokens, or of one of [`ERRORS`].
-pub(super) type Place = Option<usize>;
+pub(super) type Counter = Option<usize>;
 
-fn place_of(error: &str, outcome: Outcome) -> usize {
+fn counter_of(error: &str, outcome: Outcome) -> usize {
     ERRORS.iter().position(|known| *known == (error, outcome)).unwrap_or(ERRORS.len() - 1)
 }
 
@@ -41,17 +41,17 @@ pub(crate) struct Outcomes {
 
 impl Outcomes {
     /// The counter of decisions that end as this one does.
-    pub(super) fn place_of(decision: &Decision) -> Place {
-        decision.error.as_deref().map(|error| place_of(error, decision.outcome))
+    pub(super) fn counter_of(decision: &Decision) -> Counter {
+        decision.error.as_deref().map(|error| counter_of(error, decision.outcome))
     }
 
     /// Where what was decided, but cannot be recorded and so is not answered, is counted instead.
-    pub(super) fn unrecorded() -> Place {
-        Some(place_of("temporarily_unavailable", Outcome::Failed))
+    pub(super) fn unrecorded() -> Counter {
+        Some(counter_of("temporarily_unavailable", Outcome::Failed))
     }
 
-    pub(super) fn note(&self, place: Place) {
-        place.map_or(&self.issued, |at| &self.errors[at]).fetch_add(1, Ordering::Relaxed);
+    pub(super) fn note(&self, counter: Counter) {
+        counter.map_or(&self.issued, |at| &self.errors[at]).fetch_add(1, Ordering::Relaxed);
     }
 
     /// Each outcome with its error, none for a token, and how many there were.

@@ -101,7 +101,7 @@ impl Recorder {
     pub(crate) async fn record(&self, decision: Box<Decision>) -> Result<()> {
         // A stranger gets nothing that its record would have to vouch for, and is told nothing by how long it takes.
         if !self.durable || decision.is_of_stranger() {
-            self.shared.counters.outcomes.note(Outcomes::place_of(&decision));
+            self.shared.counters.outcomes.note(Outcomes::counter_of(&decision));
             self.push(decision, None);
             return Ok(());
         }
@@ -234,7 +234,7 @@ impl<'a> Writer<'a> {
         let mut freed = 0;
         for Waiting { decision, done, bytes } in waiting {
             freed += bytes;
-            waiters.extend(done.map(|done| (done, Outcomes::place_of(&decision))));
+            waiters.extend(done.map(|done| (done, Outcomes::counter_of(&decision))));
             match self.room_for(&decision, &mut lookups) {
                 Some(left_out) => {
                     let seq = self.last + 1 + rows.len() as i64;
@@ -252,8 +252,8 @@ impl<'a> Writer<'a> {
         }
         let counters = &self.shared.counters;
         if written { &counters.written } else { &counters.lost }.fetch_add(count, Ordering::Relaxed);
-        for (done, place) in waiters {
-            counters.outcomes.note(if written { place } else { Outcomes::unrecorded() });
+        for (done, counter) in waiters {
+            counters.outcomes.note(if written { counter } else { Outcomes::unrecorded() });
             // Who no longer waits has nothing to be told.
             let _ = done.send(written);
         }

@@ -143,9 +143,9 @@ impl Store {
     /// be of the same generation: `latest`, or whatever is committed meanwhile.
     fn client_read(&self, client_id: &str, latest: i64) -> Result<(i64, Option<ClientView>)> {
         let without_policies = self.without_policies.load(Ordering::Acquire) == latest;
-        let own = [CLIENT, CREDENTIALS, GRANTS];
-        let short: Vec<&str> = own.into_iter().chain((!without_policies).then_some(APPLYING)).collect();
-        let (generation, answers) = self.read_for(client_id, &short)?;
+        let of_client = |sql| Statement::new(sql, params![client_id]);
+        let own = [CLIENT, CREDENTIALS, GRANTS].into_iter().chain((!without_policies).then_some(APPLYING));
+        let (generation, answers) = self.read_at(&own.map(of_client).collect::<Vec<_>>())?;
         let [client, credentials, grants, rest @ ..] = answers.as_slice() else { return Err(miscounted()) };
         if !without_policies || generation == latest {
             let known = |id: &Id| self.apis.get(id).filter(|(read_in, _)| *read_in == generation).map(|(_, api)| api);
@@ -155,7 +155,9 @@ impl Store {
                 return Ok((generation, view));
             }
         }
-        let (generation, answers) = self.read_for(client_id, &[CLIENT, CREDENTIALS, GRANTS, APPLYING, APIS, POLICY])?;
+        let all = [CLIENT, CREDENTIALS, GRANTS, APPLYING, APIS].map(of_client);
+        let all: Vec<Statement> = all.into_iter().chain([Statement::new(POLICY, Vec::new())]).collect();
+        let (generation, answers) = self.read_at(&all)?;
         let [client, credentials, grants, policies, apis, any_policy] = answers.as_slice() else {
             return Err(miscounted());
         };
@@ -172,13 +174,9 @@ impl Store {
         Ok((generation, view))
     }
 
-    /// Statements about one client, of one moment.
-    fn read_for(&self, client_id: &str, statements: &[&'static str]) -> Result<(i64, Vec<Vec<Row>>)> {
-        let statements: Vec<Statement> = statements
-            .iter()
-            .map(|sql| Statement::new(sql, if *sql == POLICY { Vec::new() } else { params![client_id] }))
-            .collect();
-        let (generation, answers) = self.engine.read_together(&statements).map_err(plain_error)?;
+    /// The rows of each statement as of one moment, and its generation.
+    fn read_at(&self, statements: &[Statement]) -> Result<(i64, Vec<Vec<Row>>)> {
+        let (generation, answers) = self.engine.read_together(statements).map_err(plain_error)?;
         Ok((generation.value, answers))
     }
 

@@ -18,12 +18,12 @@ const MEMORY_PER_TEXT: u64 = 3;
 const ENTRY_BYTES_TYPICAL: u64 = 4096;
 
 /// How a chain ended, to be given again.
-pub(super) struct Heard {
+pub(super) struct Ending {
     outcome: Result<Decided, (OAuthCode, String)>,
     explanation: Arc<Explanation>,
 }
 
-impl Heard {
+impl Ending {
     /// `None` for an outcome that must not be given again: something failed.
     pub(super) fn of(outcome: &Result<Decided>, explanation: &Explanation) -> Option<Self> {
         if explanation.steps.iter().any(|step| step.effect.verdict == Verdict::Failed) {
@@ -50,28 +50,28 @@ impl Heard {
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<Box<[u8]>, Arc<Heard>> for Weight {
-    fn weight(&self, key: &Box<[u8]>, heard: &Arc<Heard>) -> u64 {
+impl Weighter<Box<[u8]>, Arc<Ending>> for Weight {
+    fn weight(&self, key: &Box<[u8]>, ending: &Arc<Ending>) -> u64 {
         // The text that is kept, and the same members in memory: small texts take some twice their length there.
-        let text = heard.explanation.kept().text.len() as u64;
+        let text = ending.explanation.kept().text.len() as u64;
         key.len() as u64 + MEMORY_PER_TEXT * text
     }
 }
 
 /// The bounded cache.
-pub(super) struct Verdicts {
+pub(super) struct Endings {
     reuse: bool,
-    cache: Cache<Box<[u8]>, Arc<Heard>, Weight>,
+    cache: Cache<Box<[u8]>, Arc<Ending>, Weight>,
 }
 
-impl Verdicts {
+impl Endings {
     pub(super) fn new(limits: &PoliciesConfig) -> Self {
         let bytes = bytes_max(limits);
         let entries = usize::try_from(bytes / ENTRY_BYTES_TYPICAL).unwrap_or(usize::MAX).max(1);
         Self { reuse: limits.reuse, cache: Cache::with_weighter(entries, bytes, Weight) }
     }
 
-    pub(super) fn get(&self, key: &[u8]) -> Option<Arc<Heard>> {
+    pub(super) fn get(&self, key: &[u8]) -> Option<Arc<Ending>> {
         if self.reuse { self.cache.get(key) } else { None }
     }
 
@@ -80,9 +80,9 @@ impl Verdicts {
         self.cache.weight()
     }
 
-    pub(super) fn put(&self, key: Box<[u8]>, heard: Heard) {
+    pub(super) fn put(&self, key: Box<[u8]>, ending: Ending) {
         if self.reuse {
-            self.cache.insert(key, Arc::new(heard));
+            self.cache.insert(key, Arc::new(ending));
         }
     }
 }
