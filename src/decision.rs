@@ -335,8 +335,7 @@ impl Step {
     /// What the policy was asked, word for word. `settings` are those of `settings_digest`.
     #[must_use]
     pub fn request(&self, given: &Given, requested: &[String], settings: Value) -> abi::Request {
-        let given = given.clone();
-        given.request(
+        given.clone().request(
             requested.to_vec(),
             self.offered.clone(),
             self.offered_ttl_seconds,

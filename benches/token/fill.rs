@@ -16,6 +16,7 @@ use crate::subject::Setup;
 
 /// Cache of the database while it is filled.
 const CACHE_KIB: i64 = 1024 * 1024;
+/// What the server does a moment behind its writes, for all rows at once.
 const INDEX_NAMES: &str = "INSERT INTO service_account_gram (service_account_gram) VALUES ('rebuild'); \
     INSERT INTO machine_to_machine_gram (machine_to_machine_gram) VALUES ('rebuild'); \
     UPDATE generation SET accounts_indexed = (SELECT max(seq) FROM service_account), \

@@ -68,42 +68,26 @@ fn report(what: &str, outcome: Result<()>) {
     }
 }
 
-/// Removes decisions in steps, so that other writes get their turn between two of them.
+/// Does something in steps, until one says that nothing is left to do: other writes get their turn between two of them.
+fn in_steps(steps_max: usize, mut step: impl FnMut() -> Result<bool>) -> Result<()> {
+    for _ in 0..steps_max {
+        if !step()? {
+            break;
+        }
+    }
+    Ok(())
+}
+
 fn prune_decisions(store: &Store, keep: &DecisionsConfig, now: Timestamp) -> Result<()> {
     let keep_after = now.plus_seconds(-i64::from(keep.keep_days) * 86_400);
-    for _ in 0..PRUNE_STEPS_MAX {
-        if !store.decision_prune(keep_after, keep.keep_rows)? {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Seals what was committed, in steps, so that other writes get their turn between two of them.
-fn seal(store: &Store, keys: &ServerKeys) -> Result<()> {
-    for _ in 0..SEAL_STEPS_MAX {
-        if store.audit_seal(keys)? == 0 {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Indexes the names of what is new, in steps, so that other writes get their turn between two of them.
-fn index_names(store: &Store) -> Result<()> {
-    for _ in 0..INDEX_STEPS_MAX {
-        if !store.names_index()? {
-            break;
-        }
-    }
-    Ok(())
+    in_steps(PRUNE_STEPS_MAX, || store.decision_prune(keep_after, keep.keep_rows))
 }
 
 /// One round of background work. What fails is tried again in the next round.
 fn keep_house(store: &Store, keys: &ServerKeys, signer: &Signer, usage: &Usage, clock: &Clock, keys_due: bool) {
     report("writing down last uses failed", usage.flush(store));
-    report("sealing the audit chain failed", seal(store, keys));
-    report("indexing names failed", index_names(store));
+    report("sealing the audit chain failed", in_steps(SEAL_STEPS_MAX, || Ok(store.audit_seal(keys)? > 0)));
+    report("indexing names failed", in_steps(INDEX_STEPS_MAX, || store.names_index()));
     if keys_due {
         report("looking after the signing keys failed", signer.maintain(store, keys, clock));
         report("forgetting settings that no policy has any more failed", store.policy_settings_prune(clock.now()));
