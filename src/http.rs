@@ -41,6 +41,11 @@ use per_address::PerAddress;
 use server::Serving;
 use tls::Certificates;
 
+/// Connections that may wait to be accepted; the system may allow fewer (`net.core.somaxconn`, listen(2)). The standard library
+/// asks for 128: of more that come at once, those without a place would try again after a second.
+#[cfg(unix)]
+const WAITING_CONNECTIONS: i32 = 4096;
+
 /// A bound socket, not yet served.
 #[derive(Debug)]
 pub struct Listener {
@@ -87,6 +92,8 @@ impl Listener {
             }
             ListenAddress::Tcp(address) => {
                 let listener = std::net::TcpListener::bind(address).map_err(failed)?;
+                #[cfg(unix)]
+                rustix::net::listen(&listener, WAITING_CONNECTIONS).map_err(|error| failed(error.into()))?;
                 let address = ListenAddress::Tcp(listener.local_addr().map_err(failed)?);
                 Ok(Self { socket: Socket::Tcp(listener), address, certificates })
             }

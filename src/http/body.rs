@@ -18,12 +18,9 @@ const ARRIVAL_MAX: Duration = Duration::from_secs(30);
 /// `TooLarge` past `bytes_max`; `Malformed` when it ends early or takes longer than 30 seconds.
 pub(super) async fn read(request: &HttpRequest, payload: Payload, bytes_max: usize) -> Result<Bytes> {
     let mut reading = std::pin::pin!(read_all(request, payload, bytes_max));
-    // Most come together with their head, and need no timer. actix hands them over after the first look.
-    for _ in 0..2 {
-        if let Some(read) = reading.as_mut().now_or_never() {
-            return read;
-        }
-        tokio::task::yield_now().await;
+    // Most come together with their head, and need no timer.
+    if let Some(read) = reading.as_mut().now_or_never() {
+        return read;
     }
     let in_time = Box::pin(tokio::time::timeout(ARRIVAL_MAX, reading)).await;
     in_time.unwrap_or_else(|_| {

@@ -1,8 +1,9 @@
 //! HTTP/1.1 on any stream, with a bound on how long a connection may be of no use. actix-http times a connection's first
 //! head and the quiet after an answer, but no later head that stops, and not the rest of a body that nobody reads.
 
-use std::cell::Cell;
-use std::future::ready;
+use std::cell::{Cell, RefCell};
+use std::future::{poll_fn, ready};
+use std::mem::replace;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -38,29 +39,30 @@ where
     A::Future: 'static,
     B: MessageBody + Unpin + 'static,
 {
+    let turn = Turn::default();
+    let whose = Rc::clone(&turn);
     let noticed = move || {
-        let app = apply_fn(Rc::clone(&app), |request: Request, app: &Rc<A>| {
-            let answering = Answering::begin(request.conn_data());
+        let whose = Rc::clone(&whose);
+        let app = apply_fn(Rc::clone(&app), move |request: Request, app: &Rc<A>| {
+            let answering = Answering::begin(&whose);
             let answered = app.call(request);
-            async move { Ok(answered.await?.map_body(|_, body| Noticed { body, _answering: answering })) }
+            async move {
+                answering.second_look().await;
+                Ok(answered.await?.map_body(|_, body| Noticed { body, _answering: answering }))
+            }
         });
         ready(Ok::<_, ()>(app))
     };
-    let opening = Rc::new(Cell::new(None));
-    let opened = Rc::clone(&opening);
     let http_1 = HttpService::build()
         .keep_alive(KeepAlive::Timeout(Duration::from_secs(limits.keep_alive_seconds)))
         .client_request_timeout(Duration::from_secs(limits.request_head_seconds))
         .client_disconnect_timeout(CLOSED_WITHIN)
         .graceful_shutdown_signal(move || begun(stopping.clone()))
-        .on_connect_ext(move |_, data| {
-            data.insert::<Option<Rc<Connection>>>(opened.take());
-        })
         .h1(fn_factory(noticed))
         .new_service(())
         .await?;
     let useless_max = Duration::from_secs(limits.keep_alive_seconds.saturating_add(limits.request_head_seconds));
-    Ok(Connections { http_1, opening, useless_max })
+    Ok(Connections { http_1, turn, useless_max })
 }
 
 /// Waits until the server begins to stop.
@@ -71,11 +73,13 @@ pub(super) async fn begun(mut stopping: watch::Receiver<bool>) {
 
 type Served = LocalBoxFuture<'static, Result<(), ()>>;
 
+/// The connection that a worker looks at, or looked at last: its requests begin while it does.
+type Turn = Rc<RefCell<Rc<Connection>>>;
+
 /// A worker's connections.
 struct Connections<H> {
     http_1: H,
-    /// The connection that is being made, on its way to its requests.
-    opening: Rc<Cell<Option<Rc<Connection>>>>,
+    turn: Turn,
     useless_max: Duration,
 }
 
@@ -94,12 +98,19 @@ where
 
     fn call(&self, stream: (T, Option<SocketAddr>)) -> Served {
         let connection = Rc::<Connection>::default();
-        // The library takes it from there before this call returns.
-        self.opening.set(Some(Rc::clone(&connection)));
         let served = self.http_1.call(stream);
-        let useless_max = self.useless_max;
+        let (turn, useless_max) = (Rc::clone(&self.turn), self.useless_max);
         Box::pin(async move {
-            match select(pin!(served), pin!(connection.useless(useless_max))).await {
+            let mut served = pin!(served);
+            let served = poll_fn(|context| {
+                turn.replace(Rc::clone(&connection));
+                let served = served.as_mut().poll(context);
+                if connection.awaits_look.take() {
+                    context.waker().wake_by_ref();
+                }
+                served
+            });
+            match select(served, pin!(connection.useless(useless_max))).await {
                 Either::Left((ended, _)) => ended.map_err(drop),
                 Either::Right(((), _)) => {
                     tracing::debug!("a connection ends on which nothing is answered any more");
@@ -110,9 +121,12 @@ where
     }
 }
 
-/// What a connection does.
 #[derive(Default)]
-struct Connection(Cell<Doing>);
+struct Connection {
+    does: Cell<Doing>,
+    /// Whether an answer waits for the library to look at it once more.
+    awaits_look: Cell<bool>,
+}
 
 #[derive(Clone, Copy, Default)]
 enum Doing {
@@ -129,33 +143,40 @@ impl Connection {
     async fn useless(&self, long: Duration) {
         loop {
             sleep(long).await;
-            match self.0.get() {
+            match self.does.get() {
                 Doing::Nothing => return,
                 Doing::Answering => {}
-                Doing::Answered => self.0.set(Doing::Nothing),
+                Doing::Answered => self.does.set(Doing::Nothing),
             }
         }
     }
 }
 
 /// That a request is under way, until it is dropped.
-struct Answering(Option<Rc<Connection>>);
+struct Answering(Rc<Connection>);
 
 impl Answering {
-    fn begin(connection: Option<&Option<Rc<Connection>>>) -> Self {
-        let connection = connection.cloned().flatten();
-        if let Some(connection) = &connection {
-            connection.0.set(Doing::Answering);
-        }
+    fn begin(turn: &Turn) -> Self {
+        let connection = Rc::clone(&turn.borrow());
+        connection.does.set(Doing::Answering);
         Self(connection)
+    }
+
+    /// The library looks at an answer before it hands over the body that came with the head, and in the same turn again: from
+    /// then on the body is there, and who reads it waits for nothing. Should it not look again, the connection gets another turn.
+    async fn second_look(&self) {
+        let mut is_first = true;
+        poll_fn(|_| {
+            self.0.awaits_look.set(is_first);
+            if replace(&mut is_first, false) { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
     }
 }
 
 impl Drop for Answering {
     fn drop(&mut self) {
-        if let Some(connection) = &self.0 {
-            connection.0.set(Doing::Answered);
-        }
+        self.0.does.set(Doing::Answered);
     }
 }
 

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 
 use crate::app::eventually;
 use crate::program::{Program, connect};
@@ -75,6 +75,25 @@ fn ten_thousand_connections_leave_room_for_a_token() {
     assert!(rest(stream).starts_with("HTTP/1.1 200 OK"));
     drop(crowd);
     program.sample_token().expect(200);
+    program.stop();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thousand_connections_at_once_wait_for_a_busy_server() {
+    let system_max = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
+    let count = system_max.trim().parse::<usize>().unwrap().min(1000);
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
+    let (_dir, program) = start(&[]);
+    // The busiest that a server can be: it does nothing at all.
+    program.signal(Signal::STOP);
+    let address = program.url().trim_start_matches("http://").parse().unwrap();
+    let join = |_| TcpStream::connect_timeout(&address, Duration::from_secs(10)).unwrap();
+    let crowd: Vec<TcpStream> = (0..count).map(join).collect();
+    program.signal(Signal::CONT);
+    program.sample_token().expect(200);
+    drop(crowd);
     program.stop();
 }
 
