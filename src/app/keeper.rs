@@ -1,5 +1,6 @@
 //! The background thread: what is done a moment behind the requests, and what only time makes due.
 
+use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use crate::usage::Usage;
 const TICK: Duration = Duration::from_millis(500);
 /// Ticks between two looks at the keys' ages.
 const TICKS_PER_KEY_CHECK: u32 = 120;
+/// Ticks between two warnings of one chore that goes on failing.
+const TICKS_PER_REMINDER: u32 = 120;
 /// Steps in which one round seals commits: more than the busiest server adds in a tick.
 const SEAL_STEPS_MAX: usize = 20;
 /// Steps in which one round indexes names: more than the busiest server adds in a tick.
@@ -34,16 +37,16 @@ impl Keeper {
         let (store, keys, signer) = (Arc::clone(&app.store), Arc::clone(&app.server_keys), Arc::clone(&app.signer));
         let (usage, clock, decisions) = (Arc::clone(&app.usage), app.clock.clone(), app.config.decisions.clone());
         let keep = move || {
-            let mut ticks: u32 = 0;
+            let mut chores = Chores::default();
             loop {
                 let last = !matches!(stopped.recv_timeout(TICK), Err(mpsc::RecvTimeoutError::Timeout));
-                let keys_due = ticks.is_multiple_of(TICKS_PER_KEY_CHECK) && !last;
-                keep_house(&store, &keys, &signer, &usage, &clock, keys_due);
-                report("removing old decisions failed", prune_decisions(&store, &decisions, clock.now()));
+                let keys_due = chores.tick.is_multiple_of(TICKS_PER_KEY_CHECK) && !last;
+                keep_house(&mut chores, &store, &keys, &signer, &usage, &clock, keys_due);
+                chores.report("removing old decisions", prune_decisions(&store, &decisions, clock.now()));
                 if last {
                     return;
                 }
-                ticks = ticks.wrapping_add(1);
+                chores.tick = chores.tick.wrapping_add(1);
             }
         };
         let thread = std::thread::Builder::new()
@@ -62,9 +65,37 @@ impl Keeper {
     }
 }
 
-fn report(what: &str, outcome: Result<()>) {
-    if let Err(error) = outcome {
-        tracing::warn!(cause = error.cause().unwrap_or_default(), "{what}: {error}");
+/// Which chores fail, so that a full disk does not fill the log too.
+#[derive(Default)]
+struct Chores {
+    tick: u32,
+    /// When the failure of each that fails was told last.
+    told: HashMap<&'static str, u32>,
+}
+
+impl Chores {
+    fn report(&mut self, chore: &'static str, outcome: Result<()>) {
+        let is_news = self.is_news(chore, outcome.is_err());
+        match outcome {
+            Ok(()) if is_news => tracing::info!("{chore} works again"),
+            Err(error) if is_news => {
+                tracing::warn!(cause = error.cause().unwrap_or_default(), "{chore} failed: {error}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether it is to be told how a chore went: when it begins to fail, now and then while it does, when it works again.
+    fn is_news(&mut self, chore: &'static str, fails: bool) -> bool {
+        if !fails {
+            return self.told.remove(chore).is_some();
+        }
+        let told = self.told.get(chore);
+        let is_news = told.is_none_or(|told| self.tick.wrapping_sub(*told) >= TICKS_PER_REMINDER);
+        if is_news {
+            self.told.insert(chore, self.tick);
+        }
+        is_news
     }
 }
 
@@ -84,13 +115,40 @@ fn prune_decisions(store: &Store, keep: &DecisionsConfig, now: Timestamp) -> Res
 }
 
 /// One round of background work. What fails is tried again in the next round.
-fn keep_house(store: &Store, keys: &ServerKeys, signer: &Signer, usage: &Usage, clock: &Clock, keys_due: bool) {
-    report("writing down last uses failed", usage.flush(store));
-    report("sealing the audit chain failed", in_steps(SEAL_STEPS_MAX, || Ok(store.audit_seal(keys)? > 0)));
-    report("indexing names failed", in_steps(INDEX_STEPS_MAX, || store.names_index()));
+fn keep_house(
+    chores: &mut Chores,
+    store: &Store,
+    keys: &ServerKeys,
+    signer: &Signer,
+    usage: &Usage,
+    clock: &Clock,
+    keys_due: bool,
+) {
+    chores.report("writing down last uses", usage.flush(store));
+    chores.report("sealing the audit chain", in_steps(SEAL_STEPS_MAX, || Ok(store.audit_seal(keys)? > 0)));
+    chores.report("indexing names", in_steps(INDEX_STEPS_MAX, || store.names_index()));
     if keys_due {
-        report("looking after the signing keys failed", signer.maintain(store, keys, clock));
-        report("forgetting settings that no policy has any more failed", store.policy_settings_prune(clock.now()));
-        report("forgetting revoked tokens that expired failed", store.revoked_token_prune(clock.now()));
+        chores.report("looking after the signing keys", signer.maintain(store, keys, clock));
+        chores.report("forgetting settings that no policy has any more", store.policy_settings_prune(clock.now()));
+        chores.report("forgetting revoked tokens that expired", store.revoked_token_prune(clock.now()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chore_that_goes_on_failing_is_told_now_and_then() {
+        let mut chores = Chores { tick: u32::MAX - 1, ..Chores::default() };
+        let mut news = |fails| {
+            chores.tick = chores.tick.wrapping_add(1);
+            chores.is_news("washing up", fails)
+        };
+        assert!(!news(false), "nothing was wrong");
+        let told: Vec<u32> = (0..=TICKS_PER_REMINDER).filter(|_| news(true)).collect();
+        assert_eq!(told, [0, TICKS_PER_REMINDER]);
+        assert!(news(false) && !news(false), "that it works again is told once");
+        assert!(news(true));
     }
 }
