@@ -17,6 +17,7 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::{Dict, Value};
 use figment::{Figment, Provider};
 use serde::{Deserialize, Serialize};
+use tracing::level_filters::LevelFilter;
 
 use crate::error::{Error, Result};
 use crate::forwarded::TrustedProxies;
@@ -257,6 +258,11 @@ impl Config {
             return Err(Error::Setup(format!("{key} must be at least 1")));
         }
         self.proxies()?;
+        // With a target in it, it is a filter, of which anything is a name.
+        if !self.log.level.contains(['=', ',']) && self.log.level.parse::<LevelFilter>().is_err() {
+            let levels = "off, error, warn, info, debug or trace";
+            return Err(Error::Setup(format!("log.level is {levels}, not {:?}", self.log.level)));
+        }
         if let Some(misfit) = self.policies.misfit().or_else(|| self.tls.misfit()) {
             return Err(Error::Setup(misfit));
         }

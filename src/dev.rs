@@ -67,6 +67,7 @@ pub fn prepare(app: &App) -> Result<Sample> {
     let (client_id, client_secret) = client_of(&app.server_keys);
     let api_token = api_token_of(&app.server_keys);
     if app.store.setting_by_name(SAMPLE_MADE)?.is_none() {
+        check_own(app, &api_token)?;
         make(app, &client_id, &client_secret, &api_token)?;
         app.store.setting_insert(SAMPLE_MADE, b"1")?;
     }
@@ -81,6 +82,19 @@ pub fn prepare(app: &App) -> Result<Sample> {
         api: APP_ID,
         scopes: &["write"],
     })
+}
+
+/// Keeps the sample, and an API token that never ends, out of a database that is somebody's already.
+fn check_own(app: &App, api_token: &Secret) -> Result<()> {
+    let is_own = app.store.api_token_by_hash(&app.server_keys.hash(api_token.expose()))?.is_some();
+    if is_own || !app.store.admin_token_exists(app.clock.now())? {
+        return Ok(());
+    }
+    Err(Error::Setup(format!(
+        "{} was not made by `grantd dev`, which would put its sample and an admin API token into it: name another file with \
+         --database, or start this one with `grantd serve`",
+        app.config().database.display()
+    )))
 }
 
 /// Every step looks first: a start that was cut short goes on where it ended.

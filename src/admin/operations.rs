@@ -61,6 +61,16 @@ pub(crate) fn secret_create(app: &App, client_id: &str, body: &Map<String, Value
     let (mut credential, secret) =
         Credential::for_secret(&app.clock, &app.server_keys, &client.value.client_id, brought, expires_at)?;
     credential.not_before = not_before;
+    // Whoever ends one of two that are the same has ended nothing.
+    let same = app
+        .store
+        .credential_list_of(&client.id)?
+        .into_iter()
+        .find(|other| other.hash == credential.hash && other.expires_at.is_none_or(|end| app.clock.now() < end));
+    if let Some(same) = same {
+        let message = format!("is a secret of this client already, {}: give that another end instead", same.id);
+        return Err(Error::Taken(Violation::new("/clientSecret", Value::Null, &message)));
+    }
     app.store.credential_insert(&client, &credential, &app.clock, origin)?;
     let mut shown = credential.to_json();
     if let (true, Some(members)) = (generated, shown.as_object_mut()) {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::IsTerminal;
+use std::net::IpAddr;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -54,7 +55,7 @@ struct Place {
     #[arg(long, value_name = "DATE-TIME")]
     at: Option<String>,
     /// From this IP address: for policies that look at it
-    #[arg(long, value_name = "ADDRESS")]
+    #[arg(long, value_name = "ADDRESS", value_parser = address)]
     address: Option<String>,
 }
 
@@ -65,6 +66,10 @@ impl Place {
         query.extend(self.address.as_deref().map(|address| ("remoteAddress", address)));
         query
     }
+}
+
+fn address(text: &str) -> Result<String, std::net::AddrParseError> {
+    text.parse::<IpAddr>().map(|address| address.to_string())
 }
 
 /// Rows of one kind, as many as are shown.

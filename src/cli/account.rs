@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::members::{Changes, Members, named_value, object_of};
-use super::names::{ACCOUNT, API, CLIENT, GRANT, find, put_names};
+use super::names::{ACCOUNT, API, CLIENT, GRANT, attached_to, find, put_names};
 use super::output::{Column, Form, OutputArgs, exact_moment, flag, moment, text, texts};
 use super::remote::{Remote, RemoteArgs};
 use super::resource::{self, DeleteArgs, ListArgs, Listing};
@@ -33,7 +33,7 @@ enum AccountCommand {
     },
     /// Change a service account
     Set(SetArgs),
-    /// Delete service accounts; --cascade deletes their clients and grants too
+    /// Delete service accounts; --cascade deletes their clients, grants and policies too
     Delete {
         /// Their user names, or their ids
         #[arg(required = true, value_name = "ACCOUNT")]
@@ -142,12 +142,15 @@ fn show(form: Form, account: &Value) -> Outcome {
     resource::show(form, account, &members)
 }
 
-/// Its clients and its grants.
+/// Its clients and its grants, and the policies on it and on its clients.
 fn dependents(remote: &Remote, account: &Value) -> Outcome<(Vec<String>, String)> {
     let filter = format!("serviceAccountId eq \"{}\"", text(account, "id"));
-    let mut named = Vec::new();
+    let mut named = attached_to(remote, account)?;
     remote.every(CLIENT.path, Some(&filter), |page| {
-        named.extend(page.iter().map(|client| format!("client {}", text(client, "displayName"))));
+        for client in &page {
+            named.push(format!("client {}", text(client, "displayName")));
+            named.extend(attached_to(remote, client)?);
+        }
         Ok(())
     })?;
     remote.every(GRANT.path, Some(&filter), |mut page| {

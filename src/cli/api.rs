@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
 use super::members::{Changes, Members, named_text, named_value, object_of};
-use super::names::{ACCOUNT, API, GRANT, find, put_names};
+use super::names::{ACCOUNT, API, GRANT, attached_to, find, put_names};
 use super::output::{Column, Form, OutputArgs, exact_moment, flag, text, texts};
 use super::remote::{Remote, RemoteArgs};
 use super::resource::{self, DeleteArgs, ListArgs, Listing};
@@ -35,7 +35,7 @@ enum ApiCommand {
     },
     /// Change an API
     Set(SetArgs),
-    /// Delete APIs; --cascade deletes the grants at them too
+    /// Delete APIs; --cascade deletes the grants at them and the policies on them too
     Delete {
         /// Their app ids, audiences, or ids
         #[arg(required = true, value_name = "API")]
@@ -247,10 +247,10 @@ pub(super) fn show(form: Form, api: &Value) -> Outcome {
     resource::show(form, api, &members)
 }
 
-/// The grants at it.
+/// The grants at it, and the policies on it.
 fn dependents(remote: &Remote, api: &Value) -> Outcome<(Vec<String>, String)> {
     let filter = format!("apiId eq \"{}\"", text(api, "id"));
-    let mut named = Vec::new();
+    let mut named = attached_to(remote, api)?;
     remote.every(GRANT.path, Some(&filter), |mut page| {
         put_names(remote, &ACCOUNT, &mut page, "serviceAccountId", "account")?;
         let grant = |grant: &Value| format!("grant of {} to {}", texts(grant, "scopes"), text(grant, "account"));

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::Value;
 
 use super::members::{Changes, Members, named_value, object_of};
-use super::names::{ACCOUNT, CLIENT, Noun, find, put_names};
+use super::names::{ACCOUNT, CLIENT, Noun, attached_to, find, put_names};
 use super::output::{Column, Form, OutputArgs, exact_moment, flag, moment, text, texts};
 use super::remote::{Remote, RemoteArgs};
 use super::resource::{self, DeleteArgs, ListArgs, Listing};
@@ -241,11 +241,12 @@ fn members_of(client: &Value, account: &str) -> [(&'static str, String); 12] {
     ]
 }
 
-fn loss(_: &Remote, client: &Value) -> Outcome<(Vec<String>, String)> {
+/// The policies on it, and what stops working.
+fn loss(remote: &Remote, client: &Value) -> Outcome<(Vec<String>, String)> {
     let secrets = secrets_of(client).len();
     let plural = if secrets == 1 { "" } else { "s" };
     Ok((
-        Vec::new(),
+        attached_to(remote, client)?,
         format!(
             "client id {} with its {secrets} secret{plural}, last used: {}",
             text(client, "clientId"),

@@ -38,8 +38,8 @@ enum DecisionCommand {
         /// Only those that this policy took part in
         #[arg(long)]
         policy: Option<String>,
-        /// Only those that ended so: issued, refused or failed
-        #[arg(long, value_name = "OUTCOME")]
+        /// Only those that ended so
+        #[arg(long, value_name = "OUTCOME", value_parser = ["issued", "refused", "failed"])]
         outcome: Option<String>,
         #[command(flatten)]
         list: ListArgs,

@@ -10,7 +10,8 @@ use super::{Outcome, say};
 /// Things that an answer rests on, as many as are shown.
 const GROUNDS_SHOWN_MAX: usize = 20;
 /// What is said where nothing made a difference.
-pub(super) const NOTHING: &str = "nothing that was looked at: taken away one by one, it all left the answer as it is";
+pub(super) const NOTHING: &str =
+    "no single thing: whatever was looked at, taken away or changed by itself, left the answer as it is";
 
 /// One line of the staircase.
 type Row = Vec<(String, Tone)>;

@@ -38,12 +38,13 @@ pub(super) fn run(settings: &Settings) -> Outcome {
     Ok(())
 }
 
-/// Whether there is a database with an API token in it. One without is an `init` that was cut short.
+/// Whether there is a database that somebody can administer. One without is an `init` that was cut short, or the last admin API
+/// token is gone: whoever may write the file gets another.
 fn is_finished(config: &Config) -> Result<bool, Error> {
     if !std::fs::metadata(&config.database).is_ok_and(|meta| meta.len() > 0) {
         return Ok(false);
     }
     let limits = StoreLimits { clients_cached: 1, page_cache_kib: config.limits.page_cache_kib };
     let (store, _) = Store::open(&config.database, false, limits)?;
-    store.api_token_exists()
+    store.admin_token_exists(Clock::system().now())
 }

@@ -17,13 +17,16 @@ const QUIET: &[&str] = &[
     "wasmtime_internal_cranelift",
 ];
 
+/// What strangers send that is no HTTP is an error to it: they must not fill the log.
+const MUTE: &str = "actix_http";
+
 /// Starts logging.
 pub(super) fn start(config: &LogConfig) -> Result<()> {
     let level = if config.level.contains(['=', ',']) {
         config.level.clone()
     } else {
         let quiet: Vec<String> = QUIET.iter().map(|name| format!(",{name}=warn")).collect();
-        format!("{}{}", config.level, quiet.concat())
+        format!("{}{},{MUTE}=off", config.level, quiet.concat())
     };
     let filter = EnvFilter::try_new(level)
         .map_err(|error| Error::Setup(format!("log.level: {:?} is not a level: {error}", config.level)))?;

@@ -52,8 +52,12 @@ pub(super) fn literal(text: &str) -> String {
 /// The one that `name` names: by id, or by the only one of that name.
 ///
 /// # Errors
-/// `NotFound`, with the nearest name there is; `Failed` when several have the name.
+/// `NotFound`, with the nearest name there is; `Failed` when several have the name; `Usage` when it is empty, as where a shell
+/// puts a variable that is not set.
 pub(super) fn find(remote: &Remote, noun: &Noun, name: &str) -> Outcome<Value> {
+    if name.is_empty() {
+        return Err(Failure::Usage(format!("the name of the {} is empty", noun.word)));
+    }
     let by: Vec<String> =
         ["id"].iter().chain(noun.names).map(|member| format!("{member} eq {}", literal(name))).collect();
     let mut found = items(remote.get(noun.path, &[("filter", &by.join(" or ")), ("count", "10")])?);
@@ -84,6 +88,17 @@ fn suggestion(remote: &Remote, noun: &Noun, name: &str) -> Outcome<Option<String
     let known = remote.get(noun.path, &[("filter", &filter), ("count", &count), ("attributes", member)])?;
     let known: Vec<String> = items(known).iter().map(|item| noun.name_of(item)).collect();
     Ok(nearest(name, known.iter().map(String::as_str)).map(str::to_owned))
+}
+
+/// The policies that are attached to an API, a client or an account.
+pub(super) fn attached_to(remote: &Remote, place: &Value) -> Outcome<Vec<String>> {
+    let filter = format!("attachedTo.id eq {}", literal(place["id"].as_str().unwrap_or_default()));
+    let mut named = Vec::new();
+    remote.every(POLICY.path, Some(&filter), |page| {
+        named.extend(page.iter().map(|policy| format!("policy {}", POLICY.name_of(policy))));
+        Ok(())
+    })?;
+    Ok(named)
 }
 
 /// What the ids among `items[…][member]` are called, by id.

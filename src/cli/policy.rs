@@ -179,8 +179,13 @@ impl Named {
     fn switch(&self, remote: &Remote, mode: &str) -> Outcome {
         let found: Vec<Value> = self.policies.iter().map(|name| find(remote, &POLICY, name)).collect::<Outcome<_>>()?;
         for policy in &found {
-            let change = json!({"op": "replace", "path": "mode", "value": mode});
-            remote.patch(&POLICY.path_of(policy), &[change])?;
+            let change = |path: &str, value: Value| json!({"op": "replace", "path": path, "value": value});
+            let mut changes = vec![change("mode", mode.into())];
+            // One that is inactive is not asked, whatever its mode.
+            if mode != "off" && policy["active"] == false {
+                changes.push(change("active", true.into()));
+            }
+            remote.patch(&POLICY.path_of(policy), &changes)?;
             note(&format!("{} is in mode {mode}, from the next request on", text(policy, "name")));
         }
         Ok(())

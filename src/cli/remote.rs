@@ -255,6 +255,10 @@ impl Remote {
         query: &[(&str, &str)],
         body: Vec<u8>,
     ) -> Outcome<ureq::http::Response<ureq::Body>> {
+        // As where a shell puts a variable that is not set: the list of all would answer.
+        if path.split('/').skip(1).any(str::is_empty) {
+            return Err(Failure::Usage("an id or a name on the command line is empty".to_owned()));
+        }
         let request = self.request(method, path, query).header("content-type", "application/json").body(body);
         let request = request.map_err(|error| self.unaskable(&error))?;
         self.agent.run(request).map_err(|error| answer::unreachable(&self.server, &error))

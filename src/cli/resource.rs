@@ -15,7 +15,8 @@ const NAMED_MAX: usize = 10;
 
 #[derive(Args)]
 pub(super) struct ListArgs {
-    /// Only those that fit: a SCIM filter, like 'displayName co "clean" and active eq true'
+    /// Only those that fit: a SCIM filter, like 'displayName co "clean" and active eq true'. What there is to filter by is told
+    /// where it is not known
     #[arg(long, value_name = "FILTER")]
     pub(super) filter: Option<String>,
     /// How many at most

@@ -121,7 +121,7 @@ fn run(app: App, listener: Listener, args: &ServerArgs, sample: Option<&Sample>)
     let url = app.config().public_url(listener.address());
     let console = console_link(&app, &url, sample)?;
     match sample {
-        Some(sample) => say(&welcome(&app, &url, sample, console.as_deref()))?,
+        Some(sample) => say(&welcome(&app, &url, sample, console.as_deref(), args.listen.is_some()))?,
         None => say(&format!("grantd listens on {listening} as {url}/oauth2/"))?,
     }
     if app.has_fixed_keys() {
@@ -181,8 +181,9 @@ fn ready_content(
     })
 }
 
-/// What `dev` prints: everything for the first token, ready to paste.
-fn welcome(app: &App, url: &str, sample: &Sample, console: Option<&str>) -> String {
+/// What `dev` prints: everything for the first token, ready to paste. `is_told` is where to listen, by a flag that other
+/// commands do not know of.
+fn welcome(app: &App, url: &str, sample: &Sample, console: Option<&str>, is_told: bool) -> String {
     let mut text = String::new();
     let config = app.config();
     let made = if app.is_new() { "made now" } else { "kept from before" };
@@ -218,9 +219,17 @@ fn welcome(app: &App, url: &str, sample: &Sample, console: Option<&str>) -> Stri
             Some(path) => format!(" --unix-socket {path}"),
             None => String::new(),
         };
+        let mut token = "grantd token".to_owned();
+        if is_told {
+            let server = if config.listen.starts_with("unix:") { &config.listen } else { url };
+            token += &format!(" --server {server}");
+        }
+        if config.database != Config::default().database {
+            token += &format!(" --database {}", config.database.display());
+        }
         format!(
             "\nGet a token:\n\n  curl{socket} -X POST {url}/oauth2/token \\\n    -F grant_type=client_credentials \\\n    \
-             -F client_id={id} \\\n    -F client_secret={} \\\n    -F scope='{}'\n\nor, in this directory: grantd token\n",
+             -F client_id={id} \\\n    -F client_secret={} \\\n    -F scope='{}'\n\nor, in this directory: {token}\n",
             secret.expose(),
             sample.scopes.join(" "),
         )

@@ -9,6 +9,7 @@ use clap::{Args, ValueEnum};
 use grantd::secret::{ServerKeys, master};
 use grantd::{Config, Error, Result, dev};
 use serde_json::{Value, json};
+use ureq::http::StatusCode;
 
 use super::output::Form;
 use super::remote::{Remote, RemoteArgs, own_address, reach};
@@ -152,7 +153,10 @@ fn post(server: &str, ca_file: Option<&Path>, form: &[(&str, &str)]) -> std::res
         return Ok(answer);
     }
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
-    Err(Failure::Denied(format!("{}: {}", text("error"), text("error_description"))))
+    let said = format!("{}: {}", text("error"), text("error_description"));
+    // Who asks again later may get it.
+    let is_passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+    Err(if is_passing { Failure::failed(said) } else { Failure::Denied(said) })
 }
 
 /// Header and claims, for people to read: nothing is verified.

@@ -7,7 +7,7 @@ use super::engine::{EngineError, Row, Statement, params};
 use super::entity::{Page, Query};
 use super::list::{Attribute, Kind, Listing};
 use super::{Change, Origin, Store, plain_error};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
 use crate::model::api_token::{ApiToken, Role};
 use crate::secret::Hash;
@@ -23,7 +23,8 @@ pub(crate) static API_TOKENS: Listing = Listing {
     total: None,
     reach: None,
 };
-const EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM api_token)";
+const ADMIN_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM api_token WHERE role = 'admin' AND active = 1 \
+    AND (expires_at_ms IS NULL OR expires_at_ms > ?1))";
 const INSERT: &str = "INSERT INTO api_token (id, display_name, role, active, hash, last4, issued_at_ms, expires_at_ms) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const UPDATE: &str = "UPDATE api_token SET display_name = ?2, role = ?3, active = ?4, expires_at_ms = ?5 WHERE id = ?1";
@@ -72,12 +73,12 @@ fn change(before: Option<&ApiToken>, after: Option<&ApiToken>) -> Option<Change>
 }
 
 impl Store {
-    /// Whether an API token was ever made and not ended.
+    /// Whether there is an API token with the role admin that is good now.
     ///
     /// # Errors
     /// `Unavailable` or `Internal` from the database.
-    pub fn api_token_exists(&self) -> Result<bool> {
-        let row = self.read_one(&Statement::new(EXISTS, Vec::new()))?;
+    pub fn admin_token_exists(&self, now: Timestamp) -> Result<bool> {
+        let row = self.read_one(&Statement::new(ADMIN_EXISTS, params![now.ms()]))?;
         row.map_or(Ok(false), |row| row.flag(0)).map_err(plain_error)
     }
 

@@ -76,11 +76,14 @@ impl NewArgs {
         for step in self.lang.steps() {
             text += &format!("  {step}\n");
         }
-        let settings = if self.lang.is_text() { "settings.json" } else { "'{\"drop\": [\"admin:*\"]}'" };
-        let settings = if self.lang == Language::C { "'{}'" } else { settings };
+        let settings = match self.lang {
+            Language::C => "'{}'".to_owned(),
+            _ if self.lang.is_text() => format!("{name}/settings.json"),
+            _ => "'{\"drop\": [\"admin:*\"]}'".to_owned(),
+        };
         text += &format!(
-            "  grantd policy test policy.wasm\n\nWith a server, first without any effect, to see what it would do:\n  \
-             grantd policy attach policy.wasm --to server --name {name} --mode shadow --settings {settings}\n  grantd \
+            "  grantd policy test policy.wasm\n\nWith a server, first without any effect, to see what it would do:\n  cd ..\n  \
+             grantd policy attach {name}/policy.wasm --to server --name {name} --mode shadow --settings {settings}\n  grantd \
              decision list\n  grantd policy enforce {name}"
         );
         text

@@ -297,7 +297,10 @@ fn find(path: &AttributePath, scope: Scope) -> Result<(&'static Attribute, &[Str
     }
     let spelled = names.join(".");
     let hint = nearest(&spelled, all().map(|attribute| attribute.name));
-    let hint = hint.map_or_else(String::new, |near| format!("; did you mean {near}?"));
+    let hint = match hint {
+        Some(near) => format!("; did you mean {near}?"),
+        None => format!(": there are {}", all().map(|attribute| attribute.name).collect::<Vec<_>>().join(", ")),
+    };
     Err(format!("there is no attribute {spelled} to filter or sort by{hint}"))
 }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{scene, text};
 use crate::app::TestApp;
-use crate::program::Program;
+use crate::program::{Program, run, told};
 use crate::shell::Shell;
 
 #[test]
@@ -188,6 +188,19 @@ fn can_ends_with_its_answer_in_every_form() {
         let ran = can("other");
         assert!(ran.out.contains("the account has no client"), "{ran:?}");
         assert!(ran.refused(4).contains("other gets nothing there"), "{form}");
+    }
+}
+
+#[test]
+fn the_command_that_dev_prints_gets_a_token() {
+    for flags in [&["--listen", "127.0.0.1:0", "--database", "other.db"][..], &["--listen", "unix:s"]] {
+        let dir = tempfile::tempdir().unwrap();
+        let program = Program::start(dir.path(), &[&["dev"], flags].concat(), |_| {});
+        let said = std::fs::read_to_string(dir.path().join("stdout.txt")).unwrap();
+        let (_, command) = said.split_once("or, in this directory: grantd ").unwrap();
+        let words: Vec<&str> = command.lines().next().unwrap().split(' ').collect();
+        assert!(told(&run(dir.path(), &words)).starts_with("eyJ"), "{words:?}");
+        program.stop();
     }
 }
 

@@ -44,6 +44,8 @@ fn usage_errors_have_their_own_exit_code_and_the_nearest_word() {
         (vec!["api-token", "add", "x", "--role", "root"], "possible values: reader, editor, admin"),
         (vec!["account", "list", "--count", "1001"], "1001 is not in 1..=1000"),
         (vec!["grant", "add", "a", "b"], "<SCOPE>..."),
+        (vec!["can", "a", "--api", "b", "--address", "999.1.1.1"], "invalid IP address"),
+        (vec!["decision", "list", "--outcome", "bogus"], "possible values: issued, refused, failed"),
     ] {
         let text = shell.run(&arguments).refused(2);
         assert!(text.contains(wanted), "{arguments:?}: {text}");

@@ -93,6 +93,19 @@ fn a_policy_lives_from_attach_to_delete() {
     let refused = shell.run(&["policy", "set", &named, "--settings", "{}"]).refused(1);
     assert!(refused.contains("the module refuses them") && refused.contains("missing field `allow`"), "{refused}");
     assert!(shell.run(&["policy", "show", &named]).expect(0).contains("\"w*\""));
+    shell.run(&["policy", "set", &named, "--active", "false"]).expect(0);
+    shell.run(&["policy", "enforce", &named]).expect(0);
+    let enforced = shell.run(&["policy", "show", &named, "--output", "json"]).json();
+    assert_eq!((&enforced["mode"], &enforced["active"]), (&json!("enforce"), &json!(true)));
+    // What goes with what it is attached to is named before it goes.
+    for (delete, wanted) in [
+        (["api", "delete", "myrestapi"], "policy scope-allowlist at api:myrestapi"),
+        (["m2m", "delete", "periodicService"], "policy scope-allowlist at client:"),
+        (["account", "delete", "periodicCleanup"], "policy scope-allowlist at account:periodicCleanup, client"),
+    ] {
+        let told = shell.run(&delete).refused(1);
+        assert!(told.contains(wanted), "{told}");
+    }
     assert!(shell.run(&["policy", "module", "delete", "scope-allowlist", "--yes"]).refused(1).contains("in use"));
     assert!(
         shell.run(&["policy", "delete", &named]).refused(2).contains("nothing narrows the tokens of api myrestapi")

@@ -56,6 +56,23 @@ fn an_account_lives_from_add_to_delete() {
 }
 
 #[test]
+fn a_variable_that_is_not_set_names_nothing() {
+    let (_app, shell) = scene();
+    for words in [
+        &["account", "show", ""][..],
+        &["explain", ""],
+        &["decision", "show", ""],
+        &["audit", "show", ""],
+        &["policy", "module", "show", ""],
+        &["policy", "module", "delete", "", "--yes"],
+        &["policy", "replay", "--decision", ""],
+    ] {
+        let told = shell.run(words).refused(2);
+        assert!(told.contains("empty"), "{words:?}: {told}");
+    }
+}
+
+#[test]
 fn what_is_in_use_is_named_and_goes_only_by_cascade() {
     let (app, shell) = scene();
     app.howto();

@@ -107,6 +107,27 @@ fn a_secret_is_ended_by_its_last_characters() {
 }
 
 #[test]
+fn a_secret_is_there_once() {
+    let (app, shell) = scene();
+    let howto = app.howto();
+    let again = shell.dir.path().join("again");
+    for secret in [&howto.client_secret, "a long one that a person chose: 93xQ"] {
+        std::fs::write(&again, secret).unwrap();
+        let add = ["m2m", "secret", "add", "periodicService", "--secret-file", "again"];
+        if *secret != howto.client_secret {
+            shell.run(&add).expect(0);
+        }
+        assert!(shell.run(&add).refused(1).contains("is a secret of this client already"));
+        let last4 = &secret[secret.len() - 4..];
+        shell.run(&["m2m", "secret", "end", "periodicService", last4, "--yes"]).expect(0);
+        assert!(!works(&app, &howto, secret));
+        // One that has ended can come back.
+        shell.run(&add).expect(0);
+        assert!(works(&app, &howto, secret));
+    }
+}
+
+#[test]
 fn an_end_is_patched_within_what_makes_sense() {
     let app = TestApp::start();
     let howto = app.howto();

@@ -53,7 +53,7 @@ fn a_server_makes_no_secret_that_nobody_would_see() {
         "{}",
         complaint(&output)
     );
-    let dev = Program::dev(dir, &["--seed", "seed.toml"]);
+    let dev = Program::dev(dir, &["--database", "dev.db", "--seed", "seed.toml"]);
     drop(dev);
     let told = std::fs::read_to_string(dir.join("stdout.txt")).unwrap();
     assert!(told.contains("secret of periodicService, client id periodic-service: gsec_"), "{told}");

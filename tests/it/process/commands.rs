@@ -47,8 +47,30 @@ fn an_init_that_was_cut_short_is_finished_by_the_next() {
     rusqlite::Connection::open(dir.path().join("grantd.db")).unwrap().execute("DELETE FROM api_token", []).unwrap();
     let token = told(&run(dir.path(), &["init"]));
     let program = Program::serve(dir.path(), &[]);
-    program.try_admin(token.trim_end(), "GET", "/auth/api-tokens", &Value::Null).unwrap().expect(200);
+    let tokens = "/auth/api-tokens";
+    let admin =
+        |method: &str, path: &str, body: &Value| program.try_admin(token.trim_end(), method, path, body).unwrap();
+    admin("POST", tokens, &json!({"displayName": "reads", "role": "reader"})).expect(201);
+    let first = admin("GET", tokens, &Value::Null).expect(200)["Resources"][0]["id"].as_str().unwrap().to_owned();
+    admin("DELETE", &format!("{tokens}/{first}"), &Value::Null).expect(204);
     program.stop();
+    // So is one after which the last admin went.
+    let token = told(&run(dir.path(), &["init"]));
+    let program = Program::serve(dir.path(), &[]);
+    program.try_admin(token.trim_end(), "GET", tokens, &Value::Null).unwrap().expect(200);
+    program.stop();
+}
+
+#[test]
+fn dev_keeps_its_sample_out_of_a_database_that_is_somebodys() {
+    let dir = tempfile::tempdir().unwrap();
+    told(&run(dir.path(), &["init"]));
+    let refused = run(dir.path(), &["dev", "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(complaint(&refused).contains("was not made by `grantd dev`"), "{}", complaint(&refused));
+    let made = rusqlite::Connection::open(dir.path().join("grantd.db")).unwrap();
+    let count = |table: &str| made.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0));
+    assert_eq!((count("api_token").unwrap(), count("service_account").unwrap()), (1, 0));
 }
 
 #[test]

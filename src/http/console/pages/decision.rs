@@ -298,7 +298,7 @@ fn rests_on(grounds: &Value) -> Markup {
                 }
                 @if let Some(unknown) = step["unknown"].as_str() { p.quiet { bdi { (sentence(unknown)) } } }
                 @else if each(&step["restsOn"]).is_empty() {
-                    p.quiet { "Nothing that was looked at: taken away one by one, it all left the answer as it is." }
+                    p.quiet { "No single thing: whatever was looked at, taken away or changed by itself, left the answer as it is." }
                 }
             }
         }
