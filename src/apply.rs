@@ -83,11 +83,22 @@ pub(crate) fn apply_document(app: &App, document: &Document, options: &Options, 
         detail: "another apply is running: nothing was changed; try again when it is done".to_owned(),
         cause: "one apply at a time".to_owned(),
     })?;
+    let mut refusal = None;
     for _attempt in 0..ATTEMPTS_MAX {
-        let plan::Plan { draft, report } = plan::plan(app, document, options, origin)?;
-        if options.dry_run || draft.is_empty() || app.store.draft_commit(draft, &options.owner)?.is_some() {
-            return Ok(report);
+        let generation = app.store.generation()?;
+        let (is_of_one_moment, planned) = match plan::plan(app, document, options, origin) {
+            Ok(plan::Plan { draft, report }) if options.dry_run || draft.is_empty() => {
+                (app.store.generation()? == generation, Ok(report))
+            }
+            Ok(plan::Plan { draft, report }) => (app.store.draft_commit(draft, &options.owner)?.is_some(), Ok(report)),
+            Err(error) => (app.store.generation()? == generation, Err(error)),
+        };
+        if is_of_one_moment {
+            return planned;
         }
+        // What was read at several moments may never have been so: neither the same as the document, nor in its way.
+        refusal = planned.err();
     }
-    Err(Error::Stale("others changed things all the while this was planned: nothing was changed; try again".to_owned()))
+    let stale = "others changed things all the while this was planned: nothing was changed; try again";
+    Err(refusal.unwrap_or_else(|| Error::Stale(stale.to_owned())))
 }

@@ -242,6 +242,10 @@ fn log(request: &HttpRequest, failure: &Error) {
     let request_id = caller.request_id.as_str();
     let path = request.path();
     match failure.cause() {
+        // Busy, or without a disk: the next try may go well.
+        Some(cause) if matches!(failure, Error::Unavailable { .. }) => {
+            tracing::warn!(request_id, path, cause, "{failure}");
+        }
         Some(cause) => tracing::error!(request_id, path, cause, "{failure}"),
         None => tracing::debug!(request_id, path, "refused: {failure}"),
     }

@@ -117,9 +117,9 @@ where
     fn call(&self, stream: TlsStream<TcpStream>) -> Self::Future {
         let (socket, tls) = stream.get_ref();
         let peer = socket.peer_addr().ok();
+        // Nothing that is written is held back until what was written before is confirmed.
+        let _ = socket.set_nodelay(true);
         if tls.alpn_protocol() == Some(HTTP_2) {
-            // Many small frames: none is held back until the one before it was confirmed.
-            let _ = socket.set_nodelay(true);
             let worker = Rc::clone(&self.http_2);
             return Box::pin(async move {
                 connection::serve(Socket::new(stream), peer, worker).await;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::audit::{guarded_commit, unguarded, write_of};
-use super::engine::{EngineError, Row, Statement, params};
+use super::engine::{EngineError, Row, Statement, Value, params};
 use super::entity::{Page, Query};
 use super::list::{Attribute, Kind, Listing};
 use super::{Change, Origin, Store, plain_error};
@@ -28,9 +28,8 @@ const ADMIN_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM api_token WHERE role = 
 const INSERT: &str = "INSERT INTO api_token (id, display_name, role, active, hash, last4, issued_at_ms, expires_at_ms) \
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 const UPDATE: &str = "UPDATE api_token SET display_name = ?2, role = ?3, active = ?4, expires_at_ms = ?5 WHERE id = ?1";
-const GUARD: &str = guarded_commit!("(SELECT 1 FROM api_token WHERE id = ?10)");
 /// Holds while the token is what the change began with: it has no revision.
-const GUARD_UPDATE: &str = guarded_commit!(
+const GUARD: &str = guarded_commit!(
     "(SELECT 1 FROM api_token WHERE id = ?10 AND display_name = ?11 AND role = ?12 AND active = ?13 \
      AND expires_at_ms IS ?14)"
 );
@@ -59,6 +58,11 @@ pub(super) fn from_row(row: &Row) -> Result<ApiToken, EngineError> {
         expires_at: row.optional_time(6)?,
         last_used_at: row.optional_time(7)?,
     })
+}
+
+/// What may change of a token, after its id.
+fn members(token: &ApiToken) -> Vec<Value> {
+    params![&token.id, token.display_name.as_str(), token.role.as_str(), token.active, token.expires_at]
 }
 
 fn change(before: Option<&ApiToken>, after: Option<&ApiToken>) -> Option<Change> {
@@ -140,10 +144,7 @@ impl Store {
         clock: &Clock,
         origin: &Origin,
     ) -> Result<()> {
-        let members = |token: &ApiToken| {
-            params![&token.id, token.display_name.as_str(), token.role.as_str(), token.active, token.expires_at]
-        };
-        let (update, guard) = (Statement::new(UPDATE, members(after)), Statement::new(GUARD_UPDATE, members(before)));
+        let (update, guard) = (Statement::new(UPDATE, members(after)), Statement::new(GUARD, members(before)));
         let changes = change(Some(before), Some(after)).into_iter().collect();
         self.write_audited(write_of(clock, changes, guard, vec![update]), origin).map_err(plain_error)
     }
@@ -151,7 +152,7 @@ impl Store {
     /// Ends a token: the next request that bears it is refused.
     pub(crate) fn api_token_delete(&self, token: &ApiToken, clock: &Clock, origin: &Origin) -> Result<()> {
         let delete = Statement::new("DELETE FROM api_token WHERE id = ?1", params![&token.id]);
-        let guard = Statement::new(GUARD, params![&token.id]);
+        let guard = Statement::new(GUARD, members(token));
         let changes = change(Some(token), None).into_iter().collect();
         self.write_audited(write_of(clock, changes, guard, vec![delete]), origin).map_err(plain_error)
     }

@@ -23,15 +23,15 @@ const CREDENTIAL_COLUMNS: &str = "SELECT id, hash_kind, hash, last4, not_before_
 const INSERT_CREDENTIAL: &str = "INSERT INTO credential (id, machine_to_machine_id, kind, hash_kind, hash, last4, \
     not_before_ms, expires_at_ms, created_at_ms) VALUES (?1, ?2, 'secret', ?3, ?4, ?5, ?6, ?7, ?8)";
 /// Holds while the client exists and has room for one more credential.
+/// Holds while the client is its account's, as it was when it was read: so the trail files its secrets under the right one.
 const GUARD_ROOM: &str = guarded_commit!(
-    "(SELECT 1 FROM machine_to_machine WHERE id = ?10 AND \
-     (SELECT COUNT(*) FROM credential WHERE machine_to_machine_id = ?10) < ?11)"
+    "(SELECT 1 FROM machine_to_machine WHERE id = ?10 AND service_account_id = ?11 AND \
+     (SELECT COUNT(*) FROM credential WHERE machine_to_machine_id = ?10) < ?12)"
 );
-const GUARD_CREDENTIAL: &str =
-    guarded_commit!("(SELECT 1 FROM credential WHERE id = ?10 AND machine_to_machine_id = ?11)");
-/// Holds while the credential ends as it did when it was read.
-const GUARD_CREDENTIAL_END: &str = guarded_commit!(
-    "(SELECT 1 FROM credential WHERE id = ?10 AND machine_to_machine_id = ?11 AND expires_at_ms IS ?12)"
+/// Holds while the credential ends as it did when it was read, and its client is its account's.
+const GUARD_CREDENTIAL: &str = guarded_commit!(
+    "(SELECT 1 FROM credential WHERE id = ?10 AND expires_at_ms IS ?11 AND machine_to_machine_id = \
+     (SELECT id FROM machine_to_machine WHERE id = ?12 AND service_account_id = ?13))"
 );
 const TOUCH_CREDENTIAL: &str = "UPDATE credential SET last_used_at_ms = ?2 WHERE id = ?1 \
     AND (last_used_at_ms IS NULL OR last_used_at_ms < ?2)";
@@ -261,6 +261,11 @@ fn credential_snapshot(client: &Record<MachineToMachine>, credential: &Credentia
     shown
 }
 
+fn guard_of(client: &Record<MachineToMachine>, credential: &Credential) -> Statement {
+    let account = client.value.service_account_id.as_str();
+    Statement::new(GUARD_CREDENTIAL, params![&credential.id, credential.expires_at, &client.id, account])
+}
+
 pub(super) fn end_credential(credential: &Credential) -> Statement {
     const UPDATE: &str = "UPDATE credential SET expires_at_ms = ?2 WHERE id = ?1";
     Statement::new(UPDATE, params![&credential.id, credential.expires_at])
@@ -312,13 +317,16 @@ impl Store {
         clock: &Clock,
         origin: &Origin,
     ) -> Result<()> {
-        let guard = Statement::new(GUARD_ROOM, params![&client.id, CREDENTIALS_MAX as i64]);
+        let guard = params![&client.id, client.value.service_account_id.as_str(), CREDENTIALS_MAX as i64];
+        let guard = Statement::new(GUARD_ROOM, guard);
         let changes = credential_change(client, None, Some(credential)).into_iter().collect();
         let write = write_of(clock, changes, guard, vec![insert_credential(&client.id, credential)]);
         self.write_audited(write, origin).map_err(|error| match error {
-            EngineError::Guard => Error::InUse {
-                detail: format!("a client has at most {CREDENTIALS_MAX} secrets: end one of them first"),
-            },
+            EngineError::Guard if self.credential_list_of(&client.id).is_ok_and(|all| all.len() >= CREDENTIALS_MAX) => {
+                Error::InUse {
+                    detail: format!("a client has at most {CREDENTIALS_MAX} secrets: end one of them first"),
+                }
+            }
             other => plain_error(other),
         })
     }
@@ -332,7 +340,7 @@ impl Store {
         clock: &Clock,
         origin: &Origin,
     ) -> Result<()> {
-        let guard = Statement::new(GUARD_CREDENTIAL_END, params![&before.id, &client.id, before.expires_at]);
+        let guard = guard_of(client, before);
         let update = end_credential(after);
         let changes = credential_change(client, Some(before), Some(after)).into_iter().collect();
         self.write_audited(write_of(clock, changes, guard, vec![update]), origin).map_err(plain_error)
@@ -346,7 +354,7 @@ impl Store {
         clock: &Clock,
         origin: &Origin,
     ) -> Result<()> {
-        let guard = Statement::new(GUARD_CREDENTIAL, params![&credential.id, &client.id]);
+        let guard = guard_of(client, credential);
         let delete = delete_credential(&credential.id);
         let changes = credential_change(client, Some(credential), None).into_iter().collect();
         let write = write_of(clock, changes, guard, vec![delete]);

@@ -146,6 +146,58 @@ fn one_address_has_no_more_than_its_share_of_connections() {
     program.stop();
 }
 
+#[test]
+fn an_answer_is_framed_by_its_own_request() {
+    let (_dir, program) = start(&[]);
+    let ask = |method: &str, path: &str, more: &str| format!("{method} {path} HTTP/1.1\r\nhost: test\r\n{more}\r\n");
+    let alive = ask("GET", "/api/v1/health/alive", "");
+    for next in [
+        ask("HEAD", "/oauth2/.well-known/jwks.json", "connection: close\r\n"),
+        ask("GET", "/api/v1/health/alive", "connection: close\r\n"),
+    ] {
+        let mut stream = connect(program.url());
+        stream.write_all(format!("{alive}{next}").as_bytes()).unwrap();
+        let said = rest(&mut stream);
+        let (first, then) = said.split_once("{\"status\":\"OK\"}").unwrap_or_else(|| panic!("{said}"));
+        assert!(first.starts_with("HTTP/1.1 200 OK") && !first.contains("connection: close"), "{said}");
+        let (second, body) = then.split_once("\r\n\r\n").unwrap();
+        assert!(second.starts_with("HTTP/1.1 200 OK") && second.contains("connection: close"), "{said}");
+        assert_eq!(body.is_empty(), next.starts_with("HEAD"), "{said}");
+    }
+    program.stop();
+}
+
+#[test]
+fn whoever_takes_no_answers_is_not_read() {
+    const HELD_BYTES_MAX: usize = 32 * 1024 * 1024;
+    let (_dir, program) = start(&[]);
+    let mut stream = connect(program.url());
+    stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+    // A short question has a long answer without a body.
+    let asked = b"GET /console HTTP/1.1\r\nhost: test\r\n\r\n".repeat(1000);
+    let mut sent = 0;
+    while sent < HELD_BYTES_MAX
+        && let Ok(count @ 1..) = stream.write(&asked)
+    {
+        sent += count;
+    }
+    assert!(sent < HELD_BYTES_MAX, "more was read than both systems hold ready");
+    program.sample_token().expect(200);
+    // Once they are taken, it goes on where it was.
+    let mut left = sent / (asked.len() / 1000);
+    let mut piece = [0; 64 * 1024];
+    let mut carried = String::new();
+    while left > 0 {
+        let count = stream.read(&mut piece).unwrap_or_default();
+        assert!(count > 0, "{left} answers are missing");
+        carried.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+        left -= carried.matches("HTTP/1.1 303").count();
+        // The beginning of one that goes on in the next piece.
+        carried = carried.split_off(carried.len().saturating_sub("HTTP/1.1 303".len() - 1));
+    }
+    program.stop();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn an_answer_that_nobody_takes_is_ended() {

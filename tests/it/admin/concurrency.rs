@@ -1,5 +1,7 @@
 //! Many callers at once: nothing is lost, and of two that saw the same revision one wins.
 
+use std::collections::HashMap;
+
 use serde_json::{Value, json};
 
 use super::{list, path_of};
@@ -91,6 +93,61 @@ fn what_two_deletes_take_along_ends_once_in_the_trail() {
             let filter = format!("changes[resourceType eq \"Grant\" and id eq \"{}\"]", grant.as_str().unwrap());
             let commits = list(&app, "/audit/commits", &[("filter", &filter)]).expect(200);
             assert_eq!(commits["totalResults"], 2, "made once, ended once");
+        }
+    }
+}
+
+/// The trail is what happened, in its order: each change begins with what the one before it left.
+#[test]
+fn each_change_in_the_trail_begins_where_the_last_ended() {
+    let app = TestApp::with(|config| config.workers = Some(2));
+    let accounts = ["a", "b"].map(|name| app.create("ServiceAccount", &json!({"userName": name}))["id"].clone());
+    let client = app.create("MachineToMachine", &json!({"displayName": "c", "serviceAccountId": accounts[0]}));
+    let client = path_of("MachineToMachine", &client["id"]);
+    let replace = |path: &str, value: &Value| json!({"Operations": [{"op": "replace", "path": path, "value": value}]});
+    for round in 0..30 {
+        let token = json!({"displayName": "t", "role": "reader"});
+        let token = app.admin("POST", "/auth/api-tokens", &token).expect(201)["id"].as_str().unwrap().to_owned();
+        let token = format!("/auth/api-tokens/{token}");
+        let secrets = format!("{client}/secrets");
+        let asked = [
+            ("PATCH", &token, replace("role", &json!("admin"))),
+            ("DELETE", &token, Value::Null),
+            ("PATCH", &client, replace("serviceAccountId", &accounts[round % 2])),
+            ("POST", &secrets, json!({})),
+        ];
+        std::thread::scope(|scope| {
+            for (method, path, body) in &asked {
+                scope.spawn(|| app.admin(method, path, body));
+            }
+        });
+        let secrets = app.admin("GET", &secrets, &Value::Null).expect(200);
+        for secret in secrets["Resources"].as_array().unwrap().iter().skip(1) {
+            app.admin("DELETE", &format!("{client}/secrets/{}", secret["id"].as_str().unwrap()), &Value::Null)
+                .expect(204);
+        }
+    }
+    let mut commits =
+        list(&app, "/audit/commits", &[("count", "1000")]).expect(200)["Resources"].as_array().unwrap().clone();
+    commits.sort_by_key(|commit| commit["sequence"].as_i64().unwrap());
+    let mut tokens: HashMap<String, Value> = HashMap::new();
+    let mut account = Value::Null;
+    for change in commits.iter().flat_map(|commit| commit["changes"].as_array().unwrap()) {
+        match change["resourceType"].as_str().unwrap() {
+            "ApiToken" => {
+                let id = change["id"].as_str().unwrap().to_owned();
+                let before = tokens.insert(id, change["after"].clone()).unwrap_or_default();
+                assert_eq!(change["before"], before, "{change}");
+            }
+            "MachineToMachine" => {
+                assert_eq!(change["before"]["serviceAccountId"], account, "{change}");
+                account = change["after"]["serviceAccountId"].clone();
+            }
+            "Credential" => {
+                let told = if change["after"].is_null() { &change["before"] } else { &change["after"] };
+                assert_eq!(told["serviceAccountId"], account, "{change}");
+            }
+            _ => {}
         }
     }
 }
