@@ -18,6 +18,8 @@ const TURN_BYTES_MAX: usize = 32 * 1024;
 #[derive(Default)]
 pub(super) struct Connection {
     does: Cell<Doing>,
+    /// Whether a request was under way as this turn began.
+    was_answering: Cell<bool>,
     /// Whether no request began in this turn yet.
     is_fresh: Cell<bool>,
     /// Whether an answer waits for the library to look at it once more.
@@ -43,6 +45,7 @@ enum Doing {
 impl Connection {
     /// Begins a turn, in which the library looks at it once.
     pub(super) fn begin_turn(&self) {
+        self.was_answering.set(self.is_answering());
         self.is_fresh.set(true);
         self.unread.set(TURN_BYTES_MAX);
     }
@@ -51,7 +54,13 @@ impl Connection {
     pub(super) fn end_turn(&self) -> bool {
         // While it is blocked, whoever takes what was written gives it a turn.
         let is_held = !self.is_blocked.get() && self.is_held.take();
-        self.awaits_look.take() || is_held
+        // What was read behind a request that was under way for long, the library leaves where it is.
+        let is_left = self.was_answering.get() && !self.is_answering();
+        self.awaits_look.take() || is_held || is_left
+    }
+
+    fn is_answering(&self) -> bool {
+        matches!(self.does.get(), Doing::Answering)
     }
 
     /// Returns once nothing was under way for `long`, after twice that at most: requests then need no look at the clock.
