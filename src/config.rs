@@ -5,6 +5,7 @@
 mod decisions;
 mod issuer;
 mod limits;
+mod log;
 mod policies;
 mod throttle;
 mod tls;
@@ -17,7 +18,6 @@ use figment::providers::{Env, Format, Serialized, Toml};
 use figment::value::{Dict, Value};
 use figment::{Figment, Provider};
 use serde::{Deserialize, Serialize};
-use tracing::level_filters::LevelFilter;
 
 use crate::error::{Error, Result};
 use crate::forwarded::TrustedProxies;
@@ -27,6 +27,7 @@ use crate::secret::master::MASTER_KEY_VARIABLE;
 pub use decisions::DecisionsConfig;
 pub use issuer::AliasIssuer;
 pub use limits::LimitsConfig;
+pub use log::{LogConfig, LogFormat};
 pub use policies::PoliciesConfig;
 pub use throttle::{QuotaMode, ThrottleConfig};
 pub use tls::TlsConfig;
@@ -112,28 +113,6 @@ pub struct CompatConfig {
     pub crossid: bool,
 }
 
-/// Logs, written to standard error.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogConfig {
-    /// `error`, `warn`, `info`, `debug`, `trace`, or directives by module.
-    pub level: String,
-    /// How lines look.
-    pub format: LogFormat,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// Text on a terminal, JSON otherwise.
-    Auto,
-    /// Text.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -162,12 +141,6 @@ impl Default for Config {
 impl Default for ConsoleConfig {
     fn default() -> Self {
         Self { enabled: true, session_idle_minutes: 60, session_hours: 12 }
-    }
-}
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self { level: "info".to_owned(), format: LogFormat::Auto }
     }
 }
 
@@ -258,12 +231,7 @@ impl Config {
             return Err(Error::Setup(format!("{key} must be at least 1")));
         }
         self.proxies()?;
-        // With a target in it, it is a filter, of which anything is a name.
-        if !self.log.level.contains(['=', ',']) && self.log.level.parse::<LevelFilter>().is_err() {
-            let levels = "off, error, warn, info, debug or trace";
-            return Err(Error::Setup(format!("log.level is {levels}, not {:?}", self.log.level)));
-        }
-        if let Some(misfit) = self.policies.misfit().or_else(|| self.tls.misfit()) {
+        if let Some(misfit) = self.policies.misfit().or_else(|| self.tls.misfit()).or_else(|| self.log.misfit()) {
             return Err(Error::Setup(misfit));
         }
         if self.keys.announce_hours >= self.keys.rotate_days.saturating_mul(24) {
@@ -374,6 +342,7 @@ mod tests {
             ("[limits]\nconnections = 0", "limits.connections must be at least 1"),
             ("[token]\nexcess_scope = \"ignore\"", "token.excess_scope: unknown variant"),
             ("workers = \"many\"", "workers: invalid type"),
+            ("[log]\nlevel = \"loud\"", "log.level is off, error, warn, info, debug or trace, not \"loud\""),
             ("listen = \"here\"", "is not an ADDRESS:PORT"),
             ("public_url = \"https://a.example/path\"", "and no path"),
             ("issuer_aliases = [\"grantd:8420\"]", "issuer_aliases: \"grantd:8420\" must be http:// or https://"),

@@ -31,6 +31,9 @@ fn end_time(app: &App, fields: &mut Fields<'_>) -> Option<crate::clock::Timestam
     end
 }
 
+/// Tries at ending something that others change all the while.
+const ENDING_ATTEMPTS_MAX: usize = 10;
+
 /// The secrets of a client, without the secrets.
 pub(crate) fn secret_list(app: &App, client_id: &str) -> Result<Vec<Value>> {
     let client = app.store.resource_by_id::<MachineToMachine>(client_id)?;
@@ -61,16 +64,6 @@ pub(crate) fn secret_create(app: &App, client_id: &str, body: &Map<String, Value
     let (mut credential, secret) =
         Credential::for_secret(&app.clock, &app.server_keys, &client.value.client_id, brought, expires_at)?;
     credential.not_before = not_before;
-    // Whoever ends one of two that are the same has ended nothing.
-    let same = app
-        .store
-        .credential_list_of(&client.id)?
-        .into_iter()
-        .find(|other| other.hash == credential.hash && other.expires_at.is_none_or(|end| app.clock.now() < end));
-    if let Some(same) = same {
-        let message = format!("is a secret of this client already, {}: give that another end instead", same.id);
-        return Err(Error::Taken(Violation::new("/clientSecret", Value::Null, &message)));
-    }
     app.store.credential_insert(&client, &credential, &app.clock, origin)?;
     let mut shown = credential.to_json();
     if let (true, Some(members)) = (generated, shown.as_object_mut()) {
@@ -128,9 +121,22 @@ fn patch_without_revision(body: &Value, if_match: Option<i64>, what: &str) -> Re
 
 /// Ends a secret.
 pub(crate) fn secret_delete(app: &App, client_id: &str, id: &str, origin: &Origin) -> Result<()> {
-    let client: Record<MachineToMachine> = app.store.resource_by_id(client_id)?;
-    let credential = credential_of(app, &client, id)?;
-    app.store.credential_delete(&client, &credential, &app.clock, origin)
+    in_the_end(|| {
+        let client: Record<MachineToMachine> = app.store.resource_by_id(client_id)?;
+        let credential = credential_of(app, &client, id)?;
+        app.store.credential_delete(&client, &credential, &app.clock, origin)
+    })
+}
+
+/// Ends something, whatever others change of it meanwhile: who takes access away is not to be put off by that.
+fn in_the_end(mut end: impl FnMut() -> Result<()>) -> Result<()> {
+    for _ in 1..ENDING_ATTEMPTS_MAX {
+        match end() {
+            Err(Error::Stale(_)) => {}
+            other => return other,
+        }
+    }
+    end()
 }
 
 fn credential_of(app: &App, client: &Record<MachineToMachine>, id: &str) -> Result<Credential> {
@@ -233,8 +239,10 @@ pub(crate) fn api_token_patch(
 
 /// Ends an API token.
 pub(crate) fn api_token_delete(app: &App, id: &str, origin: &Origin) -> Result<()> {
-    let token = app.store.api_token_by_id(id)?;
-    app.store.api_token_delete(&token, &app.clock, origin)
+    in_the_end(|| {
+        let token = app.store.api_token_by_id(id)?;
+        app.store.api_token_delete(&token, &app.clock, origin)
+    })
 }
 
 /// Secrets that are valid now and end before `until`, the next one first.

@@ -145,12 +145,10 @@ fn show(form: Form, account: &Value) -> Outcome {
 /// Its clients and its grants, and the policies on it and on its clients.
 fn dependents(remote: &Remote, account: &Value) -> Outcome<(Vec<String>, String)> {
     let filter = format!("serviceAccountId eq \"{}\"", text(account, "id"));
-    let mut named = attached_to(remote, account)?;
+    let mut named = attached_to(remote, std::slice::from_ref(account))?;
     remote.every(CLIENT.path, Some(&filter), |page| {
-        for client in &page {
-            named.push(format!("client {}", text(client, "displayName")));
-            named.extend(attached_to(remote, client)?);
-        }
+        named.extend(page.iter().map(|client| format!("client {}", text(client, "displayName"))));
+        named.extend(attached_to(remote, &page)?);
         Ok(())
     })?;
     remote.every(GRANT.path, Some(&filter), |mut page| {

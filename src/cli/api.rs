@@ -250,7 +250,7 @@ pub(super) fn show(form: Form, api: &Value) -> Outcome {
 /// The grants at it, and the policies on it.
 fn dependents(remote: &Remote, api: &Value) -> Outcome<(Vec<String>, String)> {
     let filter = format!("apiId eq \"{}\"", text(api, "id"));
-    let mut named = attached_to(remote, api)?;
+    let mut named = attached_to(remote, std::slice::from_ref(api))?;
     remote.every(GRANT.path, Some(&filter), |mut page| {
         put_names(remote, &ACCOUNT, &mut page, "serviceAccountId", "account")?;
         let grant = |grant: &Value| format!("grant of {} to {}", texts(grant, "scopes"), text(grant, "account"));

@@ -246,7 +246,7 @@ fn loss(remote: &Remote, client: &Value) -> Outcome<(Vec<String>, String)> {
     let secrets = secrets_of(client).len();
     let plural = if secrets == 1 { "" } else { "s" };
     Ok((
-        attached_to(remote, client)?,
+        attached_to(remote, std::slice::from_ref(client))?,
         format!(
             "client id {} with its {secrets} secret{plural}, last used: {}",
             text(client, "clientId"),

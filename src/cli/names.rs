@@ -90,14 +90,17 @@ fn suggestion(remote: &Remote, noun: &Noun, name: &str) -> Outcome<Option<String
     Ok(nearest(name, known.iter().map(String::as_str)).map(str::to_owned))
 }
 
-/// The policies that are attached to an API, a client or an account.
-pub(super) fn attached_to(remote: &Remote, place: &Value) -> Outcome<Vec<String>> {
-    let filter = format!("attachedTo.id eq {}", literal(place["id"].as_str().unwrap_or_default()));
+/// The policies that are attached to APIs, clients or accounts.
+pub(super) fn attached_to(remote: &Remote, places: &[Value]) -> Outcome<Vec<String>> {
+    let ids: Vec<&str> = places.iter().filter_map(|place| place["id"].as_str()).collect();
     let mut named = Vec::new();
-    remote.every(POLICY.path, Some(&filter), |page| {
-        named.extend(page.iter().map(|policy| format!("policy {}", POLICY.name_of(policy))));
-        Ok(())
-    })?;
+    for some in ids.chunks(IDS_AT_ONCE) {
+        let filter = format!("attachedTo.id in {}", Value::from(some));
+        remote.every(POLICY.path, Some(&filter), |page| {
+            named.extend(page.iter().map(|policy| format!("policy {}", POLICY.name_of(policy))));
+            Ok(())
+        })?;
+    }
     Ok(named)
 }
 

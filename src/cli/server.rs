@@ -121,7 +121,12 @@ fn run(app: App, listener: Listener, args: &ServerArgs, sample: Option<&Sample>)
     let url = app.config().public_url(listener.address());
     let console = console_link(&app, &url, sample)?;
     match sample {
-        Some(sample) => say(&welcome(&app, &url, sample, console.as_deref(), args.listen.is_some()))?,
+        Some(sample) => {
+            // Other commands know what the configuration says, not what a flag said here.
+            let is_found = args.listen.is_none() || app.config().tls.is_on();
+            let server = (!is_found).then(|| remote::address_of(listener.address()));
+            say(&welcome(&app, &url, sample, console.as_deref(), server.as_deref()))?;
+        }
         None => say(&format!("grantd listens on {listening} as {url}/oauth2/"))?,
     }
     if app.has_fixed_keys() {
@@ -181,9 +186,8 @@ fn ready_content(
     })
 }
 
-/// What `dev` prints: everything for the first token, ready to paste. `is_told` is where to listen, by a flag that other
-/// commands do not know of.
-fn welcome(app: &App, url: &str, sample: &Sample, console: Option<&str>, is_told: bool) -> String {
+/// What `dev` prints: everything for the first token, ready to paste. `server` is for commands that would not find it.
+fn welcome(app: &App, url: &str, sample: &Sample, console: Option<&str>, server: Option<&str>) -> String {
     let mut text = String::new();
     let config = app.config();
     let made = if app.is_new() { "made now" } else { "kept from before" };
@@ -220,8 +224,7 @@ fn welcome(app: &App, url: &str, sample: &Sample, console: Option<&str>, is_told
             None => String::new(),
         };
         let mut token = "grantd token".to_owned();
-        if is_told {
-            let server = if config.listen.starts_with("unix:") { &config.listen } else { url };
+        if let Some(server) = server {
             token += &format!(" --server {server}");
         }
         if config.database != Config::default().database {

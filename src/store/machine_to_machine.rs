@@ -22,13 +22,15 @@ const CREDENTIAL_COLUMNS: &str = "SELECT id, hash_kind, hash, last4, not_before_
     created_at_ms FROM credential WHERE machine_to_machine_id = ?1 AND kind = 'secret' ORDER BY id";
 const INSERT_CREDENTIAL: &str = "INSERT INTO credential (id, machine_to_machine_id, kind, hash_kind, hash, last4, \
     not_before_ms, expires_at_ms, created_at_ms) VALUES (?1, ?2, 'secret', ?3, ?4, ?5, ?6, ?7, ?8)";
-/// Holds while the client exists and has room for one more credential.
-/// Holds while the client is its account's, as it was when it was read: so the trail files its secrets under the right one.
+/// Holds while the client is of the account that it was read with, under which the trail files the credential; while it has room
+/// for one more; and while no other that still works is the same: whoever ends one of two ends nothing.
 const GUARD_ROOM: &str = guarded_commit!(
     "(SELECT 1 FROM machine_to_machine WHERE id = ?10 AND service_account_id = ?11 AND \
-     (SELECT COUNT(*) FROM credential WHERE machine_to_machine_id = ?10) < ?12)"
+     (SELECT COUNT(*) FROM credential WHERE machine_to_machine_id = ?10) < ?12 AND NOT EXISTS \
+     (SELECT 1 FROM credential WHERE machine_to_machine_id = ?10 AND hash = ?13 \
+      AND (expires_at_ms IS NULL OR expires_at_ms > ?14)))"
 );
-/// Holds while the credential ends as it did when it was read, and its client is its account's.
+/// Holds while the credential ends as it did when it was read, and its client is of the account that it was read with.
 const GUARD_CREDENTIAL: &str = guarded_commit!(
     "(SELECT 1 FROM credential WHERE id = ?10 AND expires_at_ms IS ?11 AND machine_to_machine_id = \
      (SELECT id FROM machine_to_machine WHERE id = ?12 AND service_account_id = ?13))"
@@ -231,18 +233,23 @@ pub(super) fn credential_from_row(row: &Row) -> Result<Credential, EngineError> 
     })
 }
 
+/// The kind of a secret's hash, and the hash.
+fn hash_of(credential: &Credential) -> (&'static str, Vec<u8>) {
+    match &credential.hash {
+        SecretHash::Keyed(hash) => ("hmac-sha256", hash.to_vec()),
+        SecretHash::Slow(hash) => ("argon2id", hash.to_vec()),
+    }
+}
+
 pub(super) fn insert_credential(client: &Id, credential: &Credential) -> Statement {
-    let (kind, hash) = match &credential.hash {
-        SecretHash::Keyed(hash) => ("hmac-sha256", hash),
-        SecretHash::Slow(hash) => ("argon2id", hash),
-    };
+    let (kind, hash) = hash_of(credential);
     Statement::new(
         INSERT_CREDENTIAL,
         params![
             &credential.id,
             client,
             kind,
-            hash.to_vec(),
+            hash,
             credential.last4.as_str(),
             credential.not_before,
             credential.expires_at,
@@ -310,6 +317,9 @@ impl Store {
     }
 
     /// Adds a secret to a client.
+    ///
+    /// # Errors
+    /// `Taken` when it is a secret of the client already, `InUse` when there is no room, `Stale` when the client moved.
     pub(crate) fn credential_insert(
         &self,
         client: &Record<MachineToMachine>,
@@ -317,18 +327,25 @@ impl Store {
         clock: &Clock,
         origin: &Origin,
     ) -> Result<()> {
-        let guard = params![&client.id, client.value.service_account_id.as_str(), CREDENTIALS_MAX as i64];
+        let (account, now) = (client.value.service_account_id.as_str(), clock.now());
+        let guard = params![&client.id, account, CREDENTIALS_MAX as i64, hash_of(credential).1, now.ms()];
         let guard = Statement::new(GUARD_ROOM, guard);
         let changes = credential_change(client, None, Some(credential)).into_iter().collect();
         let write = write_of(clock, changes, guard, vec![insert_credential(&client.id, credential)]);
-        self.write_audited(write, origin).map_err(|error| match error {
-            EngineError::Guard if self.credential_list_of(&client.id).is_ok_and(|all| all.len() >= CREDENTIALS_MAX) => {
-                Error::InUse {
-                    detail: format!("a client has at most {CREDENTIALS_MAX} secrets: end one of them first"),
-                }
+        let written = self.write_audited(write, origin);
+        if matches!(written, Err(EngineError::Guard)) {
+            let all = self.credential_list_of(&client.id)?;
+            let works = |other: &&Credential| other.expires_at.is_none_or(|end| now < end);
+            if let Some(same) = all.iter().filter(works).find(|other| other.hash == credential.hash) {
+                let message = format!("is a secret of this client already, {}: give that another end instead", same.id);
+                return Err(Error::Taken(Violation::new("/clientSecret", serde_json::Value::Null, &message)));
             }
-            other => plain_error(other),
-        })
+            if all.len() >= CREDENTIALS_MAX {
+                let detail = format!("a client has at most {CREDENTIALS_MAX} secrets: end one of them first");
+                return Err(Error::InUse { detail });
+            }
+        }
+        written.map_err(plain_error)
     }
 
     /// Gives a secret another end, unless that changed meanwhile.
