@@ -30,6 +30,9 @@ use crate::model::{ENVELOPE_MEMBERS, Meta, Record};
 use crate::patch::{Patch, PatchError};
 use crate::store::{Entity, Origin, Page, Query, Store, Underway};
 
+/// Tries at a change of something that others change all the while.
+const ATTEMPTS_MAX: usize = 10;
+
 /// A new resource, and what is shown of it this once.
 pub(crate) struct Created<E: Entity> {
     pub(crate) record: Record<E>,
@@ -104,7 +107,8 @@ pub(crate) fn replace<E: Entity>(
     revision: Option<i64>,
     origin: &Origin,
 ) -> Result<Record<E>> {
-    begin_replace(app, id, body, revision, origin)?.wait()
+    let revision = revision.or(body_revision(body)?);
+    whatever_it_was(revision, || begin_replace(app, id, body, revision, origin)?.wait())
 }
 
 /// As [`replace`], without waiting.
@@ -129,7 +133,9 @@ pub(crate) fn patch<E: Entity>(
     revision: Option<i64>,
     origin: &Origin,
 ) -> Result<Record<E>> {
-    begin_patch(app, id, body, revision, origin)?.wait()
+    let patch = Patch::parse(body).map_err(patch_error)?;
+    let revision = revision.or(patch.revision);
+    whatever_it_was(revision, || begin_parsed_patch(app, id, &patch, revision, origin)?.wait())
 }
 
 /// As [`patch`], without waiting.
@@ -141,7 +147,17 @@ pub(crate) fn begin_patch<E: Entity>(
     origin: &Origin,
 ) -> Result<Begun<'static, Record<E>>> {
     let patch = Patch::parse(body).map_err(patch_error)?;
-    begin_change(app, id, revision.or(patch.revision), origin, |before: &Record<E>| {
+    begin_parsed_patch(app, id, &patch, revision.or(patch.revision), origin)
+}
+
+fn begin_parsed_patch<E: Entity>(
+    app: &App,
+    id: &str,
+    patch: &Patch,
+    revision: Option<i64>,
+    origin: &Origin,
+) -> Result<Begun<'static, Record<E>>> {
+    begin_change(app, id, revision, origin, |before: &Record<E>| {
         let mut document = before.writable_json();
         patch.apply(&mut document, E::WRITABLE).map_err(patch_error)?;
         Ok(document)
@@ -154,9 +170,9 @@ pub(crate) fn change<E: Entity>(
     id: &str,
     revision: Option<i64>,
     origin: &Origin,
-    body: impl FnOnce(&Record<E>) -> Result<Map<String, Value>>,
+    mut body: impl FnMut(&Record<E>) -> Result<Map<String, Value>>,
 ) -> Result<Record<E>> {
-    begin_change(app, id, revision, origin, body)?.wait()
+    whatever_it_was(revision, || begin_change(app, id, revision, origin, &mut body)?.wait())
 }
 
 fn begin_change<E: Entity>(
@@ -181,12 +197,26 @@ pub(crate) fn delete<E: Entity>(
     revision: Option<i64>,
     origin: &Origin,
 ) -> Result<()> {
-    let before = app.store.resource_by_id::<E>(id)?;
-    check_revision(&before, revision)?;
-    if E::DELETING_WIDENS {
-        check_admin(app, &before.value, origin)?;
+    whatever_it_was(revision, || {
+        let before = app.store.resource_by_id::<E>(id)?;
+        check_revision(&before, revision)?;
+        if E::DELETING_WIDENS {
+            check_admin(app, &before.value, origin)?;
+        }
+        app.store.resource_delete(&before, cascade, &app.clock, origin)
+    })
+}
+
+/// Does it again where others changed the same thing between reading and writing: whoever names no revision has said what
+/// is to be, whatever it was.
+fn whatever_it_was<T>(revision: Option<i64>, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 1..ATTEMPTS_MAX {
+        match attempt() {
+            Err(Error::Stale(_)) if revision.is_none() => {}
+            other => return other,
+        }
     }
-    app.store.resource_delete(&before, cascade, &app.clock, origin)
+    attempt()
 }
 
 fn begin_update<'a, E: Entity>(

@@ -219,12 +219,12 @@ async fn close(app: web::Data<App>) {
 }
 
 /// Ends connections on which nothing of what was sent is taken for so long (`TCP_USER_TIMEOUT`, tcp(7)), which those that
-/// are accepted have from the listener: else whoever reads no answer keeps it, and its connection, for ever.
+/// are accepted have from the listener: the last of an answer too, which the system holds when nobody here waits any more.
 #[cfg(target_os = "linux")]
 fn end_unless_taken(listener: &std::net::TcpListener, seconds: u64) {
     let milliseconds = u32::try_from(seconds.saturating_mul(1000)).unwrap_or(u32::MAX);
     if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(listener, milliseconds) {
-        tracing::warn!(%error, "limits.answer_seconds is not kept: the system does not bound it");
+        tracing::warn!(%error, "limits.answer_seconds does not hold for what the system keeps of an answer");
     }
 }
 

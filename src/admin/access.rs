@@ -289,7 +289,9 @@ impl Scale<'_> {
                 let holds =
                     |grant: &&GrantView| scopes.iter().all(|scope| grant.scopes.iter().any(|(held, _)| held == scope));
                 let mut holding = candidate.grants.iter().filter(holds);
-                let reason = holding.find_map(|grant| not_now(grant, self.at)).unwrap_or(description);
+                let reason = holding
+                    .find_map(|grant| Some(format!("its grant {}", grant.not_now(self.at)?)))
+                    .unwrap_or(description);
                 Ok(Err(Outcome::nothing("grant", &reason)))
             }
             Err(other) => Err(other),
@@ -353,14 +355,6 @@ fn told(step: &Step) -> Option<Value> {
         "code": step.effect.code,
         "reason": step.effect.reason.as_ref().or(step.effect.note.as_ref()),
     }))
-}
-
-fn not_now(grant: &GrantView, at: Timestamp) -> Option<String> {
-    match (grant.not_before, grant.expires_at) {
-        (Some(start), _) if start > at => Some(format!("its grant begins at {start}")),
-        (_, Some(end)) if end <= at => Some(format!("its grant ended at {end}")),
-        _ => None,
-    }
 }
 
 fn row(candidate: &Candidate, client: Option<&CandidateClient>, scopes: &[String], outcome: Outcome) -> Value {

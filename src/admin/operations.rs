@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::whatever_it_was;
 use crate::app::App;
 use crate::error::{Error, Result, Violation};
 use crate::model::Record;
@@ -31,9 +32,6 @@ fn end_time(app: &App, fields: &mut Fields<'_>) -> Option<crate::clock::Timestam
     end
 }
 
-/// Tries at ending something that others change all the while.
-const ENDING_ATTEMPTS_MAX: usize = 10;
-
 /// The secrets of a client, without the secrets.
 pub(crate) fn secret_list(app: &App, client_id: &str) -> Result<Vec<Value>> {
     let client = app.store.resource_by_id::<MachineToMachine>(client_id)?;
@@ -42,35 +40,37 @@ pub(crate) fn secret_list(app: &App, client_id: &str) -> Result<Vec<Value>> {
 
 /// Makes a secret, or takes one that the caller brought. The answer shows it, this once.
 pub(crate) fn secret_create(app: &App, client_id: &str, body: &Map<String, Value>, origin: &Origin) -> Result<Value> {
-    let client = app.store.resource_by_id::<MachineToMachine>(client_id)?;
-    super::check_admin(app, &client.value, origin)?;
-    let mut fields = Fields::new(body, "");
-    let brought = fields.raw("clientSecret").map(|sent| {
-        let text = sent.as_str().unwrap_or_default();
-        if let Err(message) = secret::check_strength(text, &client.value.client_id) {
-            fields.violate_secret("clientSecret", message);
+    whatever_it_was(None, || {
+        let client = app.store.resource_by_id::<MachineToMachine>(client_id)?;
+        super::check_admin(app, &client.value, origin)?;
+        let mut fields = Fields::new(body, "");
+        let brought = fields.raw("clientSecret").map(|sent| {
+            let text = sent.as_str().unwrap_or_default();
+            if let Err(message) = secret::check_strength(text, &client.value.client_id) {
+                fields.violate_secret("clientSecret", message);
+            }
+            Secret::new(text.to_owned())
+        });
+        let not_before = fields.time("notBefore");
+        let expires_at = end_time(app, &mut fields);
+        if let (Some(start), Some(end)) = (not_before, expires_at)
+            && end <= start
+        {
+            fields.violate("expiresAt", "must be later than notBefore");
         }
-        Secret::new(text.to_owned())
-    });
-    let not_before = fields.time("notBefore");
-    let expires_at = end_time(app, &mut fields);
-    if let (Some(start), Some(end)) = (not_before, expires_at)
-        && end <= start
-    {
-        fields.violate("expiresAt", "must be later than notBefore");
-    }
-    finish(fields)?;
-    let generated = brought.is_none();
-    let (mut credential, secret) =
-        Credential::for_secret(&app.clock, &app.server_keys, &client.value.client_id, brought, expires_at)?;
-    credential.not_before = not_before;
-    app.store.credential_insert(&client, &credential, &app.clock, origin)?;
-    let mut shown = credential.to_json();
-    if let (true, Some(members)) = (generated, shown.as_object_mut()) {
-        members.insert("clientId".to_owned(), json!(client.value.client_id));
-        members.insert("clientSecret".to_owned(), json!(secret.expose()));
-    }
-    Ok(shown)
+        finish(fields)?;
+        let generated = brought.is_none();
+        let (mut credential, secret) =
+            Credential::for_secret(&app.clock, &app.server_keys, &client.value.client_id, brought, expires_at)?;
+        credential.not_before = not_before;
+        app.store.credential_insert(&client, &credential, &app.clock, origin)?;
+        let mut shown = credential.to_json();
+        if let (true, Some(members)) = (generated, shown.as_object_mut()) {
+            members.insert("clientId".to_owned(), json!(client.value.client_id));
+            members.insert("clientSecret".to_owned(), json!(secret.expose()));
+        }
+        Ok(shown)
+    })
 }
 
 /// Gives a secret another end, or none: a PATCH whose one member is `expiresAt`.
@@ -82,31 +82,33 @@ pub(crate) fn secret_patch(
     revision: Option<i64>,
     origin: &Origin,
 ) -> Result<Value> {
-    let patch = patch_without_revision(body, revision, "a secret")?;
-    let client: Record<MachineToMachine> = app.store.resource_by_id(client_id)?;
-    super::check_admin(app, &client.value, origin)?;
-    let before = credential_of(app, &client, id)?;
-    let mut members = Map::new();
-    members.insert("expiresAt".to_owned(), json!(before.expires_at.map(|time| time.to_string())));
-    patch.apply(&mut members, &["expiresAt"]).map_err(super::patch_error)?;
-    let mut fields = Fields::new(&members, "");
-    let after = Credential { expires_at: fields.time("expiresAt"), ..before.clone() };
-    let (now, is_same) = (app.clock.now(), after == before);
-    if is_same {
-        // As it is, however little sense it makes by now.
-    } else if before.expires_at.is_some_and(|end| end <= now) {
-        fields.violate("expiresAt", "this secret has ended: make another one");
-    } else if after.expires_at.is_some_and(|end| end <= now) {
-        fields.violate("expiresAt", "must lie in the future; delete the secret to end it now");
-    } else if after.expires_at.is_some_and(|end| before.not_before.is_some_and(|start| end <= start)) {
-        fields.violate("expiresAt", "must be later than notBefore");
-    }
-    finish(fields)?;
-    if is_same {
-        return Ok(before.to_json());
-    }
-    app.store.credential_update(&client, &before, &after, &app.clock, origin)?;
-    Ok(after.to_json())
+    whatever_it_was(None, || {
+        let patch = patch_without_revision(body, revision, "a secret")?;
+        let client: Record<MachineToMachine> = app.store.resource_by_id(client_id)?;
+        super::check_admin(app, &client.value, origin)?;
+        let before = credential_of(app, &client, id)?;
+        let mut members = Map::new();
+        members.insert("expiresAt".to_owned(), json!(before.expires_at.map(|time| time.to_string())));
+        patch.apply(&mut members, &["expiresAt"]).map_err(super::patch_error)?;
+        let mut fields = Fields::new(&members, "");
+        let after = Credential { expires_at: fields.time("expiresAt"), ..before.clone() };
+        let (now, is_same) = (app.clock.now(), after == before);
+        if is_same {
+            // As it is, however little sense it makes by now.
+        } else if before.expires_at.is_some_and(|end| end <= now) {
+            fields.violate("expiresAt", "this secret has ended: make another one");
+        } else if after.expires_at.is_some_and(|end| end <= now) {
+            fields.violate("expiresAt", "must lie in the future; delete the secret to end it now");
+        } else if after.expires_at.is_some_and(|end| before.not_before.is_some_and(|start| end <= start)) {
+            fields.violate("expiresAt", "must be later than notBefore");
+        }
+        finish(fields)?;
+        if is_same {
+            return Ok(before.to_json());
+        }
+        app.store.credential_update(&client, &before, &after, &app.clock, origin)?;
+        Ok(after.to_json())
+    })
 }
 
 /// The patch of something that counts no revisions; `what` is what it is called.
@@ -121,22 +123,11 @@ fn patch_without_revision(body: &Value, if_match: Option<i64>, what: &str) -> Re
 
 /// Ends a secret.
 pub(crate) fn secret_delete(app: &App, client_id: &str, id: &str, origin: &Origin) -> Result<()> {
-    in_the_end(|| {
+    whatever_it_was(None, || {
         let client: Record<MachineToMachine> = app.store.resource_by_id(client_id)?;
         let credential = credential_of(app, &client, id)?;
         app.store.credential_delete(&client, &credential, &app.clock, origin)
     })
-}
-
-/// Ends something, whatever others change of it meanwhile: who takes access away is not to be put off by that.
-fn in_the_end(mut end: impl FnMut() -> Result<()>) -> Result<()> {
-    for _ in 1..ENDING_ATTEMPTS_MAX {
-        match end() {
-            Err(Error::Stale(_)) => {}
-            other => return other,
-        }
-    }
-    end()
 }
 
 fn credential_of(app: &App, client: &Record<MachineToMachine>, id: &str) -> Result<Credential> {
@@ -210,36 +201,38 @@ pub(crate) fn api_token_patch(
     revision: Option<i64>,
     origin: &Origin,
 ) -> Result<Value> {
-    const MEMBERS: [&str; 4] = ["displayName", "role", "active", "expiresAt"];
-    let patch = patch_without_revision(body, revision, "an API token")?;
-    let before = app.store.api_token_by_id(id)?;
-    let Value::Object(shown) = before.to_json() else {
-        return Err(Error::Internal("an API token is not shown as an object".to_owned()));
-    };
-    let mut members: Map<String, Value> =
-        shown.into_iter().filter(|(name, _)| MEMBERS.contains(&name.as_str())).collect();
-    patch.apply(&mut members, &MEMBERS).map_err(super::patch_error)?;
-    let mut fields = Fields::new(&members, "");
-    let after = ApiToken {
-        display_name: fields.text("displayName", display_name),
-        role: fields.choice("role", Role::WORDS, before.role),
-        active: fields.flag("active", before.active),
-        expires_at: fields.time("expiresAt"),
-        ..before.clone()
-    };
-    if after.expires_at != before.expires_at && after.expires_at.is_some_and(|end| end <= app.clock.now()) {
-        fields.violate("expiresAt", "must lie in the future; delete the token, or make it inactive, to end it now");
-    }
-    finish(fields)?;
-    if after != before {
-        app.store.api_token_update(&before, &after, &app.clock, origin)?;
-    }
-    Ok(after.to_json())
+    whatever_it_was(None, || {
+        const MEMBERS: [&str; 4] = ["displayName", "role", "active", "expiresAt"];
+        let patch = patch_without_revision(body, revision, "an API token")?;
+        let before = app.store.api_token_by_id(id)?;
+        let Value::Object(shown) = before.to_json() else {
+            return Err(Error::Internal("an API token is not shown as an object".to_owned()));
+        };
+        let mut members: Map<String, Value> =
+            shown.into_iter().filter(|(name, _)| MEMBERS.contains(&name.as_str())).collect();
+        patch.apply(&mut members, &MEMBERS).map_err(super::patch_error)?;
+        let mut fields = Fields::new(&members, "");
+        let after = ApiToken {
+            display_name: fields.text("displayName", display_name),
+            role: fields.choice("role", Role::WORDS, before.role),
+            active: fields.flag("active", before.active),
+            expires_at: fields.time("expiresAt"),
+            ..before.clone()
+        };
+        if after.expires_at != before.expires_at && after.expires_at.is_some_and(|end| end <= app.clock.now()) {
+            fields.violate("expiresAt", "must lie in the future; delete the token, or make it inactive, to end it now");
+        }
+        finish(fields)?;
+        if after != before {
+            app.store.api_token_update(&before, &after, &app.clock, origin)?;
+        }
+        Ok(after.to_json())
+    })
 }
 
 /// Ends an API token.
 pub(crate) fn api_token_delete(app: &App, id: &str, origin: &Origin) -> Result<()> {
-    in_the_end(|| {
+    whatever_it_was(None, || {
         let token = app.store.api_token_by_id(id)?;
         app.store.api_token_delete(&token, &app.clock, origin)
     })

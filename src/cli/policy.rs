@@ -20,7 +20,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::names::{ACCOUNT, API, CLIENT, Noun, POLICY, find, names_by_id};
-use super::output::{Column, Form, OutputArgs, exact_moment, flag, moment, text};
+use super::output::{Column, Form, OutputArgs, exact_moment, flag, moment, text, whole};
 use super::remote::{Remote, RemoteArgs};
 use super::resource::{self, DeleteArgs, ListArgs, Listing};
 use super::{Outcome, Settings, log, note};
@@ -124,7 +124,7 @@ pub(super) fn run(settings: &Settings, args: &PolicyArgs) -> Outcome {
     // What needs no server first: it must not ask for an API token.
     match &args.command {
         PolicyCommand::New(new) => return new.run(),
-        PolicyCommand::Test(test) => return test.run(settings),
+        PolicyCommand::Test(test) => return test.run(settings, form),
         PolicyCommand::Eval(eval) => return eval.run(settings, &args.remote, form),
         PolicyCommand::Bench(bench) => return bench.run(settings, form),
         PolicyCommand::Coverage(coverage) => return coverage.run(settings, form),
@@ -156,9 +156,9 @@ pub(super) fn run(settings: &Settings, args: &PolicyArgs) -> Outcome {
         }
         PolicyCommand::Show { policy } => show(&remote, form, find(&remote, &POLICY, policy)?),
         PolicyCommand::Set(set) => set.run(&remote, form),
-        PolicyCommand::Enforce(named) => named.switch(&remote, "enforce"),
-        PolicyCommand::Shadow(named) => named.switch(&remote, "shadow"),
-        PolicyCommand::Off(named) => named.switch(&remote, "off"),
+        PolicyCommand::Enforce(named) => named.switch(&remote, "enforce", form),
+        PolicyCommand::Shadow(named) => named.switch(&remote, "shadow", form),
+        PolicyCommand::Off(named) => named.switch(&remote, "off", form),
         PolicyCommand::Delete { policies, yes } => {
             let how = DeleteArgs { yes: *yes, cascade: false };
             resource::delete(&remote, &POLICY, policies, &how, |remote, policy| {
@@ -176,19 +176,25 @@ pub(super) fn run(settings: &Settings, args: &PolicyArgs) -> Outcome {
 
 impl Named {
     /// All are found before the first is changed.
-    fn switch(&self, remote: &Remote, mode: &str) -> Outcome {
+    fn switch(&self, remote: &Remote, mode: &str, form: Form) -> Outcome {
         let found: Vec<Value> = self.policies.iter().map(|name| find(remote, &POLICY, name)).collect::<Outcome<_>>()?;
-        for policy in &found {
+        let mut switched = Vec::with_capacity(found.len());
+        let outcome = found.iter().try_for_each(|policy| {
             let change = |path: &str, value: Value| json!({"op": "replace", "path": path, "value": value});
             let mut changes = vec![change("mode", mode.into())];
             // One that is inactive is not asked, whatever its mode.
             if mode != "off" && policy["active"] == false {
                 changes.push(change("active", true.into()));
             }
-            remote.patch(&POLICY.path_of(policy), &changes)?;
+            switched.push(remote.patch(&POLICY.path_of(policy), &changes)?);
             note(&format!("{} is in mode {mode}, from the next request on", text(policy, "name")));
+            Ok(())
+        });
+        // Those before one that failed are switched.
+        if form != Form::Table {
+            whole(form, &Value::Array(switched))?;
         }
-        Ok(())
+        outcome
     }
 }
 

@@ -2,25 +2,30 @@
 //! head and the quiet after an answer, but no later head that stops, and not the rest of a body that nobody reads.
 
 mod connection;
+mod crowd;
 
 use std::cell::RefCell;
-use std::future::{poll_fn, ready};
+use std::future::{Future, poll_fn, ready as at_once};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use actix_http::{HttpService, KeepAlive, Payload, Request, Response};
+use actix_http::{ConnectionType, HttpService, KeepAlive, Payload, Request, Response};
 use actix_service::{Service, ServiceFactory, apply_fn, fn_factory};
 use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::http::StatusCode;
 use actix_web::web::Bytes;
-use futures_util::future::{Either, LocalBoxFuture, select};
+use futures_util::future::LocalBoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
+use tokio::task::yield_now;
+use tokio::time::{Sleep, sleep};
 
 use crate::config::LimitsConfig;
-use connection::{Answering, Connection, Paced};
+use connection::{Answering, Connection, FULL_REST, Next, Paced};
+use crowd::Crowd;
 
 /// How long a client may take to close its side of a connection that is closed here.
 pub(super) const CLOSED_WITHIN: Duration = Duration::from_secs(1);
@@ -41,30 +46,37 @@ where
     B: MessageBody + Unpin + 'static,
 {
     let turn = Turn::default();
-    let whose = Rc::clone(&turn);
+    let (whose, stops) = (Rc::clone(&turn), Rc::clone(&turn));
     let noticed = move || {
         let whose = Rc::clone(&whose);
         let app = apply_fn(Rc::clone(&app), move |mut request: Request, app: &Rc<A>| {
             let answering = Answering::begin(Rc::clone(&whose.borrow()));
             let has_body = !matches!(request.payload(), Payload::None);
-            let answered = app.call(request);
+            let answered = (!answering.is_too_late()).then(|| app.call(request));
             async move {
                 answering.second_look(has_body).await;
-                Ok(answered.await?.map_body(|_, body| Noticed { body, _answering: answering }))
+                let Some(answered) = answered else { return Err(Response::new(StatusCode::SERVICE_UNAVAILABLE)) };
+                let mut answer = answered.await?;
+                if answering.is_last() {
+                    answer.head_mut().set_connection_type(ConnectionType::Close);
+                }
+                Ok(answer.map_body(|_, body| Noticed { body, _answering: answering }))
             }
         });
-        ready(Ok::<_, ()>(app))
+        at_once(Ok::<_, ()>(app))
     };
     let http_1 = HttpService::build()
         .keep_alive(KeepAlive::Timeout(Duration::from_secs(limits.keep_alive_seconds)))
         .client_request_timeout(Duration::from_secs(limits.request_head_seconds))
         .client_disconnect_timeout(CLOSED_WITHIN)
-        .graceful_shutdown_signal(move || begun(stopping.clone()))
+        .graceful_shutdown_signal(move || Rc::clone(&stops.borrow()).quiet())
         .h1(fn_factory(noticed))
         .new_service(())
         .await?;
     let useless_max = Duration::from_secs(limits.keep_alive_seconds.saturating_add(limits.request_head_seconds));
-    Ok(Connections { http_1, turn, useless_max })
+    let crowd = Rc::<Crowd>::default();
+    actix_web::rt::spawn(Rc::clone(&crowd).watch_over(stopping, useless_max));
+    Ok(Connections { http_1, turn, crowd, taken_within: Duration::from_secs(limits.answer_seconds) })
 }
 
 /// Waits until the server begins to stop.
@@ -82,7 +94,8 @@ type Turn = Rc<RefCell<Rc<Connection>>>;
 struct Connections<H> {
     http_1: H,
     turn: Turn,
-    useless_max: Duration,
+    crowd: Rc<Crowd>,
+    taken_within: Duration,
 }
 
 impl<H, T> Service<(T, Option<SocketAddr>)> for Connections<H>
@@ -100,26 +113,41 @@ where
 
     fn call(&self, (stream, peer): (T, Option<SocketAddr>)) -> Served {
         let connection = Rc::<Connection>::default();
-        let served = self.http_1.call((Paced::new(stream, Rc::clone(&connection)), peer));
-        let (turn, useless_max) = (Rc::clone(&self.turn), self.useless_max);
+        let member = self.crowd.enter(Rc::clone(&connection));
+        // It asks at once when it is to end.
+        self.turn.replace(Rc::clone(&connection));
+        let stream = Paced::new(stream, Rc::clone(&connection), self.taken_within);
+        let served = self.http_1.call((stream, peer));
+        let turn = Rc::clone(&self.turn);
         Box::pin(async move {
+            let _member = member;
             let mut served = pin!(served);
-            let served = poll_fn(|context| {
+            let mut rest: Option<Pin<Box<Sleep>>> = None;
+            poll_fn(|context| {
+                if let Some(rest) = &mut rest {
+                    ready!(rest.as_mut().poll(context));
+                }
+                rest = None;
                 turn.replace(Rc::clone(&connection));
-                connection.begin_turn();
+                connection.begin_turn(context.waker());
                 let served = served.as_mut().poll(context);
-                if connection.end_turn() {
-                    context.waker().wake_by_ref();
+                match connection.end_turn() {
+                    Next::WhenWoken => {}
+                    Next::AtOnce => context.waker().wake_by_ref(),
+                    // What it asks for once is to be woken after the runtime has looked for events.
+                    Next::AfterOthers => drop(pin!(yield_now()).poll(context)),
+                    Next::AfterRest => {
+                        rest = Some(Box::pin(sleep(FULL_REST)));
+                        context.waker().wake_by_ref();
+                    }
                 }
-                served
-            });
-            match select(served, pin!(connection.useless(useless_max))).await {
-                Either::Left((ended, _)) => ended.map_err(drop),
-                Either::Right(((), _)) => {
+                if served.is_pending() && connection.is_useless() {
                     tracing::debug!("a connection ends on which nothing is answered any more");
-                    Ok(())
+                    return Poll::Ready(Ok(()));
                 }
-            }
+                served.map_err(drop)
+            })
+            .await
         })
     }
 }

@@ -2,6 +2,7 @@
 //! in time, and would speak HTTP/2 without a bound on anything.
 
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use actix_service::{
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{AppConfig, Server};
 use actix_web::rt::net::TcpStream;
+use futures_util::future::{Either, select};
 use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
@@ -68,7 +70,7 @@ impl Serving {
                 let acceptor = secure::acceptor(tls, &self.limits);
                 server.listen(NAME, socket, move || {
                     let connections = secure::connections(app(), self.clone());
-                    self.counted(acceptor.clone().map_err(drop).and_then(connections))
+                    self.counted(self.unless_stopping(acceptor.clone().map_err(drop)).and_then(connections))
                 })
             }
             (Socket::Tcp(socket), None) => server.listen(NAME, socket, move || {
@@ -102,6 +104,26 @@ impl Serving {
             async move {
                 let Some((served, _let_in)) = served else { return Ok(()) };
                 served.await
+            }
+        })
+    }
+
+    /// Handshakes that end with the server: nothing was asked on them, and it is not to wait for who says nothing.
+    fn unless_stopping<H, S>(
+        &self,
+        handshakes: H,
+    ) -> impl ServiceFactory<TcpStream, Config = (), Response = S, Error = (), InitError = ()> + use<H, S>
+    where
+        H: ServiceFactory<TcpStream, Config = (), Response = S, Error = (), InitError = ()>,
+    {
+        let stopping = self.stopping.clone();
+        apply_fn_factory(handshakes, move |socket: TcpStream, shake: &H::Service| {
+            let (shaken, stopping) = (shake.call(socket), stopping.clone());
+            async move {
+                match select(pin!(shaken), pin!(http_1::begun(stopping))).await {
+                    Either::Left((shaken, _)) => shaken,
+                    Either::Right(_) => Err(()),
+                }
             }
         })
     }

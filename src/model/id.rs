@@ -26,6 +26,11 @@ impl Id {
         Self(base62_fixed(u128::from_be_bytes(bytes)))
     }
 
+    /// The first of all ids that something made at this Unix millisecond may have.
+    pub(crate) fn first_of(ms: i64) -> Self {
+        Self(base62_fixed(u128::from(ms.unsigned_abs()) << 80))
+    }
+
     /// `None` unless the text has the form of an id.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -107,6 +112,10 @@ mod tests {
         let clock = Clock::system();
         let ids: Vec<Id> = (0..200).map(|ms| Id::new(&clock, Timestamp::from_ms(ms * 86_400_000))).collect();
         assert!(ids.is_sorted());
+        for (id, ms) in ids.iter().zip(0..) {
+            let ms = ms * 86_400_000;
+            assert!(Id::first_of(ms) <= *id && *id < Id::first_of(ms + 1));
+        }
         assert!(ids.iter().all(|id| Id::parse(id.as_str()).is_some()));
         assert_eq!(Id::parse("short"), None);
         assert_eq!(Id::parse("aaaaaaaaaaaaaaaaaaaaa/"), None);

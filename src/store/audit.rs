@@ -154,7 +154,12 @@ pub(crate) static COMMITS: Listing = Listing {
 };
 static COMMIT_ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
-    Attribute { name: "createdAt", expr: "t.at_ms", kind: Kind::Time },
+    Attribute {
+        name: "createdAt",
+        expr: "t.at_ms",
+        // However many there are: a list stays in the order of `seq`, and ends with its page.
+        kind: Kind::TimeOf { within: "t.seq IN (SELECT seq FROM audit_commit WHERE ", id: "id" },
+    },
     Attribute { name: "by", expr: "t.actor_id", kind: Kind::Exact },
     Attribute { name: "actor.displayName", expr: "t.actor_name", kind: Kind::Text },
     Attribute { name: "actor.type", expr: "t.actor_type", kind: Kind::Exact },
@@ -190,7 +195,7 @@ pub(crate) static EVENTS: Listing = Listing {
 };
 static EVENT_ATTRIBUTES: &[Attribute] = &[
     Attribute { name: "id", expr: "t.id", kind: Kind::Exact },
-    Attribute { name: "createdAt", expr: "t.at_ms", kind: Kind::Time },
+    Attribute { name: "createdAt", expr: "t.at_ms", kind: Kind::TimeOf { within: "(", id: "t.id" } },
     Attribute { name: "type", expr: "t.type", kind: Kind::Exact },
     Attribute { name: "displayName", expr: "t.display_name", kind: Kind::Text },
     Attribute { name: "severity", expr: "t.severity", kind: Kind::Exact },

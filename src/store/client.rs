@@ -115,6 +115,15 @@ impl GrantView {
     pub fn is_valid_at(&self, now: Timestamp) -> bool {
         self.not_before.is_none_or(|start| start <= now) && self.expires_at.is_none_or(|end| now < end)
     }
+
+    /// Why it does not hold now, to follow after its name.
+    pub(crate) fn not_now(&self, now: Timestamp) -> Option<String> {
+        match (self.not_before, self.expires_at) {
+            (Some(start), _) if start > now => Some(format!("begins at {start}")),
+            (_, Some(end)) if end <= now => Some(format!("ended at {end}")),
+            _ => None,
+        }
+    }
 }
 
 impl Store {

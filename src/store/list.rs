@@ -30,6 +30,13 @@ pub(crate) enum Kind {
     Flag,
     /// Unix milliseconds, written as RFC 3339.
     Time,
+    /// As `Time`, of something whose id was made at just that time: compared by the index of ids. `expr` is for sorting.
+    TimeOf {
+        /// What is true of the rows for which the rest holds, up to a closing bracket.
+        within: &'static str,
+        /// The column of ids there.
+        id: &'static str,
+    },
     Integer,
     /// A JSON object: any path into it.
     Json,

@@ -37,12 +37,24 @@ pub fn resolve(
 ) -> Result<Resolved> {
     // A token lives whole seconds: with less than one left of a grant, it would outlive it.
     let holds = |grant: &&GrantView| grant.is_valid_at(now) && seconds_left(grant, now) > 0;
-    let grants: Vec<&GrantView> = client.grants.iter().filter(holds).collect();
+    let (holding, others): (Vec<&GrantView>, Vec<&GrantView>) = client.grants.iter().partition(holds);
+    let resolved = within(&holding, requested, target, now, excess);
+    resolved.map_err(|error| with_not_now(error, &holding, &others, requested, target, now))
+}
+
+/// What these grants offer; all of them hold.
+fn within(
+    grants: &[&GrantView],
+    requested: &[String],
+    target: Option<&str>,
+    now: Timestamp,
+    excess: ExcessScope,
+) -> Result<Resolved> {
     let api = match target {
-        Some(target) => named_api(&grants, target)?,
-        None => implied_api(&grants, requested, excess)?,
+        Some(target) => named_api(grants, target)?,
+        None => implied_api(grants, requested, excess)?,
     };
-    let at_api: Vec<&GrantView> = grants.into_iter().filter(|grant| grant.api.id == api.id).collect();
+    let at_api: Vec<&GrantView> = grants.iter().copied().filter(|grant| grant.api.id == api.id).collect();
     let offered = if requested.is_empty() {
         default_scopes(&at_api, &api)?
     } else {
@@ -52,10 +64,45 @@ pub fn resolve(
     Ok(Resolved { api, offered, lifetime_seconds })
 }
 
-/// The granted API that `resource` or `audience` names. One that is not granted looks like one that does not exist.
+/// A refusal, and the grant that helps at another time, the one that ends last: whoever had access until yesterday looks
+/// for it.
+fn with_not_now(
+    error: Error,
+    holding: &[&GrantView],
+    others: &[&GrantView],
+    requested: &[String],
+    target: Option<&str>,
+    now: Timestamp,
+) -> Error {
+    let Error::OAuth { code, description } = error else { return error };
+    let is_asked = |grant: &GrantView| target.is_none_or(|target| is_named(&grant.api, target));
+    let holding: Vec<&&GrantView> = holding.iter().filter(|grant| is_asked(grant)).collect();
+    let scopes = holding.iter().flat_map(|grant| &grant.scopes);
+    let held: HashSet<&str> = scopes.map(|(scope, _)| scope.as_str()).collect();
+    let lacking: HashSet<&str> = requested.iter().map(String::as_str).filter(|scope| !held.contains(scope)).collect();
+    let helps = |grant: &GrantView| match requested {
+        [] => holding.is_empty(),
+        _ => grant.scopes.iter().any(|(scope, _)| lacking.contains(scope.as_str())),
+    };
+    let helpful = others.iter().filter(|grant| is_asked(grant) && helps(grant));
+    let helpful = helpful.filter_map(|grant| Some((grant, grant.not_now(now)?)));
+    match helpful.max_by_key(|(grant, _)| grant.expires_at.map_or(i64::MAX, Timestamp::ms)) {
+        Some((grant, when)) => {
+            Error::oauth(code, format!("{description}. A grant of this at {} {when}", grant.api.app_id))
+        }
+        None => Error::OAuth { code, description },
+    }
+}
+
+/// Whether `resource` or `audience` names this API so.
+fn is_named(api: &Api, name: &str) -> bool {
+    api.app_id == name || api.audience.as_deref() == Some(name)
+}
+
+/// The granted API that `resource` or `audience` names. One at which nothing was ever granted looks like one that does not
+/// exist.
 fn named_api(grants: &[&GrantView], target: &str) -> Result<Arc<ApiView>> {
-    let is_named = |api: &Api| api.app_id == target || api.audience.as_deref() == Some(target);
-    grants.iter().find(|grant| is_named(&grant.api)).map(|grant| Arc::clone(&grant.api)).ok_or_else(|| {
+    grants.iter().find(|grant| is_named(&grant.api, target)).map(|grant| Arc::clone(&grant.api)).ok_or_else(|| {
         Error::oauth(
             OAuthCode::InvalidTarget,
             format!(

@@ -59,7 +59,7 @@ fn path_of(resource_type: &str, id: &Value) -> String {
 }
 
 /// A list with these parameters.
-fn list(app: &TestApp, path: &str, parameters: &[(&str, &str)]) -> Answer {
+pub fn list(app: &TestApp, path: &str, parameters: &[(&str, &str)]) -> Answer {
     let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
     app.admin("GET", &format!("{path}?{query}"), &Value::Null)
 }

@@ -217,7 +217,6 @@ fn whoever_takes_no_answers_is_not_read() {
     program.stop();
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn an_answer_that_nobody_takes_is_ended() {
     let (_dir, program) = start(&[("GRANTD_LIMITS__ANSWER_SECONDS", "1")]);

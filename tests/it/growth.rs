@@ -10,6 +10,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
 
+use crate::admin::list;
 use crate::app::TestApp;
 use crate::browser::scene::{Scene, pages};
 use crate::console::Person;
@@ -69,12 +70,21 @@ impl Visit for Read {
     }
 }
 
+fn listen() {
+    static LISTEN: Once = Once::new();
+    LISTEN.call_once(|| tracing::subscriber::set_global_default(Statements).unwrap());
+}
+
 /// The statements of a database since the last time.
 fn reads(path: &str) -> Vec<Read> {
     let mut all = READS.lock().unwrap_or_else(PoisonError::into_inner);
     let (own, others) = all.drain(..).partition(|read| read.path.ends_with(path));
     *all = others;
     own
+}
+
+fn sum(reads: &[Read]) -> i64 {
+    reads.iter().map(|read| read.steps).sum()
 }
 
 /// More of everything that grows: accounts that each have a client and a grant, what was changed, who asked for a token.
@@ -146,9 +156,7 @@ fn no_page_reads_more_because_there_is_more() {
     const ACCOUNTS: u32 = 3000;
     /// What a few rows more or less on a page take.
     const SLACK: i64 = 1000;
-    static LISTEN: Once = Once::new();
-    LISTEN.call_once(|| tracing::subscriber::set_global_default(Statements).unwrap());
-
+    listen();
     let app = TestApp::start();
     let scene = Scene::make(&app);
     let person = Person::signed_in(&app);
@@ -162,7 +170,6 @@ fn no_page_reads_more_because_there_is_more() {
     let before = read_by_pages(&app, &person, &all);
     fill(&app, ACCOUNTS, 2 * ACCOUNTS);
     let after = read_by_pages(&app, &person, &all);
-    let sum = |reads: &[Read]| reads.iter().map(|read| read.steps).sum::<i64>();
     assert!(before.values().map(|reads| sum(reads)).sum::<i64>() > 10_000, "nothing was counted");
     let mut grown = Vec::new();
     for (page, reads) in &after {
@@ -173,4 +180,28 @@ fn no_page_reads_more_because_there_is_more() {
         }
     }
     assert!(grown.is_empty(), "{}", grown.join("\n"));
+}
+
+/// Of the trail of years, what happened within an hour.
+#[test]
+fn a_time_in_the_trail_is_found_without_looking_at_all_of_it() {
+    listen();
+    let app = TestApp::start();
+    Scene::make(&app);
+    let database = app.database();
+    let read = |path: &str| {
+        // What fills has the ids of a time far off.
+        let until = ("filter", "createdAt lt \"2028-01-01T00:00:00Z\"");
+        let query = [until, ("sortBy", "createdAt"), ("count", "1000")];
+        reads(database.to_str().unwrap());
+        let answer = list(&app, path, &query).expect(200);
+        (answer["totalResults"].clone(), sum(&reads(database.to_str().unwrap())))
+    };
+    let paths = ["/audit/commits", "/event-logs"];
+    let before = paths.map(read);
+    fill(&app, 1, 3000);
+    for ((path, (count, once)), (count_after, then)) in paths.iter().zip(before).zip(paths.map(read)) {
+        assert!(count == count_after && count.as_u64() > Some(10), "{path}: {count}, then {count_after}");
+        assert!(then < once + once / 10, "{path}: {once} steps, then {then}");
+    }
 }

@@ -151,6 +151,22 @@ fn patches_reach_core_and_custom_attributes() {
 }
 
 #[test]
+fn provisioners_may_write_booleans_as_texts() {
+    let app = TestApp::start();
+    let account = made(&app, &json!({"schemas": [ACCOUNT], "userName": "a", "active": "True"}));
+    assert_eq!(account["active"], true);
+    let off = patched(&app, &account, &json!([{"op": "Replace", "path": "active", "value": "False"}])).expect(200);
+    assert_eq!(off["active"], false);
+    let on = patched(&app, &account, &json!([{"op": "replace", "value": {"active": "true"}}])).expect(200);
+    assert_eq!(on["active"], true);
+    refused(
+        &patched(&app, &account, &json!([{"op": "replace", "path": "active", "value": "yes"}])),
+        400,
+        "invalidValue",
+    );
+}
+
+#[test]
 fn patches_that_do_not_fit_say_why_in_scims_words() {
     let app = TestApp::start();
     let account = made(&app, &json!({"userName": "a"}));

@@ -118,10 +118,6 @@ class Worker(threading.Thread):
         if 200 <= status < 300:
             self.done.acknowledged.add(request_id)
             return answer or {}
-        # Another worker was at work on the same grant: this delete was refused whole.
-        if status == 412 and method == "DELETE":
-            self.done.refused.add(request_id)
-            return None
         # While it stops it refuses what comes too late, whole.
         if status == 503:
             self.done.refused.add(request_id)

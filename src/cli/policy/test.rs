@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 use grantd::policy::cases::{self, Case, Expect};
+use serde_json::{Value, json};
 
 use super::caseload::{CaseFile, CompileArgs, OnBench, PRINTED, project, read_all, read_text};
-use crate::cli::output::printable;
+use crate::cli::output::{Form, printable, whole};
 use crate::cli::{Failure, Outcome, Settings, say};
 
 #[derive(Args)]
@@ -48,13 +49,25 @@ struct Outcomes {
     printed: String,
 }
 
+impl Outcomes {
+    fn to_json(&self) -> Value {
+        let outcome = match self.mark {
+            Mark::Passed => "passed",
+            Mark::Failed => "failed",
+            Mark::Updated => "updated",
+        };
+        let Self { file, line, name, difference, printed, .. } = self;
+        json!({"file": file, "line": line, "name": name, "outcome": outcome, "difference": difference, "printed": printed})
+    }
+}
+
 impl TestArgs {
     /// A module with the cases beside it.
     pub(super) fn of(module: PathBuf) -> Self {
         Self { module, cases: Vec::new(), junit: None, update: false, compile: CompileArgs::default() }
     }
 
-    pub(super) fn run(&self, settings: &Settings) -> Outcome {
+    pub(super) fn run(&self, settings: &Settings, form: Form) -> Outcome {
         let files = read_all(&self.module, &self.cases)?;
         let subject = OnBench::open_to_listen(settings, &self.module, &self.compile)?;
         let mut outcomes = Vec::new();
@@ -65,7 +78,7 @@ impl TestArgs {
             fs::write(path, junit(&outcomes))
                 .map_err(|error| Failure::failed(format!("{}: {error}", path.display())))?;
         }
-        report(&outcomes)
+        report(&outcomes, form)
     }
 
     fn run_file(&self, file: &CaseFile, subject: &OnBench) -> Outcome<Vec<Outcomes>> {
@@ -102,7 +115,23 @@ impl TestArgs {
 }
 
 /// Says how each case went.
-fn report(outcomes: &[Outcomes]) -> Outcome {
+fn report(outcomes: &[Outcomes], form: Form) -> Outcome {
+    let count = |mark: Mark| outcomes.iter().filter(|outcome| outcome.mark == mark).count();
+    let (passed, failed, updated) = (count(Mark::Passed), count(Mark::Failed), count(Mark::Updated));
+    if form == Form::Table {
+        let written = if updated > 0 { format!(", {updated} updated") } else { String::new() };
+        say(&format!("{}\n{passed} passed, {failed} failed{written}", lines(outcomes)))?;
+    } else {
+        let cases: Vec<Value> = outcomes.iter().map(Outcomes::to_json).collect();
+        whole(form, &json!({"passed": passed, "failed": failed, "updated": updated, "cases": cases}))?;
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(Failure::failed(format!("{failed} of {} cases failed", outcomes.len()))),
+    }
+}
+
+fn lines(outcomes: &[Outcomes]) -> String {
     let mut text = String::new();
     for Outcomes { file, line, name, mark, difference, printed } in outcomes {
         let mark = match mark {
@@ -118,14 +147,7 @@ fn report(outcomes: &[Outcomes]) -> Outcome {
             let _ = writeln!(text, "      {PRINTED} {}", printable(line));
         }
     }
-    let count = |mark: &Mark| outcomes.iter().filter(|outcome| outcome.mark == *mark).count();
-    let (passed, failed, updated) = (count(&Mark::Passed), count(&Mark::Failed), count(&Mark::Updated));
-    let written = if updated > 0 { format!(", {updated} updated") } else { String::new() };
-    say(&format!("{text}\n{passed} passed, {failed} failed{written}"))?;
-    match failed {
-        0 => Ok(()),
-        _ => Err(Failure::failed(format!("{failed} of {} cases failed", outcomes.len()))),
-    }
+    text
 }
 
 fn junit(outcomes: &[Outcomes]) -> String {

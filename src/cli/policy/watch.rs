@@ -10,7 +10,7 @@ use super::attach::read_settings;
 use super::module::hand_in;
 use super::test::TestArgs;
 use crate::cli::names::{POLICY, find};
-use crate::cli::output::text;
+use crate::cli::output::{Form, text};
 use crate::cli::remote::{Remote, RemoteArgs};
 use crate::cli::seed::{LOOK_EVERY, State, look};
 use crate::cli::{Failure, Outcome, Settings, note};
@@ -65,7 +65,7 @@ impl WatchArgs {
     fn round(&self, settings: &Settings, remote: Option<&Remote>, directory: &Path) -> Outcome {
         build(directory)?;
         let module = directory.join("policy.wasm");
-        TestArgs::of(module.clone()).run(settings)?;
+        TestArgs::of(module.clone()).run(settings, Form::Table)?;
         let Some(remote) = remote else { return Ok(()) };
         let own = directory.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let name = self.policy.as_deref().unwrap_or(own);

@@ -9,7 +9,7 @@ use super::write::Write;
 use super::{answer, answered};
 use crate::admin::{self, Begun, Created};
 use crate::app::App;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::error::{admin_response, wrong_method};
 use crate::model::Record;
 use crate::store::{Entity, Query};
@@ -50,7 +50,7 @@ async fn create<E: Entity>(app: web::Data<App>, request: HttpRequest, write: Wri
     };
     if let Some(_turn) = write.quick_turn::<E>(&app) {
         let begun = write.object().and_then(|body| admin::begin_create::<E>(&app, body, &write.origin));
-        return kept(&request, begun, respond).await;
+        return answered(&request, kept(begun, respond).await, |response| response);
     }
     let shared = app.clone();
     answer(&request, move || admin::create::<E>(&shared, write.object()?, &write.origin), respond).await
@@ -70,7 +70,10 @@ async fn replace<E: Entity>(
     if let Some(_turn) = write.quick_turn::<E>(&app) {
         let begin = |body| admin::begin_replace::<E>(&app, &id, body, write.revision, &write.origin);
         let begun = write.object().and_then(begin);
-        return kept(&request, begun, |record| one(&record, &app, &request)).await;
+        match kept(begun, |record| one(&record, &app, &request)).await {
+            Err(Error::Stale(_)) if write.revision.is_none() => {}
+            outcome => return answered(&request, outcome, |response| response),
+        }
     }
     let shared = app.clone();
     let operation = move || admin::replace::<E>(&shared, &id, write.object()?, write.revision, &write.origin);
@@ -85,7 +88,10 @@ async fn patch<E: Entity>(
 ) -> HttpResponse {
     if let Some(_turn) = write.quick_turn::<E>(&app) {
         let begun = admin::begin_patch::<E>(&app, &id, &write.body, write.revision, &write.origin);
-        return kept(&request, begun, |record| one(&record, &app, &request)).await;
+        match kept(begun, |record| one(&record, &app, &request)).await {
+            Err(Error::Stale(_)) if write.revision.is_none() => {}
+            outcome => return answered(&request, outcome, |response| response),
+        }
     }
     let shared = app.clone();
     let operation = move || admin::patch::<E>(&shared, &id, &write.body, write.revision, &write.origin);
@@ -111,16 +117,8 @@ async fn list<E: Entity>(app: web::Data<App>, request: HttpRequest) -> HttpRespo
 }
 
 /// Answers when a write is kept. What it answers is made before, while the disk works.
-async fn kept<T>(
-    request: &HttpRequest,
-    begun: Result<Begun<'_, T>>,
-    respond: impl FnOnce(T) -> HttpResponse,
-) -> HttpResponse {
-    let response = match begun {
-        Ok(begun) => begun.map(respond).kept().await,
-        Err(error) => Err(error),
-    };
-    answered(request, response, |response| response)
+async fn kept<T>(begun: Result<Begun<'_, T>>, respond: impl FnOnce(T) -> HttpResponse) -> Result<HttpResponse> {
+    begun?.map(respond).kept().await
 }
 
 /// One resource, with the members that were asked for.

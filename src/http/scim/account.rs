@@ -66,6 +66,12 @@ fn to_document(account: &ServiceAccount) -> Map<String, Value> {
 
 /// The body that `admin` takes, out of such a document.
 fn into_body(mut document: Map<String, Value>) -> Result<Map<String, Value>> {
+    // Entra ID writes its booleans as texts: "False".
+    if let Some(active) = document.get_mut("active")
+        && let Some(flag) = active.as_str().and_then(|text| text.to_ascii_lowercase().parse::<bool>().ok())
+    {
+        *active = flag.into();
+    }
     let Some(id) = document.remove(EXTERNAL_ID).filter(|id| !id.is_null()) else { return Ok(document) };
     if id.as_str().is_none_or(str::is_empty) {
         let message = "must be a text that is not empty";

@@ -5,6 +5,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::filter::{AttributePath, Filter, Literal, Op};
 use crate::model::fields::nearest;
+use crate::model::id::Id;
 use crate::store::engine::Value;
 use crate::store::entity::Query;
 use crate::store::reach::Way;
@@ -180,6 +181,10 @@ impl Assembly {
 
     fn compare(&mut self, attribute: &Attribute, rest: &[String], op: Op, literal: &Literal) -> Result<(), String> {
         let value = parameter(attribute, op, literal)?;
+        if let (Kind::TimeOf { within, id }, Value::Integer(ms)) = (&attribute.kind, &value) {
+            self.made(within, id, op, *ms);
+            return Ok(());
+        }
         let folds = matches!(attribute.kind, Kind::Text);
         let operator = match op {
             Op::Co | Op::Sw | Op::Ew => return self.part(attribute, rest, op, literal, value),
@@ -197,6 +202,31 @@ impl Assembly {
         self.sql.push_str(operator);
         self.param(value);
         Ok(())
+    }
+
+    /// A time, by the ids that were made then.
+    fn made(&mut self, within: &'static str, id: &'static str, op: Op, ms: i64) {
+        let after = ms.saturating_add(1);
+        let bounds: &[(&str, i64)] = match op {
+            Op::Ge => &[(" >= ", ms)],
+            Op::Gt => &[(" >= ", after)],
+            Op::Lt => &[(" < ", ms)],
+            Op::Le => &[(" < ", after)],
+            _ => &[(" >= ", ms), (" < ", after)],
+        };
+        if op == Op::Ne {
+            self.sql.push_str("NOT ");
+        }
+        self.sql.push_str(within);
+        for (index, (operator, ms)) in bounds.iter().enumerate() {
+            if index > 0 {
+                self.sql.push_str(" AND ");
+            }
+            self.sql.push_str(id);
+            self.sql.push_str(operator);
+            self.param(Value::Id(Id::first_of(*ms)));
+        }
+        self.sql.push(')');
     }
 
     /// `in [...]`: a list for each type among the values. A chain of OR would be deeper than SQLite takes.
@@ -318,11 +348,13 @@ fn parameter(attribute: &Attribute, op: Op, literal: &Literal) -> Result<Value, 
         (Kind::Flag, Literal::Bool(flag)) if !part && !order => Ok((*flag).into()),
         (Kind::Json, Literal::Bool(flag)) if !part && !order => Ok((*flag).into()),
         (Kind::Integer | Kind::Json, Literal::Number(n)) if !part => Ok(number(n)),
-        (Kind::Time, Literal::String(text)) if !part => Timestamp::parse(text)
+        (Kind::Time | Kind::TimeOf { .. }, Literal::String(text)) if !part => Timestamp::parse(text)
             .map(Value::from)
             .ok_or_else(|| format!("{name} is compared with a date-time like \"2027-01-31T12:00:00Z\"")),
         (Kind::Flag, _) => Err(format!("{name} is compared by eq or ne with true or false")),
-        (Kind::Time, _) => Err(format!("{name} is compared by eq, ne, gt, ge, lt or le with a date-time in quotes")),
+        (Kind::Time | Kind::TimeOf { .. }, _) => {
+            Err(format!("{name} is compared by eq, ne, gt, ge, lt or le with a date-time in quotes"))
+        }
         (Kind::Integer, _) => Err(format!("{name} is compared by eq, ne, gt, ge, lt or le with a number")),
         _ => Err(format!("{name} is compared with a text in quotes")),
     }

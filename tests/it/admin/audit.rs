@@ -235,3 +235,36 @@ fn a_page_with_too_many_bytes_says_to_ask_for_fewer() {
         assert_eq!((shown.status, shown.text.matches("Created API Last and 1 more").count()), (200, 5), "{path}");
     }
 }
+
+/// To the millisecond, on both sides of it.
+#[test]
+fn the_trail_is_filtered_by_time() {
+    let app = TestApp::start();
+    for name in ["before", "at", "after"] {
+        app.advance(1);
+        write(&app, "POST", &format!("/resources/cid/ServiceAccount?reason={name}"), &json!({"userName": name}))
+            .expect(201);
+    }
+    let commits = list(&app, "/audit/commits", &[("filter", "reason eq \"at\"")]).expect(200);
+    let at = text(&commits["Resources"][0], "createdAt");
+    for (op, expected) in [
+        ("lt", vec!["before"]),
+        ("le", vec!["before", "at"]),
+        ("eq", vec!["at"]),
+        ("ne", vec!["before", "after"]),
+        ("ge", vec!["at", "after"]),
+        ("gt", vec!["after"]),
+    ] {
+        let filter = format!("reason pr and createdAt {op} \"{at}\"");
+        let found = list(&app, "/audit/commits", &[("filter", &filter), ("sortBy", "createdAt")]).expect(200);
+        let reasons: Vec<&str> = found["Resources"].as_array().unwrap().iter().map(|one| text(one, "reason")).collect();
+        assert_eq!(reasons, expected, "commits: {op}");
+        let filter = format!("type eq \"ServiceAccount.Created\" and createdAt {op} \"{at}\"");
+        let found = list(&app, "/event-logs", &[("filter", &filter), ("sortBy", "createdAt")]).expect(200);
+        let names = found["Resources"].as_array().unwrap().iter().map(|one| text(one, "displayName"));
+        let names: Vec<&str> = names.filter_map(|name| name.strip_prefix("Created ServiceAccount ")).collect();
+        assert_eq!(names, expected, "events: {op}");
+    }
+    let not_a_time = list(&app, "/audit/commits", &[("filter", "createdAt gt 5")]).expect(400);
+    assert!(not_a_time.to_string().contains("date-time in quotes"), "{not_a_time}");
+}

@@ -30,28 +30,26 @@ fn of_callers_that_saw_the_same_revision_exactly_one_wins() {
     }
 }
 
-/// Without a revision, what loses the race is told to repeat; the ones that answer 200 all happened.
+/// Who names no revision has no condition that could fail: what loses a race is done again on what is there by then.
 #[test]
-fn blind_patches_are_counted_or_refused() {
+fn patches_without_a_revision_all_happen() {
     let app = TestApp::with(|config| config.workers = Some(2));
     let path = path_of("ServiceAccount", &app.create("ServiceAccount", &json!({"userName": "a"}))["id"]);
-    let won: usize = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let race = |name: usize| {
             let (app, path) = (&app, &path);
             scope.spawn(move || {
-                let patch = |round: usize| {
+                for round in 0..10 {
                     let operation = json!({"op": "add", "path": format!("attributes.t{name}r{round}"), "value": true});
-                    app.admin("PATCH", path, &json!({"Operations": [operation]})).status
-                };
-                (0..10).map(patch).filter(|status| *status == 200).count()
-            })
+                    app.admin("PATCH", path, &json!({"Operations": [operation]})).expect(200);
+                }
+            });
         };
-        let threads: Vec<_> = (0..4).map(race).collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        (0..4).for_each(race);
     });
     let account = app.admin("GET", &path, &Value::Null).expect(200);
-    assert_eq!(account["meta"]["revision"], won + 1);
-    assert_eq!(account["attributes"].as_object().unwrap().len(), won, "no answered change is lost");
+    assert_eq!(account["meta"]["revision"], 41);
+    assert_eq!(account["attributes"].as_object().unwrap().len(), 40, "no answered change is lost");
 }
 
 #[test]
@@ -88,7 +86,7 @@ fn what_two_deletes_take_along_ends_once_in_the_trail() {
             let threads = [delete("ServiceAccount", &account), delete("Api", &api)];
             threads.map(|thread| thread.join().unwrap()).to_vec()
         });
-        assert!(statuses.contains(&204) && statuses.iter().all(|status| [204, 412].contains(status)), "{statuses:?}");
+        assert_eq!(statuses, [204, 204]);
         for grant in grants {
             let filter = format!("changes[resourceType eq \"Grant\" and id eq \"{}\"]", grant.as_str().unwrap());
             let commits = list(&app, "/audit/commits", &[("filter", &filter)]).expect(200);
@@ -118,9 +116,16 @@ fn each_change_in_the_trail_begins_where_the_last_ended() {
         ];
         std::thread::scope(|scope| {
             for (method, path, body) in &asked {
-                scope.spawn(|| {
+                let app = &app;
+                scope.spawn(move || {
                     let status = app.admin(method, path, body).status;
-                    assert!(*method != "DELETE" || status == 204, "nobody puts off who ends a token: {status}");
+                    let expected: &[u16] = match *method {
+                        "DELETE" => &[204],
+                        "POST" => &[201],
+                        // The token may have ended first.
+                        _ => &[200, 404],
+                    };
+                    assert!(expected.contains(&status), "nobody puts off who names no revision: {method} {status}");
                 });
             }
         });

@@ -60,6 +60,36 @@ fn a_request_under_way_is_finished_before_the_server_stops() {
 }
 
 #[test]
+fn what_has_arrived_is_answered_before_it_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut program = Program::dev(dir.path(), &[]);
+    let (head, body) = request(&program);
+    let request = format!("{head}{body}");
+    let begin = |_| {
+        let mut stream = connect(program.url());
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut first = [0; 4096];
+        let count = stream.read(&mut first).unwrap();
+        assert!(first[..count].starts_with(b"HTTP/1.1 200 OK") && first[..count].ends_with(b"}"));
+        stream
+    };
+    let mut crowd: Vec<TcpStream> = (0..50).map(begin).collect();
+    // All of it arrives at once, and the signal with it.
+    program.signal(Signal::STOP);
+    for stream in &mut crowd {
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    program.signal(Signal::TERM);
+    program.signal(Signal::CONT);
+    for stream in &mut crowd {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("access_token"), "{answer}");
+    }
+    assert!(program.ended().success());
+}
+
+#[test]
 fn connections_that_ask_nothing_do_not_hold_it_up() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("grantd.toml"), "[limits]\nshutdown_seconds = 3600\n").unwrap();

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 
+use crate::app::eventually;
 use crate::program::{Program, complaint, grantd, run, told};
 
 /// The answer to a GET over a socket file.
@@ -49,6 +50,19 @@ fn the_public_url_makes_the_issuer() {
     let document = document.unwrap().expect(200);
     assert_eq!(document["issuer"], "https://id.example.com/oauth2/");
     assert_eq!(document["token_endpoint"], "https://id.example.com/oauth2/token");
+    program.stop();
+}
+
+#[test]
+fn an_answer_that_nobody_takes_is_ended_there_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::start(dir.path(), &["dev", "--listen", "unix:grantd.sock"], |command| {
+        command.env("GRANTD_LIMITS__ANSWER_SECONDS", "1");
+    });
+    let mut stream = UnixStream::connect(dir.path().join("grantd.sock")).unwrap();
+    // More than both ends hold ready.
+    stream.write_all(&b"GET /openapi.json HTTP/1.1\r\nhost: test\r\n\r\n".repeat(100)).unwrap();
+    eventually("the end of the connection", || stream.write_all(b" ").is_err().then_some(()));
     program.stop();
 }
 

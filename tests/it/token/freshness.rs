@@ -110,7 +110,12 @@ fn a_grant_holds_from_its_start_to_its_end_and_no_token_outlives_it() {
         {"op": "replace", "path": "expiresAt", "value": at(60 + 1800)},
     ]});
     app.admin("PATCH", &format!("/resources/cid/Grant/{}", howto.grant), &window).expect(200);
-    refused(&write(&app, &howto), 400, "invalid_scope", &["not granted"]);
+    refused(
+        &write(&app, &howto),
+        400,
+        "invalid_scope",
+        &["not granted", "A grant of this at myrestapi begins at 2027-"],
+    );
     for (advance, expires_in) in [(60, 1800), (600, 1200), (1199, 1)] {
         app.advance(advance);
         let answer = write(&app, &howto).expect(200);
@@ -119,7 +124,20 @@ fn a_grant_holds_from_its_start_to_its_end_and_no_token_outlives_it() {
         assert_eq!(claims["exp"].as_i64().unwrap() - claims["iat"].as_i64().unwrap(), expires_in);
     }
     app.advance(1);
-    refused(&write(&app, &howto), 400, "invalid_scope", &["not granted"]);
+    let ended = &["not granted", "A grant of this at myrestapi ended at 2027-"];
+    refused(&write(&app, &howto), 400, "invalid_scope", ended);
+    refused(&app.token_for(&howto, &[]), 400, "invalid_scope", &["nothing is granted", ended[1]]);
+    refused(
+        &app.token_for(&howto, &[("resource", "myrestapi")]),
+        400,
+        "invalid_target",
+        &["nothing is granted", ended[1]],
+    );
+    // It has nothing to do with what was never granted, or is granted elsewhere.
+    for form in [[("scope", "never"), ("resource", "myrestapi")], [("scope", "write"), ("resource", "elsewhere")]] {
+        let told = app.token_for(&howto, &form);
+        assert!(told.status == 400 && !told.text.contains("A grant of this"), "{}", told.text);
+    }
 
     // A token lives whole seconds, and so not for the last half of one.
     let end = at(1).as_str().unwrap().replace(".000Z", ".500Z");
