@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::begun;
 use super::connection::Connection;
@@ -35,7 +35,9 @@ impl Crowd {
     /// Tells them when the server begins to stop, and looks at each once in `useless_max`.
     pub(super) async fn watch_over(self: Rc<Self>, stopping: watch::Receiver<bool>, useless_max: Duration) {
         let mut begun = pin!(begun(stopping));
-        let mut looks = interval_at(Instant::now() + useless_max, useless_max);
+        let mut looks = interval(useless_max);
+        // Not at once, as an interval begins.
+        looks.reset();
         // Two looks in a row, after a machine stood still, would find everybody useless.
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
