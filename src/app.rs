@@ -301,9 +301,9 @@ fn open_master_key(store: &Store, opened: Opened, source: &KeySource, clock: &Cl
             if opened == Opened::Existing {
                 tracing::warn!("the database was never finished: finishing it now");
             }
-            store.setting_insert(MASTER_KEY_CHECK, keys.check_value()).map_err(at_start)?;
+            store.audit_begin(&keys).map_err(at_start)?;
         }
-        Some(value) if secret::hashes_equal(&value, keys.check_value()) => {}
+        Some(value) if keys.recognise(&value).is_some() => {}
         Some(_) => {
             return Err(Error::Setup(format!(
                 "the master key in {source} is not the one of {}; name the right one with --master-key-file",

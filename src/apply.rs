@@ -20,7 +20,7 @@ pub(crate) use export::export;
 pub use report::{CHANGES_TOLD_MAX, MadeSecret, Report};
 
 use crate::app::App;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Violation};
 use crate::model::fields::reference_name;
 use crate::store::Origin;
 
@@ -28,6 +28,10 @@ use crate::store::Origin;
 pub const OWNER_DEFAULT: &str = "apply";
 /// How often a plan is made anew when something else was committed meanwhile.
 const ATTEMPTS_MAX: usize = 5;
+/// Why a document that declares nothing is not applied with prune: an export that failed, and a file that was cut to
+/// nothing, look like one.
+pub const PRUNES_ALL: &str = "the document declares nothing, and to prune by it would delete everything that was \
+    applied under this owner: see why it is empty; to delete all that on purpose, delete it by name";
 
 /// How to apply a document.
 #[derive(Clone, Debug)]
@@ -67,8 +71,9 @@ pub fn apply_files(app: &App, files: &file::Files, options: &Options, reason: &s
 /// Makes the store be as a document in its JSON form says. Blocks. Everything is written, or nothing.
 ///
 /// # Errors
-/// `Invalid`: what does not fit, each with a pointer into the document; `Forbidden`, `InUse` and `Taken` as the
-/// admin API has them; `Stale` when others write all the time; `Unavailable` while another apply runs.
+/// `Invalid`: what does not fit, each with a pointer into the document, and `/prune` for one that declares nothing;
+/// `Forbidden`, `InUse` and `Taken` as the admin API has them; `Stale` when others write all the time; `Unavailable`
+/// while another apply runs.
 pub fn apply(app: &App, body: Value, options: &Options, origin: &Origin) -> Result<Report> {
     let document = Document::read(body).map_err(|error| Error::Malformed(format!("the document: {error}")))?;
     apply_document(app, &document?, options, origin)
@@ -78,6 +83,9 @@ pub fn apply(app: &App, body: Value, options: &Options, origin: &Origin) -> Resu
 pub(crate) fn apply_document(app: &App, document: &Document, options: &Options, origin: &Origin) -> Result<Report> {
     if let Err(message) = reference_name(&options.owner) {
         return Err(Error::Malformed(format!("the owner {message}")));
+    }
+    if options.prune && document.is_empty() {
+        return Err(Error::Invalid(vec![Violation::new("/prune", true.into(), PRUNES_ALL)]));
     }
     let _turn = app.applying.try_lock().map_err(|_| Error::Unavailable {
         detail: "another apply is running: nothing was changed; try again when it is done".to_owned(),

@@ -3,6 +3,8 @@
 //! Neither needs a server's co-operation: a backup reads beside it, a restore refuses while one runs. The master
 //! key is in no backup: whoever finds one must not be able to use it.
 
+mod target;
+
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -11,9 +13,12 @@ use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::files;
 use crate::policy::trust::Trust;
-use crate::secret::{ServerKeys, hashes_equal, master};
+use crate::secret::{ServerKeys, master};
+use crate::signer::Signer;
 use crate::store::copy::{Checked, Source};
-use crate::store::{Watch, copy, lock, schema};
+use crate::store::{AuditVerdict, Store, StoreLimits, Watch, copy, lock, schema};
+
+pub use target::check_target;
 
 /// Copies of one name that may be unfinished at once: those that are being made, and what was left of those whose process
 /// died a short time ago.
@@ -28,6 +33,21 @@ pub struct Backup {
     pub bytes: u64,
     /// When the last admin write in it was made.
     pub last_commit_at: Option<Timestamp>,
+    /// What its audit chain is worth.
+    pub trail: Trail,
+}
+
+/// What is known of a copy's audit chain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trail {
+    /// It holds.
+    Holds,
+    /// Something in it was changed or removed after it was sealed: `grantd doctor` says what.
+    Broken,
+    /// It is of an older grantd, and can be checked once it is brought up to date.
+    Older,
+    /// The master key is not at hand: the signing keys were not opened either.
+    Sealed,
 }
 
 /// What a restore made.
@@ -39,6 +59,8 @@ pub struct Restored {
     pub last_commit_at: Option<Timestamp>,
     /// Whether the next start migrates it to this grantd's schema.
     pub is_older: bool,
+    /// What its audit chain is worth. Never `Sealed`.
+    pub trail: Trail,
 }
 
 /// Copies the database of `config`, which a server may be using, to `file`. With `force` a file that is there is
@@ -52,7 +74,7 @@ pub fn backup(config: &Config, file: &Path, force: bool, clock: &Clock, watch: &
     if !database.exists() {
         return Err(Error::Setup(format!("there is no database at {}; name one with --database", database.display())));
     }
-    refuse_own_files(config, file)?;
+    check_target(config, file)?;
     if !force && file.symlink_metadata().is_ok() {
         return Err(Error::Setup(format!("{} exists; choose another name, or add --force", file.display())));
     }
@@ -60,23 +82,14 @@ pub fn backup(config: &Config, file: &Path, force: bool, clock: &Clock, watch: &
     let partial = Partial::beside(file, |written| written.plus_seconds(DEAD_AFTER_SECONDS) < now)?;
     copy::copy(database, Source::InUse, &partial.path, watch)?;
     let checked = copy::check(&partial.path, database, watch)?;
+    let trail = match keys_at_hand(config, &checked) {
+        Some(keys) => check_sealed(config, database, &partial.path, &keys, "there is no new backup")?,
+        None => Trail::Sealed,
+    };
+    watch.check()?;
     let bytes = std::fs::metadata(&partial.path).map_or(0, |meta| meta.len());
     partial.publish(file, force)?;
-    Ok(Backup { bytes, last_commit_at: checked.last_commit_at })
-}
-
-/// A backup must not take the place of what it is a backup of, or of the key to it.
-fn refuse_own_files(config: &Config, file: &Path) -> Result<()> {
-    let mut own: Vec<PathBuf> =
-        ["", "-wal", "-shm", "-lock"].map(|suffix| files::beside(&config.database, suffix)).into();
-    if let master::KeySource::File(path) = master::source(config.master_key_file.as_deref(), &config.database) {
-        own.push(path);
-    }
-    let place = |path: &Path| path.canonicalize().or_else(|_| std::path::absolute(path)).ok();
-    if own.iter().any(|path| place(path) == place(file)) {
-        return Err(Error::Setup(format!("{} belongs to the database itself; choose another name", file.display())));
-    }
-    Ok(())
+    Ok(Backup { bytes, last_commit_at: checked.last_commit_at, trail })
 }
 
 /// Puts the backup `file` in the place of the database of `config`, which is kept beside it under a dated name.
@@ -90,19 +103,24 @@ pub fn restore(config: &Config, file: &Path, clock: &Clock, watch: &mut Watch<'_
     // Where a link leads to, not the link, is what the backup takes the place of. The lock is held to the end: no
     // server starts on what is half there.
     let database = &config.database.canonicalize().unwrap_or_else(|_| config.database.clone());
+    if std::fs::metadata(database).is_ok_and(|meta| !meta.is_file()) {
+        return Err(Error::Setup(format!("{} is no file; name one with --database", config.database.display())));
+    }
     let _lock = lock(database, &config.database, true)?;
     // Nobody but who holds the lock makes one.
     let partial = Partial::beside(database, |_| true)?;
     let source = if files::beside(file, "-wal").exists() { Source::InUse } else { Source::AtRest };
     copy::copy(file, source, &partial.path, watch)?;
     let checked = copy::check(&partial.path, file, watch)?;
-    check_master_key(config, file, &checked)?;
+    let keys = check_master_key(config, file, &checked)?;
     check_modules(config, file, &partial.path)?;
+    let trail = check_sealed(config, file, &partial.path, &keys, "everything is as it was")?;
     keep_owner(database, &partial.path)?;
     watch.check()?;
     let kept = keep_old(database, clock.now())?;
     partial.publish(database, true)?;
-    Ok(Restored { kept, last_commit_at: checked.last_commit_at, is_older: checked.version < schema::VERSION })
+    let is_older = checked.version < schema::VERSION;
+    Ok(Restored { kept, last_commit_at: checked.last_commit_at, is_older, trail })
 }
 
 /// What the policies of a backup use must be fit to be run here.
@@ -129,7 +147,7 @@ fn check_modules(config: &Config, file: &Path, copied: &Path) -> Result<()> {
 }
 
 /// The key that stands ready must be the one that the backup needs: without it the database opens for nobody.
-fn check_master_key(config: &Config, file: &Path, checked: &Checked) -> Result<()> {
+fn check_master_key(config: &Config, file: &Path, checked: &Checked) -> Result<ServerKeys> {
     let source = master::source(config.master_key_file.as_deref(), &config.database);
     let Some(wanted) = &checked.master_key_check else {
         return Err(Error::Setup(format!("{} was never finished: it is sealed under no master key", file.display())));
@@ -140,13 +158,39 @@ fn check_master_key(config: &Config, file: &Path, checked: &Checked) -> Result<(
             file.display()
         )));
     };
-    if hashes_equal(wanted, ServerKeys::derive(&key)?.check_value()) {
-        return Ok(());
+    let keys = ServerKeys::derive(&key)?;
+    if keys.recognise(wanted).is_some() {
+        return Ok(keys);
     }
     Err(Error::Setup(format!(
         "the master key in {source} is not the one of {}; name the right one with --master-key-file",
         file.display()
     )))
+}
+
+/// The keys of a copy, if its master key is at hand: whoever makes backups need not have it.
+fn keys_at_hand(config: &Config, checked: &Checked) -> Option<ServerKeys> {
+    let source = master::source(config.master_key_file.as_deref(), &config.database);
+    let keys = ServerKeys::derive(&master::read(&source).ok()??).ok()?;
+    keys.recognise(checked.master_key_check.as_ref()?).is_some().then_some(keys)
+}
+
+/// Opens every signing key of the copy of `original`, without which no server starts, and reads its audit chain. A
+/// chain that is broken refuses nothing: what it tells of is needed all the same.
+fn check_sealed(config: &Config, original: &Path, copied: &Path, keys: &ServerKeys, outcome: &str) -> Result<Trail> {
+    let limits = StoreLimits { clients_cached: 1, page_cache_kib: config.limits.page_cache_kib };
+    let name = original.display();
+    let unreadable = |error: Error| Error::Setup(format!("{name} cannot be read: {}", error.for_operator()));
+    let (store, version) = Store::open_beside(copied, limits).map_err(unreadable)?;
+    Signer::check(&store, keys).map_err(|error| {
+        let cause = error.for_operator();
+        Error::Setup(format!("{name} has a signing key that cannot be used, and {outcome}: {cause}"))
+    })?;
+    if version < schema::VERSION {
+        return Ok(Trail::Older);
+    }
+    let holds = matches!(store.audit_verify(keys).map_err(unreadable)?, AuditVerdict::Holds { .. });
+    Ok(if holds { Trail::Holds } else { Trail::Broken })
 }
 
 /// A restore by root must not lock the server's own user out.

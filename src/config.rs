@@ -6,7 +6,9 @@ mod decisions;
 mod issuer;
 mod limits;
 mod log;
+mod mistakes;
 mod policies;
+mod sources;
 mod throttle;
 mod tls;
 mod token;
@@ -14,15 +16,14 @@ mod token;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use figment::providers::{Env, Format, Serialized, Toml};
+use figment::providers::Serialized;
 use figment::value::{Dict, Value};
 use figment::{Figment, Provider};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::forwarded::TrustedProxies;
-use crate::model::fields::nearest;
-use crate::secret::master::MASTER_KEY_VARIABLE;
+use mistakes::{find_unknown, in_words};
 
 pub use decisions::DecisionsConfig;
 pub use issuer::AliasIssuer;
@@ -36,19 +37,6 @@ pub use token::{ExcessScope, KeysConfig, TokenConfig};
 
 /// The file that is read when it is there and no other is named.
 pub const FILE_DEFAULT: &str = "grantd.toml";
-/// The prefix of environment variables; `__` stands for the dot of a section: `GRANTD_LOG__LEVEL`.
-const VARIABLE_PREFIX: &str = "GRANTD_";
-/// Variables with the prefix that are not configuration.
-const OTHER_VARIABLES: &[&str] = &[
-    MASTER_KEY_VARIABLE,
-    "GRANTD_CONFIG",
-    "GRANTD_SERVER",
-    "GRANTD_TOKEN",
-    "GRANTD_PROFILE",
-    "GRANTD_CA_FILE",
-    "GRANTD_CLIENT_ID",
-    "GRANTD_CLIENT_SECRET",
-];
 
 /// Everything that can be set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -159,20 +147,19 @@ impl Config {
     /// # Errors
     /// `Setup`: what is wrong, where, and the nearest thing that would be right.
     pub fn load(file: Option<&Path>, flags: &Dict) -> Result<Self> {
-        let mut figment = Figment::from(Serialized::defaults(Self::default()));
         let path = file.unwrap_or(Path::new(FILE_DEFAULT));
-        if path.exists() {
-            figment = figment.merge(Toml::file_exact(path));
-        } else if file.is_some() {
-            return Err(Error::Setup(format!("there is no configuration file {}", path.display())));
+        let known = Self::known();
+        let mut figment = Figment::from(Serialized::defaults(Self::default()));
+        match sources::File::read(path)? {
+            Some(found) => figment = figment.merge(found),
+            None if file.is_none() => {}
+            None => return Err(Error::Setup(format!("there is no configuration file {}", path.display()))),
         }
-        let variables = Env::prefixed(VARIABLE_PREFIX)
-            .filter(|key| {
-                !OTHER_VARIABLES.iter().any(|other| other.strip_prefix(VARIABLE_PREFIX).is_some_and(|name| key == name))
-            })
-            .split("__");
-        figment = figment.merge(variables).merge(Serialized::globals(flags));
-        Self::check_names(&figment)?;
+        for variable in sources::variables(&known) {
+            figment = figment.merge(variable);
+        }
+        figment = figment.merge(Serialized::globals(flags));
+        Self::check_names(&figment, &known)?;
         let config: Self = figment.extract().map_err(|error| Error::Setup(in_words(error)))?;
         config.check()?;
         Ok(config)
@@ -192,12 +179,11 @@ impl Config {
         Value::serialize(full).ok().and_then(Value::into_dict).unwrap_or_default()
     }
 
-    fn check_names(figment: &Figment) -> Result<()> {
+    fn check_names(figment: &Figment, known: &Dict) -> Result<()> {
         let data = figment.data().map_err(|error| Error::Setup(in_words(error)))?;
-        let known = Self::known();
         let mut unknown = Vec::new();
         for (key, value) in data.values().flatten() {
-            find_unknown(key, value, &known, "", &mut unknown);
+            find_unknown(key, value, known, "", &mut unknown);
         }
         if unknown.is_empty() { Ok(()) } else { Err(Error::Setup(unknown.join("\n"))) }
     }
@@ -208,6 +194,15 @@ impl Config {
     /// `Setup`: the setting that does not fit.
     pub(crate) fn check(&self) -> Result<()> {
         self.listen_address()?;
+        let files = [
+            ("database", Some(&self.database)),
+            ("master_key_file", self.master_key_file.as_ref()),
+            ("tls.cert", self.tls.cert.as_ref()),
+            ("tls.key", self.tls.key.as_ref()),
+        ];
+        if let Some((key, _)) = files.iter().find(|(_, file)| file.is_some_and(|file| file.as_os_str().is_empty())) {
+            return Err(Error::Setup(format!("{key} is empty: name a file")));
+        }
         let zero = [
             ("workers", self.workers == Some(0)),
             ("keys.rotate_days", self.keys.rotate_days == 0),
@@ -253,8 +248,13 @@ impl Config {
     /// # Errors
     /// `Setup` when it is neither an address nor a socket.
     pub fn listen_address(&self) -> Result<ListenAddress> {
-        if let Some(path) = self.listen.strip_prefix("unix:") {
-            return Ok(ListenAddress::Unix(PathBuf::from(path)));
+        match self.listen.strip_prefix("unix:") {
+            Some("") => {
+                let text = "listen: name the socket's path, like unix:/run/grantd.sock";
+                return Err(Error::Setup(text.to_owned()));
+            }
+            Some(path) => return Ok(ListenAddress::Unix(PathBuf::from(path))),
+            None => {}
         }
         self.listen.replace("localhost:", "127.0.0.1:").parse().map(ListenAddress::Tcp).map_err(|_| {
             Error::Setup(format!(
@@ -277,34 +277,6 @@ impl Config {
             (None, ListenAddress::Unix(_)) => "http://localhost".to_owned(),
         }
     }
-}
-
-fn find_unknown(key: &str, value: &Value, known: &Dict, section: &str, unknown: &mut Vec<String>) {
-    match (known.get(key), value) {
-        (None, _) => {
-            let near = nearest(key, known.keys().map(String::as_str));
-            let hint = near.map_or_else(String::new, |near| format!("; did you mean {section}{near}?"));
-            unknown.push(format!("there is no setting {section}{key}{hint}"));
-        }
-        (Some(Value::Dict(_, inner)), Value::Dict(_, given)) => {
-            for (key_inside, value) in given {
-                find_unknown(key_inside, value, inner, &format!("{section}{key}."), unknown);
-            }
-        }
-        _ => {}
-    }
-}
-
-/// figment's errors with their key and their source.
-fn in_words(error: figment::Error) -> String {
-    let all = error.into_iter().map(|error| {
-        let key = error.path.join(".");
-        let source = error.metadata.as_ref().and_then(|meta| meta.source.as_ref().map(ToString::to_string));
-        let name = error.metadata.as_ref().map(|meta| meta.name.to_string());
-        let place = source.or(name).map_or_else(String::new, |place| format!(" (in {place})"));
-        if key.is_empty() { format!("{}{place}", error.kind) } else { format!("{key}: {}{place}", error.kind) }
-    });
-    all.collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -341,9 +313,18 @@ mod tests {
             ("[keys]\nrotate_day = 3", "there is no setting keys.rotate_day; did you mean keys.rotate_days?"),
             ("[limits]\nconnections = 0", "limits.connections must be at least 1"),
             ("[token]\nexcess_scope = \"ignore\"", "token.excess_scope: unknown variant"),
-            ("workers = \"many\"", "workers: invalid type"),
+            ("workers = \"many\"", "workers: invalid type: found \"many\", expected a whole number (in "),
+            ("workers = -1", "workers: invalid value: found -1, expected a whole number from 0 up (in "),
+            ("[keys]\nrotate_days = 1.5", "keys.rotate_days: invalid type: found 1.5, expected a whole number (in "),
+            ("log = 5", "log: invalid type: found 5, expected a section (in "),
+            ("trusted_proxies = \"unix\"", "trusted_proxies: invalid type: found \"unix\", expected a list (in "),
+            ("console.enabled = 1", "console.enabled: invalid type: found 1, expected true or false (in "),
+            ("database = \"\"", "database is empty: name a file"),
+            ("master_key_file = \"\"", "master_key_file is empty: name a file"),
+            ("[tls]\ncert = \"\"\nkey = \"a.pem\"", "tls.cert is empty: name a file"),
             ("[log]\nlevel = \"loud\"", "log.level is off, error, warn, info, debug or trace, not \"loud\""),
             ("listen = \"here\"", "is not an ADDRESS:PORT"),
+            ("listen = \"unix:\"", "listen: name the socket's path"),
             ("public_url = \"https://a.example/path\"", "and no path"),
             ("issuer_aliases = [\"grantd:8420\"]", "issuer_aliases: \"grantd:8420\" must be http:// or https://"),
             ("issuer_aliases = [\"http://a\", \"http://A:80\"]", "has the host and port of another URL"),
@@ -353,7 +334,7 @@ mod tests {
             ("[tls]\nkey = \"a.pem\"", "tls.key needs tls.cert"),
             ("alias_issuer = \"each\"", "alias_issuer: unknown variant"),
             ("[keys]\nrotate_days = 1\nannounce_hours = 24", "must be less than keys.rotate_days"),
-            ("database = ", "TOML parse error at line 1, column 12"),
+            ("database = ", "g.toml: TOML parse error at line 1, column 12"),
         ] {
             let error = from_toml(text).unwrap_err().to_string();
             assert!(error.contains(wanted), "{text}: {error}");

@@ -144,7 +144,7 @@ impl Given {
 pub enum Verdict {
     /// It permitted some of what it was offered.
     Permit,
-    /// It denied, or left nothing.
+    /// It denied, or left nothing, or permitted with a claim that is set already (`policy::CLAIM_CONFLICT`).
     Deny,
     /// It failed, which denies.
     Failed,

@@ -1,4 +1,5 @@
-//! What grantd does with files beyond reading and writing: names beside them, rights, and making them last.
+//! What grantd does with files beyond reading and writing: names beside them, which names are one file's, rights, and
+//! making them last.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -19,6 +20,34 @@ pub fn beside(path: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// Whether two paths lead to one file: by whatever links, and also while nothing stands there.
+#[must_use]
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    place(one).is_some_and(|found| place(other) == Some(found)) || is_one_inode(one, other)
+}
+
+/// Where a path leads. Where nothing stands yet, its directory says so.
+fn place(path: &Path) -> Option<PathBuf> {
+    path.canonicalize().ok().or_else(|| Some(directory_of(path).canonicalize().ok()?.join(path.file_name()?)))
+}
+
+/// Hard links are one file under several names, none of which leads to another.
+#[cfg(unix)]
+fn is_one_inode(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let inode = |path: &Path| std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()));
+    inode(one).is_some_and(|found| inode(other) == Some(found))
+}
+
+#[cfg(not(unix))]
+fn is_one_inode(_: &Path, _: &Path) -> bool {
+    false
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Files made with these options can be read and written by their owner alone.
 #[cfg(unix)]
 pub fn owner_only(options: &mut OpenOptions) {
@@ -37,8 +66,7 @@ pub fn sync_directory_of(path: &Path) -> std::io::Result<()> {
     if cfg!(not(unix)) {
         return Ok(());
     }
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::File::open(directory)?.sync_all()
+    std::fs::File::open(directory_of(path))?.sync_all()
 }
 
 /// Writes a file that its owner alone may read, whole or not at all: a half written one is never seen, also after a loss of

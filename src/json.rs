@@ -18,6 +18,17 @@ pub(crate) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, 
     Strict { depth: 0 }.deserialize(deserializer)
 }
 
+/// The value that a text of JSON holds: one, and nothing after it.
+///
+/// # Errors
+/// As [`read`], with line and column.
+pub(crate) fn parse(text: &[u8]) -> serde_json::Result<Value> {
+    let mut reader = serde_json::Deserializer::from_slice(text);
+    let value = read(&mut reader)?;
+    reader.end()?;
+    Ok(value)
+}
+
 /// Ends an object of which `text` has the beginning, up to a member's value, with the members of `others`: at least one.
 ///
 /// # Errors

@@ -38,7 +38,7 @@ pub use answers::Reuse;
 pub use chain::Offer;
 pub(crate) use chain::given;
 pub(crate) use effect::effect;
-pub use effect::{CLAIM_CONFLICT, claim_conflict};
+pub use effect::{CLAIM_CONFLICT, claim_conflict, claim_in_words};
 pub use failure::{Failure, FailureKind};
 pub use modules::Admitted;
 pub use sandbox::CONTRACT;

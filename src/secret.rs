@@ -3,6 +3,7 @@
 //! Nothing here stores anything. A generated secret carries 256 random bits, so one keyed hash checks it;
 //! a secret that a person chose goes through Argon2id. No type that holds a secret prints it.
 
+mod check;
 pub mod master;
 
 use std::fmt;
@@ -16,6 +17,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::id::base62_from;
+pub use check::KeyCheck;
 
 /// A secret text. Wiped when dropped; prints as `[secret]`.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -156,11 +158,13 @@ const ARGON2_PASSES: u32 = 2;
 pub struct ServerKeys {
     secret_hash: hmac::Key,
     audit: hmac::Key,
+    audit_head: hmac::Key,
     artifact: hmac::Key,
     argon2_pepper: PepperKey,
     seal: RandomizedNonceKey,
     dev: hmac::Key,
     check: Hash,
+    check_without_head: Hash,
 }
 
 #[derive(ZeroizeOnDrop)]
@@ -191,19 +195,15 @@ impl ServerKeys {
         Ok(Self {
             secret_hash: mac("secret hash")?,
             audit: mac("audit chain")?,
+            audit_head: mac("audit head")?,
             artifact: mac("policy artifact")?,
             argon2_pepper: PepperKey(derive("argon2 pepper")?),
             seal: RandomizedNonceKey::new(&AES_256_GCM, &derive("seal")?)
                 .map_err(|_| Error::Internal("AES-256-GCM key refused".to_owned()))?,
             dev: mac("dev sample")?,
-            check: derive("check value")?,
+            check: derive(check::WITH_HEAD)?,
+            check_without_head: derive(check::WITHOUT_HEAD)?,
         })
-    }
-
-    /// What a database keeps to know its master key again.
-    #[must_use]
-    pub fn check_value(&self) -> &Hash {
-        &self.check
     }
 
     /// The stored form of a generated secret.

@@ -47,7 +47,7 @@ use tokio::sync::oneshot;
 pub(crate) use access_grant::unknown_scopes;
 pub use api::ApiView;
 pub(crate) use apply::{CREDENTIAL, Draft, Stage};
-pub use audit::{AuditVerdict, CommitRow, EventRow};
+pub use audit::{AuditBreak, AuditFault, AuditVerdict, CommitRow, EventRow};
 pub(crate) use candidate::{Candidate, CandidateClient};
 pub use client::{ClientView, GrantView};
 pub use copy::{Step, Watch};
@@ -116,6 +116,8 @@ pub struct Store {
     without_policies: AtomicI64,
     api_tokens: Cache<[u8; 32], Stamped<ApiToken>>,
     policies: Cache<Id, Arc<PolicyView>>,
+    /// How far this server has sealed the audit chain, or found it sealed: the file must not say less.
+    audit_sealed: AtomicI64,
 }
 
 /// Who writes, and why: what the audit commit and the event of a write are made from.
@@ -258,6 +260,7 @@ impl Store {
             without_policies: AtomicI64::new(NO_GENERATION),
             api_tokens: Cache::new(API_TOKENS_CACHED),
             policies: Cache::new(POLICIES_CACHED),
+            audit_sealed: AtomicI64::new(0),
         }
     }
 

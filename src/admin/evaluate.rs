@@ -57,8 +57,10 @@ pub(crate) fn evaluate(app: &App, id: &str, body: &Map<String, Value>) -> Result
     let alone = place.alone();
     let evaluation = in_turn(app, || app.policies.evaluate(module, &request, &settings));
     drop(alone);
+    // Shown as it was put to the module, which got them as text beside it.
+    request.settings = serde_json::from_str(&settings).unwrap_or_default();
     let answer = evaluation.as_ref().map(|evaluation| &evaluation.decision);
-    let effect = Effect::from(&effect(&request.offered, request.ttl_seconds, answer, |_, _| false));
+    let effect = Effect::from(&effect(&request.offered, request.ttl_seconds, answer, |_, _| None));
     let mut shown = json!({
         "policyId": policy.id.as_str(),
         "policy": policy.value.name,
@@ -76,7 +78,12 @@ pub(crate) fn evaluate(app: &App, id: &str, body: &Map<String, Value>) -> Result
             "memoryBytes": run.memory_bytes,
         }),
         // Told in `effect`; what the module's author left behind, here.
-        Err(failure) => json!({"decision": null, "backtrace": failure.backtrace}),
+        Err(failure) => json!({
+            "decision": null,
+            "fuel": failure.fuel,
+            "micros": failure.micros,
+            "backtrace": failure.backtrace,
+        }),
     };
     if let (Some(members), Value::Object(told)) = (shown.as_object_mut(), told) {
         members.extend(told);

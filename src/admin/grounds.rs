@@ -6,12 +6,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::policies::{in_turn, unanswered};
-use super::replay::{asked, recorded};
+use super::replay::{asked, is_conflict, recorded};
 use crate::app::App;
 use crate::decision::{Given, Step, Verdict};
 use crate::error::{Error, Result};
 use crate::policy::abi::Request;
-use crate::policy::grounds::{Ground, grounds};
+use crate::policy::grounds::{Found, Ground, grounds};
 
 /// How long the policies of one decision may be asked, all together.
 const TIME: Duration = Duration::from_secs(2);
@@ -42,14 +42,24 @@ fn explain_step(
     may_go_on: &dyn Fn() -> bool,
 ) -> Result<Value> {
     let shown = |ground: &Ground| json!({"what": ground.what, "value": ground.value, "otherwise": ground.otherwise});
-    let (found, unknown) = match find(app, step, given, requested, may_go_on)? {
-        Ok(found) => (found.iter().map(shown).collect(), if may_go_on() { None } else { Some(UNFINISHED.to_owned()) }),
-        Err(unknown) => (Vec::new(), Some(unknown)),
+    let (found, unknown): (Vec<Value>, Vec<String>) = match find(app, step, given, requested, may_go_on)? {
+        Ok(found) => {
+            let nothing = found.grounds.is_empty().then(|| found.nothing_changed());
+            let unfinished = (!may_go_on()).then(|| UNFINISHED.to_owned());
+            (found.grounds.iter().map(shown).collect(), nothing.into_iter().chain(unfinished).collect())
+        }
+        Err(unknown) => (Vec::new(), vec![unknown]),
     };
+    let unknown = (!unknown.is_empty()).then(|| unknown.join("; "));
     Ok(json!({"policyId": step.policy_id, "policy": step.policy, "restsOn": found, "unknown": unknown}))
 }
 
 const UNFINISHED: &str = "there may be more: looking for it took too long";
+const UNBEGUN: &str = "the policies before it took the time that there is to look for it";
+const UNANSWERED: &str = "asked the same again, it gives no answer";
+const FAILED: &str = "it failed: what a failure rests on is not looked for";
+const CONFLICT: &str =
+    "it permitted, and its claim conflicts with one that was set before: what a conflict rests on is not looked for";
 
 /// The inner error says why it cannot be told.
 fn find(
@@ -58,9 +68,15 @@ fn find(
     given: &Given,
     requested: &[String],
     may_go_on: &dyn Fn() -> bool,
-) -> Result<Result<Vec<Ground>, String>> {
+) -> Result<Result<Found, String>> {
     if step.effect.verdict == Verdict::Failed {
-        return Ok(Err("it failed, which rests on nothing that it was given".to_owned()));
+        return Ok(Err(FAILED.to_owned()));
+    }
+    if is_conflict(step) {
+        return Ok(Err(CONFLICT.to_owned()));
+    }
+    if !may_go_on() {
+        return Ok(Err(UNBEGUN.to_owned()));
     }
     let module = &step.module_digest;
     if app.store.policy_module_by_digest(module)?.is_none() {
@@ -82,7 +98,7 @@ fn find(
     // Loaded in the same turn: a module that cannot be is told of, and is not one that rests on nothing.
     let searched = in_turn(app, || app.policies.manifest(module).map(|_| grounds(&ask, &request, &settings)));
     match searched {
-        Ok(found) => Ok(Ok(found)),
+        Ok(found) => Ok(found.ok_or_else(|| UNANSWERED.to_owned())),
         Err(failure) => {
             let unusable = unanswered(&failure, |what| Error::NotFound(format!("its module cannot be used: {what}")));
             if let Error::NotFound(what) = unusable { Ok(Err(what)) } else { Err(unusable) }

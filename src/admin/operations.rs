@@ -142,8 +142,8 @@ pub(crate) fn audit_verify(app: &App) -> Result<Value> {
         AuditVerdict::Holds { sealed, waiting } => {
             json!({"holds": true, "sealed": sealed, "waiting": waiting, "brokenAt": null})
         }
-        AuditVerdict::BrokenAt(sequence) => {
-            json!({"holds": false, "sealed": null, "waiting": null, "brokenAt": sequence})
+        AuditVerdict::Broken(what) => {
+            json!({"holds": false, "sealed": null, "waiting": null, "brokenAt": what.at})
         }
     })
 }
@@ -236,6 +236,20 @@ pub(crate) fn api_token_delete(app: &App, id: &str, origin: &Origin) -> Result<(
         let token = app.store.api_token_by_id(id)?;
         app.store.api_token_delete(&token, &app.clock, origin)
     })
+}
+
+impl App {
+    /// Ends an API token that was made and could not be told to anybody.
+    ///
+    /// # Errors
+    /// `Unavailable` or `Internal` from the database.
+    pub fn end_unseen_api_token(&self, secret: &Secret) -> Result<()> {
+        whatever_it_was(None, || {
+            let found = self.store.api_token_by_hash(&self.server_keys.hash(secret.expose()))?;
+            let origin = Origin::system("the API token could not be printed");
+            found.map_or(Ok(()), |token| self.store.api_token_delete(&token, &self.clock, &origin))
+        })
+    }
 }
 
 /// Secrets that are valid now and end before `until`, the next one first.

@@ -68,10 +68,10 @@ fn replay_step(app: &App, step: &Step, given: &Given, requested: &[String]) -> R
         other => other,
     };
     // Whether the API set a claim is not in the record; the one that stood in the way is, in the reason.
-    let conflict = step.effect.reason.as_deref().filter(|_| step.effect.code.as_deref() == Some(CLAIM_CONFLICT));
-    let was_taken = |name: &str, _: &Value| conflict == Some(claim_conflict(name).as_str());
+    let reason = step.effect.reason.as_deref().filter(|_| is_conflict(step));
+    let conflict = |name: &str, value: &Value| reason.filter(|reason| is_about(reason, name, value)).map(str::to_owned);
     let answer = evaluation.as_ref().map(|evaluation| &evaluation.decision);
-    let now = Effect::from(&effect(&step.offered, step.offered_ttl_seconds, answer, was_taken));
+    let now = Effect::from(&effect(&step.offered, step.offered_ttl_seconds, answer, conflict));
     let (then, now) = (members(&step.effect)?, members(&now)?);
     let mut shown = json!({
         "policyId": step.policy_id,
@@ -85,13 +85,24 @@ fn replay_step(app: &App, step: &Step, given: &Given, requested: &[String]) -> R
         "then": then,
         "now": now,
         "fuelThen": step.fuel,
-        "fuelNow": evaluation.as_ref().map_or(0, |evaluation| evaluation.fuel),
+        "fuelNow": evaluation.as_ref().map_or_else(|failure| failure.fuel, |evaluation| evaluation.fuel),
     });
     // A policy that could not be asked then may well answer now: that is a difference, and this is why.
     if let (Some(members), true) = (shown.as_object_mut(), was_unasked(step) && evaluation.is_ok()) {
         members.insert("remark".to_owned(), "it could not be asked then, and now it can".into());
     }
     Ok(shown)
+}
+
+/// Whether the policy permitted, and a claim of its answer conflicted with one that was set before.
+pub(super) fn is_conflict(step: &Step) -> bool {
+    step.effect.verdict == Verdict::Deny && step.effect.code.as_deref() == Some(CLAIM_CONFLICT)
+}
+
+/// Whether the recorded reason of a conflict is about this claim. Records of before name the claim alone.
+fn is_about(reason: &str, name: &str, value: &Value) -> bool {
+    let before = format!("the claim {name} is set by the API, or by another policy to something else");
+    reason == before || reason.starts_with(&claim_conflict(name, value, ""))
 }
 
 fn was_unasked(step: &Step) -> bool {

@@ -78,9 +78,7 @@ impl Chores {
         let is_news = self.is_news(chore, outcome.is_err());
         match outcome {
             Ok(()) if is_news => tracing::info!("{chore} works again"),
-            Err(error) if is_news => {
-                tracing::warn!(cause = error.cause().unwrap_or_default(), "{chore} failed: {error}");
-            }
+            Err(error) if is_news => tracing::warn!("{chore} failed: {}", error.for_operator()),
             _ => {}
         }
     }

@@ -122,6 +122,12 @@ impl Document {
         document
     }
 
+    /// Whether it declares nothing at all.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self { accounts, clients, apis, grants, policies } = self;
+        accounts.is_empty() && clients.is_empty() && apis.is_empty() && grants.is_empty() && policies.is_empty()
+    }
+
     fn find_repeats(&self, wrong: &mut Violations) {
         // As the database compares them.
         let accounts = self.accounts.iter().map(|account| Some(account.user_name.to_ascii_lowercase()));

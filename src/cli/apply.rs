@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use grantd::apply::OWNER_DEFAULT;
 use grantd::apply::file::{Files, Format, Module};
+use grantd::apply::{OWNER_DEFAULT, PRUNES_ALL};
 use indicatif::ProgressBar;
 use serde_json::Value;
 
@@ -67,6 +67,10 @@ pub(super) fn run(settings: &Settings, args: &ApplyArgs) -> Outcome {
     for warning in &files.warnings {
         progress.aside(warning);
     }
+    // Here too: an older server would do it.
+    if args.prune && count(&files) == 0 {
+        return Err(Failure::failed(PRUNES_ALL));
+    }
     let report = send(&remote, &files, args, &progress)?;
     progress.end();
     match args.output.output {
@@ -87,16 +91,20 @@ fn send(remote: &Remote, files: &Files, args: &ApplyArgs, progress: &Progress) -
             upload(remote, module)?;
         }
     }
-    let count: usize =
-        files.document.as_object().into_iter().flatten().filter_map(|(_, all)| all.as_array()).map(Vec::len).sum();
     progress.step(&format!(
-        "{} {count} things at {}",
+        "{} {} things at {}",
         if args.dry_run { "comparing" } else { "applying" },
+        count(files),
         remote.server()
     ));
     let flag = |set: bool| if set { "true" } else { "false" };
     let parameters = [("dryRun", flag(args.dry_run)), ("prune", flag(args.prune)), ("owner", args.owner.as_str())];
     apply(remote, files, &parameters)
+}
+
+/// How much the files declare.
+fn count(files: &Files) -> usize {
+    files.document.as_object().into_iter().flatten().filter_map(|(_, all)| all.as_array()).map(Vec::len).sum()
 }
 
 /// Sends the document, and tells its mistakes by file, line and column.

@@ -1,18 +1,23 @@
 //! `grantd backup` and `grantd restore`: progress on a terminal, and a Ctrl-C that leaves nothing half done.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use clap::Args;
+use grantd::backup::Trail;
 use grantd::clock::{Clock, Timestamp};
 use grantd::store::{Step, Watch};
-use grantd::{Error, Result, backup};
+use grantd::{Error, Result, backup, files};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::signals::Signals;
-use super::{Outcome, Settings, say};
+use super::{Outcome, Settings, note, say};
+
+/// What a restore undoes beside what it is for.
+const COME_BACK: &str = "what was ended since the backup was made is in force again: secrets, API tokens, grants, access \
+    tokens that were revoked, and signing keys that were deleted; end again what leaked";
 
 /// How often a bar moves while nothing is to be counted.
 const TICK: Duration = Duration::from_millis(100);
@@ -42,6 +47,7 @@ pub(super) fn back_up(settings: &Settings, args: &BackupArgs) -> Outcome {
         made.bytes.div_ceil(1024),
         config.database.display()
     ))?;
+    warn_of(made.trail, &args.file);
     Ok(())
 }
 
@@ -56,8 +62,30 @@ pub(super) fn restore(settings: &Settings, args: &RestoreArgs) -> Outcome {
     if restored.is_older {
         say("the backup is of an older grantd: the next start brings its schema up to date")?;
     }
-    say("secrets, API tokens and grants that were ended since the backup was made are in force again")?;
+    say(COME_BACK)?;
+    if let Some(key) = &settings.master_key_file
+        && restored.kept.is_none()
+        && !files::is_same(key, &files::beside(&config.database, ".key"))
+    {
+        let key = key.display();
+        say(&format!("serve needs the key named, too: grantd serve --database {database} --master-key-file {key}"))?;
+    }
+    warn_of(restored.trail, &config.database);
     Ok(())
+}
+
+/// What a copy is not, although it is one.
+fn warn_of(trail: Trail, copy: &Path) {
+    let what = match trail {
+        Trail::Holds => return,
+        Trail::Broken => {
+            "WARNING: the audit trail in it was changed after it was sealed, and proves nothing: `grantd doctor` on its \
+             database says where; compare it with other backups"
+        }
+        Trail::Older => "an older grantd made it: `grantd doctor` checks its audit chain, after the next start",
+        Trail::Sealed => "its signing keys and its audit chain are not checked: the master key is not at hand",
+    };
+    note(&format!("{}: {what}", copy.display()));
 }
 
 fn up_to(last_commit_at: Option<Timestamp>) -> String {

@@ -4,14 +4,13 @@
 use serde_json::Value;
 
 use super::output::{Tone, card, exact_moment, grid, text};
-use super::policy::{claims, why};
+use super::policy::{claims, says, why};
 use super::{Outcome, say};
 
 /// Things that an answer rests on, as many as are shown.
 const GROUNDS_SHOWN_MAX: usize = 20;
-/// What is said where nothing made a difference.
-pub(super) const NOTHING: &str =
-    "no single thing: whatever was looked at, taken away or changed by itself, left the answer as it is";
+/// What is said where a server of before, which does not say what it tried, found nothing.
+const NOTHING: &str = "nothing that was tried changed it";
 
 /// One line of the staircase.
 type Row = Vec<(String, Tone)>;
@@ -98,8 +97,7 @@ fn row((name, tone): (&str, Tone), scopes: String, lifetime: String, why: String
 
 fn step_row(step: &Value) -> Row {
     let is_shadow = step["mode"] == "shadow";
-    let verdict = text(step, "verdict");
-    let permits = verdict == "permit";
+    let permits = step["verdict"] == "permit";
     let note = step["note"].as_str().map(|note| format!("note: {note}"));
     let added = Some(claims(step)).filter(|claims| !claims.is_empty()).map(|claims| format!("claims {claims}"));
     let reason = Some(why(step)).filter(|why| !why.is_empty());
@@ -112,7 +110,7 @@ fn step_row(step: &Value) -> Row {
         (text(step, "policy"), tone(Tone::Plain)),
         (text(step, "level"), tone(Tone::Plain)),
         (
-            if is_shadow { format!("{verdict} (shadow)") } else { verdict },
+            if is_shadow { format!("{} (shadow)", says(step)) } else { says(step) },
             tone(if permits { Tone::Good } else { Tone::Bad }),
         ),
         (scopes, tone(Tone::Plain)),

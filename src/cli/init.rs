@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use grantd::clock::Clock;
+use grantd::secret::Secret;
 use grantd::store::{Store, StoreLimits};
 use grantd::{App, Config, Error, Missing};
 
@@ -20,22 +21,39 @@ pub(super) fn run(settings: &Settings) -> Outcome {
     }
     let app = App::open_with(config, Clock::system(), Missing::Create)?;
     let token = app.first_api_token()?;
-    let told = writeln!(
+    tell(&app, &token).map_err(|error| take_back(&app, &token, &error))?;
+    Ok(())
+}
+
+/// Unlike elsewhere, a reader that went away is an error: nobody will ever see this token again.
+fn tell(app: &App, token: &Secret) -> std::io::Result<()> {
+    writeln!(
         std::io::stderr(),
         "database    {}\nmaster key  {} (back it up: without it the database opens for nobody)\n\
          The admin API token below is shown this once. Next: grantd serve",
         app.config().database.display(),
         app.master_key_source(),
-    );
-    told.map_err(|error| Error::Setup(format!("standard error cannot be written: {error}")))?;
-    // Unlike elsewhere, a reader that went away is an error: nobody will ever see this token again.
-    writeln!(std::io::stdout(), "{}", token.expose()).map_err(|error| {
-        Error::Setup(format!(
-            "the token could not be printed ({error}): delete {} and run this again",
-            app.config().database.display()
-        ))
-    })?;
-    Ok(())
+    )?;
+    let mut output = std::io::stdout();
+    writeln!(output, "{}", token.expose())?;
+    output.flush()
+}
+
+/// Ends the token that could not be printed: one that nobody knows must not count as one that somebody can administer
+/// with, or there would never be another.
+fn take_back(app: &App, token: &Secret, unprinted: &std::io::Error) -> Error {
+    let what = format!("the token could not be printed ({unprinted})");
+    let Err(error) = app.end_unseen_api_token(token) else {
+        return Error::Setup(format!("{what} and was ended again; run `grantd init` again where it can be"));
+    };
+    let database = app.config().database.display();
+    // Only what this very run made holds nothing that anybody could miss.
+    let way_out = if app.is_new() {
+        format!("delete {database}, which was made just now, and run `grantd init` again")
+    } else {
+        format!("while it is in {database}, `grantd init` makes no other: restore a backup")
+    };
+    Error::Setup(format!("{what}, nor ended again ({}); {way_out}", error.for_operator()))
 }
 
 /// Whether there is a database that somebody can administer. One without is an `init` that was cut short, or the last admin API

@@ -121,7 +121,7 @@ fn delete(remote: &Remote, kids: &[String], yes: bool) -> Outcome {
             name: format!("{} key {kid}", text(&key, "alg")),
             dependents: Vec::new(),
             loss: format!(
-                "what it signed is refused by whoever looks at the JWKS again; it would have stayed until {until}"
+                "what it signed is refused by whoever looks at the JWKS again; by itself it would go {until}"
             ),
         });
     }

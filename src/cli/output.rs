@@ -197,7 +197,14 @@ pub(super) fn has_colour(stream: &impl IsTerminal) -> bool {
 
 /// Text that came from a server, without what would steer the terminal it is printed on.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { ' ' } else { c }).collect()
+    text.chars().map(|c| if steers(c) && c != '\n' { ' ' } else { c }).collect()
+}
+
+/// Whether a character is no text but an order to a terminal: to do something, or to turn the text beside it round,
+/// which then reads as it does not stand there.
+fn steers(c: char) -> bool {
+    let turns = matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    c.is_control() || turns
 }
 
 /// A member that is text.

@@ -26,7 +26,7 @@ use super::resource::{self, DeleteArgs, ListArgs, Listing};
 use super::{Outcome, Settings, log, note};
 
 pub(super) use module::signature_of;
-pub(super) use replay::{claims, why};
+pub(super) use replay::{claims, says, why};
 
 #[derive(Args)]
 pub(super) struct PolicyArgs {

@@ -1,21 +1,26 @@
 //! The file that tells a test suite that the server answers, and how to reach it.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
-use grantd::{Error, Result, files};
+use grantd::backup::check_target;
+use grantd::{Config, Error, Result, files};
 use serde_json::Value;
 
-/// Removes what a server that was killed left behind: nobody is to take it for this one's.
+/// Larger files are no ready files: nothing of them is read.
+const BYTES_MAX: u64 = 64 * 1024;
+
+/// Removes what a server that was killed left behind, before anything can fail: nobody is to take it for this one's.
+/// Whatever else stands there stays, until this server has something to say in its place.
 pub(super) fn forget(path: &Path) -> Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(path, &error)),
-        _ => Ok(()),
+    if found(path).is_none() {
+        return Ok(());
     }
+    std::fs::remove_file(path).map_err(|error| failed(path, &error))
 }
 
-fn failed(path: &Path, error: &std::io::Error) -> Error {
-    Error::Setup(format!("--ready-file {}: {error}", path.display()))
+/// Refuses a name under which the file would take the place of something that is not its to replace.
+pub(super) fn check(config: &Config, path: &Path) -> Result<()> {
+    check_target(config, path).map_err(|error| Error::Setup(format!("--ready-file: {error}")))
 }
 
 /// Writes `content` whole or not at all, readable by its owner alone.
@@ -23,9 +28,27 @@ pub(super) fn write(path: &Path, content: &Value) -> Result<()> {
     files::write_private(path, format!("{content}\n").as_bytes()).map_err(|error| failed(path, &error))
 }
 
-/// Removes the file when the server stops: nobody is to wait for a server that is gone.
+/// Removes the file when the server stops: nobody is to wait for a server that is gone. One that another server has
+/// written there since is that server's.
 pub(super) fn remove(path: &Path) {
-    if let Err(error) = std::fs::remove_file(path) {
+    if found(path).is_some_and(|content| content["pid"] == std::process::id())
+        && let Err(error) = std::fs::remove_file(path)
+    {
         tracing::warn!(%error, path = %path.display(), "the ready file stays behind");
     }
+}
+
+/// The ready file that stands there; `None` for nothing, and for whatever else it is.
+fn found(path: &Path) -> Option<Value> {
+    // Not through a link, and not from a pipe, which would be waited for.
+    let meta = path.symlink_metadata().ok()?;
+    if !meta.is_file() || meta.len() > BYTES_MAX {
+        return None;
+    }
+    let content: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    (content["pid"].is_u64() && content["token_endpoint"].is_string()).then_some(content)
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Error {
+    Error::Setup(format!("--ready-file {}: {error}", path.display()))
 }

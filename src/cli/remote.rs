@@ -3,6 +3,7 @@
 //! It knows no resource. Commands have no other way to a server's data: what they can do, any client can.
 
 mod answer;
+pub(super) mod dev;
 pub(super) mod profile;
 pub(super) mod reach;
 
@@ -13,8 +14,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use grantd::config::ListenAddress;
-use grantd::secret::{Secret, ServerKeys, master};
-use grantd::{Config, Violation, dev};
+use grantd::secret::Secret;
+use grantd::{Config, Violation};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
@@ -327,8 +328,7 @@ fn local(settings: &Settings, server: Option<String>, token: Option<(Secret, Str
     };
     let token = match token {
         Some(token) => token,
-        None if reach::is_here(&server) => dev_token(&config, &server)?,
-        None => return Err(no_token(&server)),
+        None => dev::token(&config, &server)?,
     };
     Ok((server, token))
 }
@@ -354,17 +354,9 @@ pub(super) fn address_of(listening: &ListenAddress) -> String {
     }
 }
 
-/// The API token that `grantd dev` made here: it follows from the master key. It is for servers on this machine only.
-fn dev_token(config: &Config, server: &str) -> Outcome<(Secret, String)> {
-    let source = master::source(config.master_key_file.as_deref(), &config.database);
-    let master = master::read(&source)?.ok_or_else(|| no_token(server))?;
-    let token = dev::api_token_of(&ServerKeys::derive(&master)?);
-    Ok((token, format!("`grantd dev` on {}", config.database.display())))
-}
-
 fn no_token(server: &str) -> Failure {
     Failure::Denied(format!(
         "there is no API token for {server}: put one into GRANTD_TOKEN, or keep it with `grantd login` (in the \
-         directory of a `grantd dev`, its own is used)"
+         directory of a `grantd dev`, its own is used, for that server alone)"
     ))
 }

@@ -27,10 +27,10 @@ pub(super) struct ServerArgs {
     #[arg(long, value_name = "WHICH", value_parser = ["fixed", "own"])]
     alias_issuer: Option<String>,
     /// PEM file with the certificate to show, then those that lead to its authority; read again when it changes
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    #[arg(long, value_name = "FILE")]
     tls_cert: Option<PathBuf>,
     /// PEM file with the certificate's private key
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE")]
     tls_key: Option<PathBuf>,
     /// Listen without TLS where other machines reach it: for a proxy that speaks TLS
     #[arg(long)]
@@ -82,7 +82,7 @@ const NO_TOKEN: &str =
 const WATCH_AND_TLS: &str = "--watch works on a server without TLS only";
 
 pub(super) fn dev(settings: &Settings, args: &DevArgs) -> Outcome {
-    let config = settings.load(args.server.flags())?;
+    let config = load(settings, &args.server)?;
     log::start(&config.log)?;
     if args.watch && config.tls.is_on() {
         return Err(Failure::Usage(WATCH_AND_TLS.to_owned()));
@@ -90,6 +90,7 @@ pub(super) fn dev(settings: &Settings, args: &DevArgs) -> Outcome {
     let app = App::open_dev(config, &DevOptions { fixed_keys: args.fixed_keys, clock: None })?;
     let sample = dev::prepare(&app)?;
     let listener = Listener::bind(app.config())?;
+    remote::dev::leave(app.config(), listener.address(), sample.api_token.is_none())?;
     let seeded = seed::at_start(&app, &args.server.seed, true)?;
     if args.watch {
         let token = sample.api_token.clone().ok_or_else(|| Failure::failed(NO_TOKEN))?;
@@ -101,7 +102,7 @@ pub(super) fn dev(settings: &Settings, args: &DevArgs) -> Outcome {
 }
 
 pub(super) fn serve(settings: &Settings, args: &ServerArgs) -> Outcome {
-    let config = settings.load(args.flags())?;
+    let config = load(settings, args)?;
     log::start(&config.log)?;
     let app = App::open_with(config, grantd::clock::Clock::system(), Missing::Refuse)?;
     let listener = Listener::bind(app.config())?;
@@ -111,12 +112,18 @@ pub(super) fn serve(settings: &Settings, args: &ServerArgs) -> Outcome {
     Ok(())
 }
 
+/// The configuration, and a ready file that may be written: the first thing that a start sees to.
+fn load(settings: &Settings, args: &ServerArgs) -> Result<Config> {
+    let Some(path) = &args.ready_file else { return settings.load(args.flags()) };
+    ready_file::forget(path)?;
+    let config = settings.load(args.flags())?;
+    ready_file::check(&config, path)?;
+    Ok(config)
+}
+
 /// Serves until a signal ends it.
 fn run(app: App, listener: Listener, args: &ServerArgs, sample: Option<&Sample>) -> Result<()> {
     hardening::make_room_for_connections();
-    if let Some(path) = &args.ready_file {
-        ready_file::forget(path)?;
-    }
     let listening = listener.to_string();
     let url = app.config().public_url(listener.address());
     let console = console_link(&app, &url, sample)?;

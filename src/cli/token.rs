@@ -84,15 +84,17 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
         vec![("grant_type", "client_credentials"), ("client_id", &client_id), ("client_secret", &client_secret)];
     form.extend(scope.as_deref().map(|scope| ("scope", scope)));
     form.extend(args.resource.as_deref().map(|resource| ("resource", resource)));
-    let answer = match post(&server, args.ca_file.as_deref(), &form) {
-        Err(Failure::Denied(refusal)) if args.explain => {
+    let answer = match post(&server, args.ca_file.as_deref(), &form)? {
+        Ok(answer) => answer,
+        Err(refusal) => {
             // The refusal is the answer, explained or not.
-            if let Err(failure) = explain_refusal(settings, args, &server, &refusal) {
+            if args.explain
+                && let Err(failure) = explain_refusal(settings, args, &server, &refusal)
+            {
                 note(&format!("the refusal cannot be explained: {}", failure.told().0));
             }
-            return Err(Failure::Denied(refusal));
+            return Err(refusal.into());
         }
-        other => other?,
     };
     let token = answer.get("access_token").and_then(Value::as_str);
     let token = token.ok_or_else(|| Error::Setup(format!("{server} answers, but not with an access token")))?;
@@ -109,10 +111,24 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
     Ok(())
 }
 
+/// A request that was answered without a token.
+struct Refusal {
+    said: String,
+    /// The caller has to change something. Otherwise something failed, and who asks again later may get it.
+    is_denial: bool,
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        if refusal.is_denial { Self::Denied(refusal.said) } else { Self::failed(refusal.said) }
+    }
+}
+
 /// Why a request was refused, where its refusal names a decision: only an authenticated client is told one.
-fn explain_refusal(settings: &Settings, args: &TokenArgs, server: &str, refusal: &str) -> Outcome {
-    let Some((_, id)) = refusal.rsplit_once("; decision ") else {
-        note("nobody was authenticated, so the refusal names no decision; `grantd decision list` shows it");
+fn explain_refusal(settings: &Settings, args: &TokenArgs, server: &str, refusal: &Refusal) -> Outcome {
+    let Some((_, id)) = refusal.said.rsplit_once("; decision ") else {
+        let why = if refusal.is_denial { "nobody was authenticated, so the" } else { "the" };
+        note(&format!("{why} refusal names no decision; `grantd decision list` shows it"));
         return Ok(());
     };
     explain(settings, args, server, id)
@@ -140,7 +156,7 @@ fn sample_client(config: &Config) -> Result<(String, String)> {
     Ok((id, secret.expose().to_owned()))
 }
 
-fn post(server: &str, ca_file: Option<&Path>, form: &[(&str, &str)]) -> std::result::Result<Value, Failure> {
+fn post(server: &str, ca_file: Option<&Path>, form: &[(&str, &str)]) -> Outcome<std::result::Result<Value, Refusal>> {
     let agent = reach::agent(server, TIMEOUT, ca_file)?;
     let failed = |error: ureq::Error| {
         Error::Setup(format!("{server} cannot be asked: {error}; is the server running? --server names another"))
@@ -150,13 +166,12 @@ fn post(server: &str, ca_file: Option<&Path>, form: &[(&str, &str)]) -> std::res
     let status = response.status();
     let answer: Value = response.body_mut().read_json().map_err(failed)?;
     if status.is_success() {
-        return Ok(answer);
+        return Ok(Ok(answer));
     }
     let text = |name: &str| answer.get(name).and_then(Value::as_str).unwrap_or_default();
     let said = format!("{}: {}", text("error"), text("error_description"));
-    // Who asks again later may get it.
-    let is_passing = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
-    Err(if is_passing { Failure::failed(said) } else { Failure::Denied(said) })
+    let is_denial = !status.is_server_error() && status != StatusCode::TOO_MANY_REQUESTS;
+    Ok(Err(Refusal { said, is_denial }))
 }
 
 /// Header and claims, for people to read: nothing is verified.

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::error::Result;
 use crate::model::api::SigningAlg;
 use crate::policy::trust::Trust;
-use crate::secret::{ServerKeys, hashes_equal, master};
+use crate::secret::{ServerKeys, master};
 use crate::signer::Signer;
 use crate::store::{AuditVerdict, KeyRow, KeyState, MASTER_KEY_CHECK, Store};
 
@@ -54,7 +54,7 @@ pub(super) fn check_master_key(report: &mut Report, config: &Config, store: &Sto
         }
     };
     let keys = ServerKeys::derive(&master)?;
-    if known.is_some_and(|known| hashes_equal(&known, keys.check_value())) {
+    if known.is_some_and(|known| keys.recognise(&known).is_some()) {
         report.fine(format!("the master key in {source} is the right one"));
         return Ok(Some(keys));
     }
@@ -173,8 +173,8 @@ pub(super) fn check_audit(report: &mut Report, store: &Store, keys: &ServerKeys)
         AuditVerdict::Holds { sealed, waiting } => {
             report.fine(format!("the audit chain holds over {sealed} commits, {waiting} more wait to be sealed"));
         }
-        AuditVerdict::BrokenAt(seq) => report.problem(
-            format!("the audit trail was changed: commit {seq} is not what was sealed"),
+        AuditVerdict::Broken(what) => report.problem(
+            format!("the audit trail was changed: {what}"),
             "compare with a backup; the commits before it are untouched",
         ),
     }

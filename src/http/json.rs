@@ -13,12 +13,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Null);
     }
-    let malformed =
-        |error: serde_json::Error| Error::Malformed(format!("the body is not JSON as it should be: {error}"));
-    let mut reader = serde_json::Deserializer::from_slice(body);
-    let value = json::read(&mut reader).map_err(malformed)?;
-    reader.end().map_err(malformed)?;
-    Ok(value)
+    json::parse(body).map_err(|error| Error::Malformed(format!("the body is not JSON as it should be: {error}")))
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use similar::TextDiff;
 
 use super::abi::{Circumstances, Context, Decision, Denial, Input, Permit, Request};
 use crate::clock::Timestamp;
+use crate::json;
 use crate::model::scope::intersect;
 pub use update::{expecting, update};
 
@@ -150,6 +151,19 @@ pub fn parse_with_files(text: &str, read: &dyn Fn(&str) -> Result<String, String
 /// The first thing that is wrong, with line and column.
 pub fn parse_request(text: &str) -> Result<Case, CaseError> {
     file::parse_request(text)
+}
+
+/// Reads settings as a server does, where no member may stand twice: JSON where they begin like an object, and YAML
+/// otherwise.
+///
+/// # Errors
+/// What is wrong, and where.
+pub fn parse_settings(text: &str) -> Result<Value, String> {
+    // JSON is YAML too, but its own reader names its mistakes better.
+    if text.trim_start().starts_with('{') {
+        return json::parse(text.as_bytes()).map_err(|error| format!("this is not JSON as it should be: {error}"));
+    }
+    serde_saphyr::from_str(text).map_err(|error| error.to_string())
 }
 
 /// Puts the text of a file in the place of every `{"$file": "NAME"}` of settings.

@@ -10,13 +10,14 @@ use serde_json::{Map, Value};
 
 use super::abi::{self, Circumstances, Context, Decision, Denial};
 use super::answers::{Answer, Question, add_context};
-use super::effect::{Left, Stop, effect};
+use super::effect::{CLAIM_CONFLICT, Left, Stop, claim_conflict, claim_in_words, effect};
 use super::failure::{Failure, FailureKind};
 use super::{Decided, Policies};
 use crate::clock::Timestamp;
 use crate::decision::{Effect, Explanation, Given, Step};
 use crate::error::{Error, OAuthCode, Result};
 use crate::exact::Key;
+use crate::model::api::ClaimSource;
 use crate::model::machine_to_machine::AuthMethod;
 use crate::model::policy::Mode;
 use crate::store::{ApiView, ClientView, PolicyView};
@@ -258,7 +259,10 @@ impl Chain {
     /// Records what a policy said, and unless it stands in the shadow, applies it.
     fn hear(&mut self, policy: &PolicyView, said: Said) {
         let effect = self.effect(said.outcome.as_ref().map(|answer| &answer.decision));
-        let (fuel, micros) = said.outcome.as_ref().map_or((0, 0), |answer| (answer.fuel, answer.micros));
+        let (fuel, micros) = match &said.outcome {
+            Ok(answer) => (answer.fuel, answer.micros),
+            Err(failure) => (failure.fuel, two_figures(failure.micros)),
+        };
         self.steps.push(Step {
             policy_id: policy.id.to_string(),
             policy: policy.name.clone(),
@@ -303,15 +307,39 @@ impl Chain {
 
     /// What is left of what this request has.
     fn effect(&self, outcome: Result<&Decision, &Failure>) -> Result<Left, Stop> {
-        let is_taken = |name: &str, value: &Value| {
-            self.offer.api.claims.contains_key(name) || self.claims.get(name).is_some_and(|set| set != value)
+        effect(&self.scopes, self.ttl_seconds, outcome, |name, value| self.conflict(name, value))
+    }
+
+    /// Why a claim cannot be set to this value: who has set it. The API's own claims are nobody else's to set.
+    fn conflict(&self, name: &str, value: &Value) -> Option<String> {
+        let other = match self.offer.api.claims.get(name) {
+            Some(ClaimSource::Value(set)) => format!("{}, set by the API's claims", claim_in_words(name, set)),
+            Some(ClaimSource::Attribute(path)) => {
+                format!("that of the API's claims, set from the account's attribute {path}")
+            }
+            None => {
+                let set = self.claims.get(name).filter(|set| *set != value)?;
+                let is_setter =
+                    |step: &&Step| step.mode == Mode::Enforce.as_str() && step.effect.claims.contains_key(name);
+                let setter = self.steps.iter().find(is_setter).map_or("before it", |step| step.policy.as_str());
+                format!("{}, set by the policy {setter}", claim_in_words(name, set))
+            }
         };
-        effect(&self.scopes, self.ttl_seconds, outcome, is_taken)
+        Some(claim_conflict(name, value, &other))
     }
 }
 
+/// Rounded down to two figures. A policy that fails is asked anew by every request, and to the microsecond no two of its
+/// failures would be alike: what they say would be kept once for each of them, instead of once for all.
+fn two_figures(micros: u64) -> u64 {
+    let unit = 10_u64.pow(micros.max(1).ilog10().saturating_sub(1));
+    micros / unit * unit
+}
+
 fn denied(policy: &PolicyView, denial: &Denial) -> Error {
-    let text = format!("denied by the policy {}: {} ({})", policy.name, denial.reason, denial.code);
+    // Where claims conflict, the policy itself permits.
+    let how = if denial.code == CLAIM_CONFLICT { "at" } else { "by" };
+    let text = format!("denied {how} the policy {}: {} ({})", policy.name, denial.reason, denial.code);
     Error::oauth(OAuthCode::AccessDenied, text)
 }
 

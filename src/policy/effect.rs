@@ -7,16 +7,18 @@ use super::failure::Failure;
 use crate::decision::{Effect, Verdict};
 use crate::model::scope::intersect;
 
-/// The code of a denial because of a claim that is set already.
+/// The code of a denial because of a claim that is set already. The policy itself permitted.
 pub const CLAIM_CONFLICT: &str = "claim-conflict";
+/// Characters of a claim that a reason tells: it is bounded, and a claim may be kilobytes.
+const CLAIM_CHARS_MAX: usize = 80;
 
-/// What is left when an answer is held against what was offered: never more than that. `is_taken` says whether a claim
-/// is set already, to something else.
+/// What is left when an answer is held against what was offered: never more than that. `conflict` says why a claim
+/// cannot be set, where it is set already to something else.
 pub(crate) fn effect(
     offered: &[String],
     ttl_seconds: u32,
     outcome: Result<&Decision, &Failure>,
-    is_taken: impl Fn(&str, &Value) -> bool,
+    conflict: impl Fn(&str, &Value) -> Option<String>,
 ) -> Result<Left, Stop> {
     let permit: &Permit = match outcome {
         Ok(Decision::Permit(permit)) => permit,
@@ -32,16 +34,30 @@ pub(crate) fn effect(
     if ttl_seconds == 0 {
         return stop("no-lifetime-left", "it leaves no lifetime".to_owned());
     }
-    if let Some((name, _)) = permit.claims.iter().find(|(name, value)| is_taken(name, value)) {
-        return stop(CLAIM_CONFLICT, claim_conflict(name));
+    if let Some(reason) = permit.claims.iter().find_map(|(name, value)| conflict(name, value)) {
+        return stop(CLAIM_CONFLICT, reason);
     }
     Ok(Left { scopes, ttl_seconds, claims: permit.claims.clone(), note: permit.note.clone() })
 }
 
-/// The reason of a denial with [`CLAIM_CONFLICT`].
+/// The reason of a denial with [`CLAIM_CONFLICT`]: what the policy answered, and the `other` that stands in its way, as
+/// in `team="a", set by the policy p`.
 #[must_use]
-pub fn claim_conflict(name: &str) -> String {
-    format!("the claim {name} is set by the API, or by another policy to something else")
+pub fn claim_conflict(name: &str, value: &Value, other: &str) -> String {
+    format!("it permits, but its claim {} conflicts with {other}", claim_in_words(name, value))
+}
+
+/// A claim, short: `team="a"`.
+#[must_use]
+pub fn claim_in_words(name: &str, value: &Value) -> String {
+    let text = format!("{name}={value}");
+    // A name is a module's text too.
+    let mut characters = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let mut short: String = characters.by_ref().take(CLAIM_CHARS_MAX).collect();
+    if characters.next().is_some() {
+        short.push('…');
+    }
+    short
 }
 
 impl From<&Result<Left, Stop>> for Effect {

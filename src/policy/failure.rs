@@ -3,6 +3,7 @@
 //! A failure always denies. There is no switch that lets a request pass a policy that failed.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::error::Error;
 
@@ -51,11 +52,19 @@ pub struct Failure {
     pub backtrace: Option<String>,
     /// What the guest printed before, where it could print at all. For its author too.
     pub printed: String,
+    /// Units of fuel that the call burned; 0 where nothing was called.
+    pub fuel: u64,
+    /// Microseconds that the call took.
+    pub micros: u64,
 }
 
 impl Failure {
+    fn new(kind: FailureKind, export: Option<&'static str>, what: String) -> Self {
+        Self { kind, export, what, backtrace: None, printed: String::new(), fuel: 0, micros: 0 }
+    }
+
     pub(super) fn refused(what: String) -> Self {
-        Self { kind: FailureKind::Refused, export: None, what, backtrace: None, printed: String::new() }
+        Self::new(FailureKind::Refused, None, what)
     }
 
     /// A module was looked over, and `error` came of it: `what` is wrong with the module, unless it was the machine that had
@@ -69,7 +78,7 @@ impl Failure {
     }
 
     pub(super) fn unavailable(what: String) -> Self {
-        Self { kind: FailureKind::Unavailable, export: None, what, backtrace: None, printed: String::new() }
+        Self::new(FailureKind::Unavailable, None, what)
     }
 
     pub(super) fn unreadable(error: &Error) -> Self {
@@ -77,11 +86,16 @@ impl Failure {
     }
 
     pub(super) fn at(kind: FailureKind, export: &'static str, what: String) -> Self {
-        Self { kind, export: Some(export), what, backtrace: None, printed: String::new() }
+        Self::new(kind, Some(export), what)
     }
 
     pub(super) fn output(export: &'static str, what: String) -> Self {
         Self::at(FailureKind::Output, export, what)
+    }
+
+    /// With what the call took until it failed, and what the guest printed in it.
+    pub(super) fn after(self, fuel: u64, took: Duration, printed: String) -> Self {
+        Self { fuel, micros: u64::try_from(took.as_micros()).unwrap_or(u64::MAX), printed, ..self }
     }
 }
 

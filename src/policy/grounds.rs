@@ -1,5 +1,6 @@
-//! What an answer rests on: a policy is a pure function and cheap to ask, so it is asked again with one thing taken away
-//! or changed at a time. What makes the answer another is what it rests on, in words.
+//! What an answer rests on: a policy is a pure function and cheap to ask, so it is asked again with one thing taken
+//! away or changed at a time. What makes the answer another is what it rests on, in words. Of all changes that could be
+//! made a few are tried: where none of them makes a difference, it is said which these were, and no more.
 
 use serde_json::Value;
 
@@ -17,6 +18,10 @@ const DEPTH_MAX: usize = 4;
 const VALUE_CHARS_MAX: usize = 60;
 /// Hours that a moment is moved by: the other half of the day, the other end of the week, another season.
 const HOURS_LATER: [i64; 3] = [12, 84, 182 * 24];
+/// Another address that a caller could have. RFC 5737: nobody's.
+const ANOTHER_ADDRESS: &str = "203.0.113.77";
+/// Things changed in one way that are named.
+const NAMED_MAX: usize = 12;
 
 /// One thing that an answer rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,19 +34,50 @@ pub struct Ground {
     pub otherwise: String,
 }
 
+/// What a search came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What the answer rests on.
+    pub grounds: Vec<Ground>,
+    /// What left the answer as it is: how it was changed, and everything that was changed so.
+    unmoved: Vec<(String, Vec<String>)>,
+}
+
+impl Found {
+    /// What was tried and left the answer as it is: `context.time 12 hours later`.
+    #[must_use]
+    pub fn tried(&self) -> Vec<String> {
+        let told = |(how, whats): &(String, Vec<String>)| {
+            let named = whats.iter().take(NAMED_MAX).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = whats.len().saturating_sub(NAMED_MAX);
+            if more > 0 { format!("{named} and {more} more {how}") } else { format!("{named} {how}") }
+        };
+        self.unmoved.iter().map(told).collect()
+    }
+
+    /// What is said where no ground was found. It claims no more than was tried.
+    #[must_use]
+    pub fn nothing_changed(&self) -> String {
+        if self.unmoved.is_empty() {
+            return "nothing was tried: there was no other answer to be had".to_owned();
+        }
+        format!("nothing that was tried ({}) changed it", self.tried().join("; "))
+    }
+}
+
 /// How a policy is asked here: `None` where settings are refused or it fails.
 pub type Ask<'a> = dyn Fn(&Request, &Value) -> Option<Decision> + 'a;
 
-/// Finds what the answer to `request` with `settings` rests on. It asks at most 256 times, and ends when it has.
-pub fn grounds(ask: &Ask<'_>, request: &Request, settings: &Value) -> Vec<Ground> {
-    let Some(decision) = ask(request, settings) else { return Vec::new() };
-    let answer = effect(request, decision);
-    let mut search = Search { ask, request, settings, answer, left: QUESTIONS_MAX, found: Vec::new() };
+/// Finds what the answer to `request` with `settings` rests on. It asks at most 256 times, and ends when it has. `None`
+/// where there is no answer to begin with.
+pub fn grounds(ask: &Ask<'_>, request: &Request, settings: &Value) -> Option<Found> {
+    let answer = effect(request, ask(request, settings)?);
+    let mut search = Search { ask, request, settings, answer, left: QUESTIONS_MAX, found: Found::default() };
     search.settings();
     search.who();
     search.asked();
     search.context();
-    search.found
+    Some(search.found)
 }
 
 struct Search<'a> {
@@ -50,7 +86,7 @@ struct Search<'a> {
     settings: &'a Value,
     answer: Decision,
     left: usize,
-    found: Vec<Ground>,
+    found: Found,
 }
 
 impl Search<'_> {
@@ -63,10 +99,14 @@ impl Search<'_> {
         let Some(decision) = (self.ask)(request, settings) else { return false };
         let other = effect(request, decision);
         if same(self.request, &self.answer, request, &other) {
+            match self.found.unmoved.iter_mut().find(|(known, _)| known == how) {
+                Some((_, whats)) => whats.push(what.to_owned()),
+                None => self.found.unmoved.push((how.to_owned(), vec![what.to_owned()])),
+            }
             return false;
         }
         let otherwise = format!("{how}: {}", in_words(request, &other));
-        self.found.push(Ground { what: what.to_owned(), value: shown(value), otherwise });
+        self.found.grounds.push(Ground { what: what.to_owned(), value: shown(value), otherwise });
         true
     }
 
@@ -206,14 +246,14 @@ impl Search<'_> {
             let _ = HOURS_LATER.into_iter().any(|hours| {
                 let later = Instant::at(now.plus_seconds(hours * 3600), TimeStep::Second);
                 let how =
-                    if hours < 24 { format!("{hours} hours later") } else { format!("{} days later", hours / 24) };
+                    if hours % 24 == 0 { format!("{} days later", hours / 24) } else { format!("{hours} hours later") };
                 self.try_request("context.time", &now.to_string(), &how, |request| request.context.time = Some(later))
             });
         }
         if let Some(address) = &context.remote_address {
-            self.try_request("context.remoteAddress", address, "from another", |request| {
-                // RFC 5737: nobody's.
-                request.context.remote_address = Some("203.0.113.77".to_owned());
+            let how = format!("from another address, {ANOTHER_ADDRESS}");
+            self.try_request("context.remoteAddress", address, &how, |request| {
+                request.context.remote_address = Some(ANOTHER_ADDRESS.to_owned());
             });
         }
         if let Some(agent) = &context.user_agent {
@@ -316,7 +356,7 @@ mod tests {
         request.account.attributes.insert("team".into(), json!("ops"));
         request.account.attributes.insert("floor".into(), json!(3));
         request.context.time = Some(Instant::at(Timestamp::parse("2026-01-05T09:00:00Z").unwrap(), TimeStep::Hour));
-        let found = grounds(&ask, &request, &json!({"allow": ["read", "list"], "remark": "x"}));
+        let found = grounds(&ask, &request, &json!({"allow": ["read", "list"], "remark": "x"})).unwrap().grounds;
         let told: Vec<String> =
             found.iter().map(|ground| format!("{} = {}; {}", ground.what, ground.value, ground.otherwise)).collect();
         assert_eq!(
@@ -328,6 +368,16 @@ mod tests {
                 "context.time = 2026-01-05T09:00:00.000Z; 12 hours later: deny too-late (it is past noon)",
             ]
         );
+    }
+
+    #[test]
+    fn where_nothing_is_found_no_more_is_claimed_than_was_tried() {
+        let deny = |_: &Request, _: &Value| Some(Decision::Deny(Denial { code: "no".into(), reason: String::new() }));
+        let mut request = Request { ttl_seconds: 60, ..Request::default() };
+        request.context.remote_address = Some("127.0.0.1".into());
+        let told = grounds(&deny, &request, &json!({"allow": ["10.0.0.0/8"]})).unwrap().nothing_changed();
+        assert!(told.starts_with("nothing that was tried (settings.allow[0], settings.allow without it; "), "{told}");
+        assert!(told.ends_with("; context.remoteAddress from another address, 203.0.113.77) changed it"), "{told}");
     }
 
     #[test]

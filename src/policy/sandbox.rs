@@ -225,8 +225,11 @@ impl Sandbox {
         let run = self.call(&loaded.pre, "evaluate", budget, |policy, store| {
             policy.grantd_policy_evaluator().call_evaluate(store, &request)
         })?;
-        let answer = Decision::from_wit(run.answer).map_err(|why| Failure::output("evaluate", why))?;
-        Ok(Run { answer, fuel: run.fuel, elapsed: run.elapsed, memory_bytes: run.memory_bytes, printed: run.printed })
+        let Run { answer, fuel, elapsed, memory_bytes, printed } = run;
+        match Decision::from_wit(answer) {
+            Ok(answer) => Ok(Run { answer, fuel, elapsed, memory_bytes, printed }),
+            Err(why) => Err(Failure::output("evaluate", why).after(fuel, elapsed, printed)),
+        }
     }
 
     /// What is configured.
@@ -249,17 +252,17 @@ impl Sandbox {
         store.limiter(|guest| guest);
         store.set_hostcall_fuel(self.limits.boundary_kib as usize * 1024);
         store.set_epoch_deadline(budget.ticks);
-        let policy = store
-            .set_fuel(budget.fuel)
-            .and_then(|()| pre.instantiate(&mut store))
-            .map_err(|error| self.stillborn(export, &error))?;
-        let answer = call(&policy, &mut store);
+        let policy = store.set_fuel(budget.fuel).and_then(|()| pre.instantiate(&mut store));
+        let is_born = policy.is_ok();
+        let answer = policy.and_then(|policy| call(&policy, &mut store));
         let elapsed = watch.elapsed();
         let fuel = budget.fuel - store.get_fuel().unwrap_or_default();
         let Guest { memory_bytes, printed, .. } = store.into_data();
+        let printed = printed.into_text();
         match answer {
-            Ok(answer) => Ok(Run { answer, fuel, elapsed, memory_bytes, printed: printed.into_text() }),
-            Err(error) => Err(Failure { printed: printed.into_text(), ..self.failure(export, &error) }),
+            Ok(answer) => Ok(Run { answer, fuel, elapsed, memory_bytes, printed }),
+            Err(error) if is_born => Err(self.failure(export, &error).after(fuel, elapsed, printed)),
+            Err(error) => Err(self.stillborn(export, &error).after(fuel, elapsed, printed)),
         }
     }
 

@@ -1,4 +1,6 @@
-//! The audit trail: a commit and an event in the batch of every admin write, and the chain sealed behind them.
+//! The audit trail: a commit and an event in the batch of every admin write. `chain.rs` seals the commits.
+
+mod chain;
 
 use std::collections::BTreeSet;
 use std::iter::once;
@@ -12,10 +14,7 @@ use super::reach::Reach;
 use super::{Change, Origin, Store, Write, plain_error};
 use crate::error::{Error, Result};
 use crate::model::id::Id;
-use crate::secret::{Hash, ServerKeys, hashes_equal};
-
-/// Commits that one pass seals.
-const SEALED_AT_ONCE_MAX: usize = 1000;
+pub use chain::{AuditBreak, AuditFault, AuditVerdict};
 
 /// The audit insert with a condition: NULL where it does not hold, and then NOT NULL refuses the batch.
 macro_rules! guarded_commit {
@@ -249,96 +248,7 @@ fn event_from_row(row: &Row) -> Result<EventRow, EngineError> {
     })))
 }
 
-/// What [`Store::audit_verify`] found.
-#[derive(Debug, PartialEq, Eq)]
-pub enum AuditVerdict {
-    /// The chain holds: this many commits are sealed, and this many wait for the next pass.
-    Holds {
-        /// Commits in the chain.
-        sealed: i64,
-        /// Commits after its end.
-        waiting: i64,
-    },
-    /// The first commit, by its sequence number, that was changed or removed after it was sealed.
-    BrokenAt(i64),
-}
-
-const UNSEALED: &str = "SELECT seq, id, at_ms, actor_id, actor_name, actor_type, reason, correlation, request_id, changes \
-    FROM audit_commit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
-const LAST_SEAL: &str = "SELECT seq, hash FROM audit_seal ORDER BY seq DESC LIMIT 1";
-const INSERT_SEAL: &str = "INSERT INTO audit_seal (seq, hash) VALUES (?1, ?2)";
-const SEALED_AFTER: &str = "SELECT s.seq, c.id, c.at_ms, c.actor_id, c.actor_name, c.actor_type, c.reason, c.correlation, \
-    c.request_id, c.changes, s.hash FROM audit_seal AS s LEFT JOIN audit_commit AS c ON c.seq = s.seq \
-    WHERE s.seq > ?1 ORDER BY s.seq LIMIT ?2";
-const UNSEALED_COUNT: &str = "SELECT COUNT(*) FROM audit_commit WHERE seq > ?1";
-
-/// The link for the commit in columns 0 to 9: keyed, over the link before and everything the commit says.
-fn link(keys: &ServerKeys, before: &Hash, row: &Row) -> Hash {
-    let said = (
-        row.integer(0).ok(),
-        row.text(1).ok(),
-        row.integer(2).ok(),
-        row.text(3).ok(),
-        row.text(4).ok(),
-        row.text(5).ok(),
-        row.optional_text(6).ok().flatten(),
-        row.optional_text(7).ok().flatten(),
-        row.text(8).ok(),
-        row.text(9).ok(),
-    );
-    // Texts and numbers always have a JSON form.
-    keys.audit_hash(&[before, &serde_json::to_vec(&said).unwrap_or_default()])
-}
-
 impl Store {
-    /// Seals the commits made since the last pass; answers how many.
-    ///
-    /// # Errors
-    /// `Unavailable` or `Internal` from the database.
-    pub fn audit_seal(&self, keys: &ServerKeys) -> Result<usize> {
-        let last = self.read_one(&Statement::new(LAST_SEAL, Vec::new()))?;
-        let (after, mut before) = match &last {
-            None => (0, Hash::default()),
-            Some(row) => (row.integer(0).map_err(plain_error)?, hash_from(row, 1)?),
-        };
-        let waiting = self.read(&Statement::new(UNSEALED, params![after, SEALED_AT_ONCE_MAX as i64]))?;
-        if waiting.is_empty() {
-            return Ok(0);
-        }
-        let mut seals = Vec::with_capacity(2 * waiting.len());
-        for row in &waiting {
-            before = link(keys, &before, row);
-            seals.extend(params![row.integer(0).map_err(plain_error)?, before.to_vec()]);
-        }
-        self.write(vec![Statement::new(INSERT_SEAL, seals)]).map_err(plain_error)?;
-        Ok(waiting.len())
-    }
-
-    /// Recomputes the whole chain.
-    ///
-    /// # Errors
-    /// `Unavailable` or `Internal` from the database.
-    pub fn audit_verify(&self, keys: &ServerKeys) -> Result<AuditVerdict> {
-        let (mut after, mut sealed, mut before) = (0, 0, Hash::default());
-        loop {
-            let rows = self.read(&Statement::new(SEALED_AFTER, params![after, SEALED_AT_ONCE_MAX as i64]))?;
-            for row in &rows {
-                let seq = row.integer(0).map_err(plain_error)?;
-                before = link(keys, &before, row);
-                if !hashes_equal(&before, &hash_from(row, 10)?) {
-                    return Ok(AuditVerdict::BrokenAt(seq));
-                }
-                (after, sealed) = (seq, sealed + 1);
-            }
-            if rows.len() < SEALED_AT_ONCE_MAX {
-                break;
-            }
-        }
-        let waiting = self.read_one(&Statement::new(UNSEALED_COUNT, params![after]))?;
-        let waiting = waiting.map_or(Ok(0), |row| row.integer(0)).map_err(plain_error)?;
-        Ok(AuditVerdict::Holds { sealed, waiting })
-    }
-
     /// One commit.
     pub(crate) fn commit_by_id(&self, id: &str) -> Result<CommitRow> {
         let sql = [SELECT_COMMIT, " WHERE t.id = ?1"].concat();
@@ -374,11 +284,6 @@ impl Store {
     pub(crate) fn event_list(&self, query: &Query) -> Result<Page<EventRow>> {
         self.page(&EVENTS, query, event_from_row)
     }
-}
-
-fn hash_from(row: &Row, column: usize) -> Result<Hash> {
-    let bytes = row.blob(column).map_err(plain_error)?;
-    bytes.try_into().map_err(|_| Error::Internal("a stored hash is not 32 bytes".to_owned()))
 }
 
 /// The audit trail's id for a write made now.

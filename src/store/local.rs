@@ -3,11 +3,11 @@
 //! WAL with `synchronous=FULL`: a batch is answered after the commit that holds it has reached the disk.
 //! A file beside the database is locked for as long as the engine lives, so that two servers never share one.
 
+mod lock_file;
 pub(super) mod sqlite;
 mod wal_header;
 mod writer;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -19,6 +19,8 @@ use super::engine::{Batch, EngineError, Generation, ReadBounds, Row, Statement};
 use super::schema::{self, Found};
 use crate::error::{Error, Result};
 use crate::files;
+use lock_file::Lock;
+pub(crate) use lock_file::{is_in_use, lock};
 use sqlite::{
     UNDO_IN_MEMORY, connect, connect_reader, end_reads_after, engine_error, one_integer, read_generation, rows,
     rows_within,
@@ -46,7 +48,7 @@ pub(super) struct LocalEngine {
     page_cache_kib: u32,
     /// After the readers: it must outlive every connection. `None` beside another's engine, and where there is none to look at.
     header: Option<Arc<WalHeader>>,
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 /// What opening a database found.
@@ -248,40 +250,6 @@ impl Drop for LocalEngine {
     fn drop(&mut self) {
         self.close();
     }
-}
-
-/// Takes the lock that keeps a second server out; `None` when there is nothing to lock, and `make` does not make
-/// it. The lock ends with the process, however that ends.
-pub(crate) fn lock(file: &Path, database: &Path, make: bool) -> Result<Option<File>> {
-    let path = files::beside(file, "-lock");
-    let failed = |error: std::io::Error| {
-        Error::Setup(format!(
-            "{} cannot be made: {error}; check the directory of --database and its rights",
-            path.display()
-        ))
-    };
-    let mut options = File::options();
-    options.read(true).write(true).create(make).truncate(false);
-    files::owner_only(&mut options);
-    let file = match options.open(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !make => return Ok(None),
-        other => other.map_err(failed)?,
-    };
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(std::fs::TryLockError::WouldBlock) => Err(Error::Setup(format!(
-            "{} is in use by another grantd; stop it, or choose another file with --database",
-            database.display()
-        ))),
-        Err(std::fs::TryLockError::Error(error)) => Err(failed(error)),
-    }
-}
-
-/// Whether a server has the database open now. Makes and changes nothing.
-pub(crate) fn is_in_use(database: &Path) -> bool {
-    let file = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
-    let file = File::options().read(true).write(true).open(files::beside(&file, "-lock"));
-    file.is_ok_and(|file| matches!(file.try_lock(), Err(std::fs::TryLockError::WouldBlock)))
 }
 
 /// Whether nothing was made yet: a new file, or one whose first start was cut off before its schema was written.

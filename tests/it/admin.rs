@@ -3,6 +3,7 @@
 mod api_tokens;
 mod audit;
 mod bodies;
+mod chain;
 mod concurrency;
 mod deletes;
 mod errors;

@@ -7,6 +7,7 @@
 //! A policy may carry annotations: `@id` and `@reason` go into denials and notes, and the smallest `@ttl_seconds` of the
 //! policies that permitted a scope of the token is the token's lifetime. A policy that fails when it is evaluated (say,
 //! for an attribute that is not there) denies the request: Cedar would leave it out, and it may have been a `forbid`.
+//! So does a template (`?principal`, `?resource`), which is refused when the settings are saved: nothing here fills it.
 
 mod entities;
 mod text;
@@ -15,7 +16,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use cedar_policy::{
-    Authorizer, Decision as Cedar, Entities, PolicyId, PolicySet, Request as Question, Schema as CedarSchema,
+    Authorizer, Decision as Cedar, Entities, PolicyId, PolicySet, Request as Question, Schema as CedarSchema, Template,
     ValidationMode, Validator,
 };
 use grantd_policy::{
@@ -84,6 +85,9 @@ impl Loaded {
     fn new(settings: &Settings) -> Result<Self, String> {
         let policies = PolicySet::from_str(&settings.policies)
             .map_err(|errors| text::first("settings.policies", &settings.policies, &errors))?;
+        if let Some(template) = policies.templates().next() {
+            return Err(unfilled(template));
+        }
         let schema = match &settings.schema {
             None => None,
             Some(source) => {
@@ -142,12 +146,27 @@ impl Loaded {
     }
 }
 
-/// What a policy is called: its `@id`, or its number in the text; and its `@reason`.
+/// What a policy is called, and its `@reason`.
 fn named(policies: &PolicySet, id: &PolicyId) -> String {
-    let annotation = |name| policies.annotation(id, name).filter(|text| !text.is_empty());
-    let name = annotation("id").map_or_else(|| id.to_string(), str::to_owned);
-    match annotation("reason") {
+    let name = name(policies.annotation(id, "id"), id);
+    match policies.annotation(id, "reason").filter(|text| !text.is_empty()) {
         Some(reason) => format!("{name}: {reason}"),
         None => name,
     }
+}
+
+/// What a policy or a template is called: its `@id`, or its number in the text, from 0 on.
+fn name(annotated: Option<&str>, id: &PolicyId) -> String {
+    annotated.filter(|text| !text.is_empty()).map_or_else(|| id.to_string(), str::to_owned)
+}
+
+/// Why a template is refused: Cedar evaluates only what it is linked to, so its `forbid` would forbid nothing.
+fn unfilled(template: &Template) -> String {
+    let name = name(template.annotation("id"), template.id());
+    let slots: BTreeSet<String> = template.slots().map(ToString::to_string).collect();
+    let slots = slots.into_iter().collect::<Vec<_>>().join(" and ");
+    format!(
+        "settings.policies: {name} is a template: nothing fills {slots} here, so it would never apply; name an entity \
+         there, such as Account::\"ID\" or Api::\"APP_ID\", or leave the condition out"
+    )
 }

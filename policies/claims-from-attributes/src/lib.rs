@@ -5,11 +5,14 @@ extern crate alloc;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use grantd_policy::{
-    Decision, Json, Manifest, Permit, Policy, RESERVED_CLAIMS, Request, Value, export_policy, manifest, settings,
+    Decision, Json, Manifest, Map, Permit, Policy, RESERVED_CLAIMS, Request, Value, export_policy, manifest, settings,
 };
+
+/// Largest claims of one permit, in bytes of JSON (`policy.wit`). grantd fails a request for which there are more.
+const CLAIMS_BYTES_MAX: usize = 4 * 1024;
 
 /// The policy.
 pub struct ClaimsFromAttributes;
@@ -111,6 +114,13 @@ impl Policy for ClaimsFromAttributes {
             if claim.required && claim.otherwise.is_some() {
                 return Err(format!("settings.claims.{name}: it cannot be required and have another value as well"));
             }
+            let bytes = claim.otherwise.as_ref().map_or(0, |value| bytes(name, value));
+            if bytes > CLAIMS_BYTES_MAX {
+                return Err(format!(
+                    "settings.claims.{name}.otherwise: this claim alone has {bytes} bytes of JSON, and all of a permit \
+                     may have {CLAIMS_BYTES_MAX}; choose a shorter value"
+                ));
+            }
         }
         Ok(())
     }
@@ -132,3 +142,8 @@ impl Policy for ClaimsFromAttributes {
 }
 
 export_policy!(ClaimsFromAttributes);
+
+/// How many bytes of JSON claims have that are this one alone.
+fn bytes(name: &str, value: &Value) -> usize {
+    Value::Object(Map::from_iter([(String::from(name), value.clone())])).to_string().len()
+}

@@ -9,13 +9,21 @@
 //! | `claims` | an object | claims of the token |
 //! | `note` | a text | a remark for the decision record |
 //!
-//! What has another form denies: a policy that is not understood must not permit.
+//! What has another form denies, `null` too: a policy that is not understood must not permit.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use grantd_policy::{Decision, Permit, Request, Value};
+
+/// What the entrypoint gave.
+pub struct Given {
+    /// As JSON; `Null` where it is undefined.
+    pub value: Value,
+    /// Whether its `deny` is a set: as JSON, an array looks the same.
+    pub deny_is_set: bool,
+}
 
 /// Which rules the text has, whatever became of them.
 #[derive(Clone, Copy)]
@@ -25,24 +33,25 @@ pub struct Declared {
 }
 
 /// What the entrypoint gave, as a decision.
-pub fn decision(request: &Request, value: Value, declared: Declared) -> Decision {
-    let rules = match value {
+pub fn decision(request: &Request, given: Given, declared: Declared) -> Decision {
+    let rules = match given.value {
         Value::Object(rules) => rules,
         Value::Bool(true) => return Decision::permit_all(request),
         Value::Bool(false) => return Decision::deny("not-allowed", "the policy does not allow this"),
         Value::Null => return Decision::deny("not-allowed", "the policy says nothing of this: its rule is undefined"),
         other => return misunderstood("the entrypoint", "true, false or an object", &other),
     };
-    let rule = |name: &str| rules.get(name).filter(|value| !value.is_null());
-    if let Some(denial) = rule("deny").and_then(denial) {
+    if let Some(denial) = rules.get("deny").and_then(|value| denial(value, given.deny_is_set)) {
         return denial;
     }
+    // Of these two, null is as good as undefined: either denies.
+    let rule = |name: &str| rules.get(name).filter(|value| !value.is_null());
     match rule("allow") {
         Some(Value::Bool(true)) => {}
         Some(Value::Bool(false)) => return Decision::deny("not-allowed", "the policy does not allow this"),
         None if !declared.allow
             && !rules.contains_key("allow")
-            && (rule("scopes").is_some() || rule("deny").is_some()) => {}
+            && (rule("scopes").is_some() || rules.contains_key("deny")) => {}
         None => return Decision::deny("not-allowed", "the policy says nothing of this: allow is undefined"),
         Some(other) => return misunderstood("allow", "true or false", other),
     }
@@ -54,33 +63,34 @@ pub fn decision(request: &Request, value: Value, declared: Declared) -> Decision
         Some(Some(scopes)) => Permit::scopes(request.offered.iter().filter(|scope| scopes.contains(scope)).cloned()),
         Some(None) => return misunderstood("scopes", "a set of texts", &rules["scopes"]),
     };
-    if let Some(value) = rule("ttl_seconds") {
+    if let Some(value) = rules.get("ttl_seconds") {
         match value.as_u64().map(u32::try_from) {
             Some(Ok(seconds)) => permit = permit.ttl_seconds(seconds),
             _ => return misunderstood("ttl_seconds", "a whole number of seconds", value),
         }
     }
-    match rule("claims") {
+    match rules.get("claims") {
         None => {}
         Some(Value::Object(claims)) => permit.claims = claims.clone(),
         Some(other) => return misunderstood("claims", "an object", other),
     }
-    match rule("note") {
+    match rules.get("note") {
         None => permit.into(),
         Some(Value::String(note)) => permit.note(note.as_str()).into(),
         Some(other) => misunderstood("note", "a text", other),
     }
 }
 
-/// The denial that a rule `deny` asks for, if it asks for one.
-fn denial(value: &Value) -> Option<Decision> {
+/// The denial that a rule `deny` asks for, if it asks for one. Only an empty set says that nothing denies.
+fn denial(value: &Value, is_set: bool) -> Option<Decision> {
     let reasons = match value {
-        Value::Array(reasons) if reasons.is_empty() => return None,
-        Value::Bool(false) => return None,
-        Value::Bool(true) => return Some(Decision::deny("denied", "the policy denies this")),
-        Value::Array(reasons) => reasons.as_slice(),
-        one => core::slice::from_ref(one),
+        Value::Array(reasons) if is_set => reasons,
+        Value::Array(_) => return Some(misunderstood("deny", "a set, not an array", value)),
+        _ => return Some(misunderstood("deny", "a set of texts or of {code, reason}", value)),
     };
+    if reasons.is_empty() {
+        return None;
+    }
     let mut code = None;
     let mut told: Vec<String> = Vec::new();
     for reason in reasons {

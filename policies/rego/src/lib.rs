@@ -17,7 +17,7 @@ use grantd_policy::{
 };
 use regorus::Engine;
 
-use answer::Declared;
+use answer::{Declared, Given};
 
 /// What the text is called in messages, where no name is needed.
 const SOURCE: &str = "policy";
@@ -77,7 +77,7 @@ impl Policy for Rego {
             Ok((run(&mut engine, request, settings)?, declared))
         });
         match answer {
-            Ok((value, declared)) => answer::decision(request, value, declared),
+            Ok((given, declared)) => answer::decision(request, given, declared),
             Err(error) => Decision::deny("rego-error", error),
         }
     }
@@ -106,18 +106,20 @@ fn declares(engine: &Engine, package: &str, entrypoint: &str, rule: &str) -> Res
     engine.has_declared_rule_rooted_at(SOURCE, &path).map_err(|error| located(&error.to_string()))
 }
 
-/// What the entrypoint gives for a request; `Null` where it is undefined.
-fn run(engine: &mut Engine, request: &Request, settings: &Settings) -> Result<Value, String> {
+/// What the entrypoint gives for a request.
+fn run(engine: &mut Engine, request: &Request, settings: &Settings) -> Result<Given, String> {
     let failed = |error: &dyn core::fmt::Display| located(&error.to_string());
     engine.set_input_json(&request.to_json().to_string()).map_err(|error| failed(&error))?;
     let results = engine.eval_query(settings.entrypoint.clone(), false).map_err(|error| failed(&error))?;
     let expression = results.result.first().and_then(|result| result.expressions.first());
-    let Some(value) = expression.map(|expression| &expression.value) else { return Ok(Value::Null) };
-    if *value == regorus::Value::Undefined {
-        return Ok(Value::Null);
-    }
+    let value = match expression.map(|expression| &expression.value) {
+        None | Some(regorus::Value::Undefined) => return Ok(Given { value: Value::Null, deny_is_set: false }),
+        Some(value) => value,
+    };
+    let deny_is_set = matches!(value["deny"], regorus::Value::Set(_));
     let text = value.to_json_str().map_err(|error| failed(&error))?;
-    grantd_policy::serde_json::from_str(&text).map_err(|error| failed(&error))
+    let value = grantd_policy::serde_json::from_str(&text).map_err(|error| failed(&error))?;
+    Ok(Given { value, deny_is_set })
 }
 
 /// regorus draws a picture of the place (`--> policy:3:5`, an excerpt, `error: …`); here it is one line.

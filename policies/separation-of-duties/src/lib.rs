@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -51,6 +52,9 @@ impl Policy for SeparationOfDuties {
     const MANIFEST: Manifest = manifest!();
 
     fn validate(settings: &Settings) -> Result<(), String> {
+        if settings.rules.is_empty() {
+            return Err("settings.rules: name a rule, or there is nothing to separate".into());
+        }
         for (index, rule) in settings.rules.iter().enumerate() {
             if rule.duties.len() < 2 {
                 return Err(format!(
@@ -59,6 +63,12 @@ impl Policy for SeparationOfDuties {
             }
             if let Some(empty) = rule.duties.iter().position(Vec::is_empty) {
                 return Err(format!("settings.rules[{index}].duties[{empty}]: name the scopes of this duty"));
+            }
+            if let Some(idle) = rule.idle() {
+                return Err(format!(
+                    "settings.rules[{index}].duties[{idle}]: all its scopes belong to duties before it, so it \
+                     separates nothing; name other scopes, or put the narrower duty first"
+                ));
             }
         }
         Ok(())
@@ -94,6 +104,20 @@ impl Rule {
     /// Which duty a scope belongs to.
     fn duty(&self, scope: &str) -> Option<usize> {
         self.duties.iter().position(|duty| duty.iter().any(|pattern| pattern.matches(scope)))
+    }
+
+    /// A duty to which no scope can belong, since those before it have each of its patterns, or a wider one.
+    fn idle(&self) -> Option<usize> {
+        let mut taken: BTreeSet<&str> = BTreeSet::new();
+        let mut wide: Vec<&Pattern> = Vec::new();
+        self.duties.iter().position(|duty| {
+            // Only a `*` matches a `*`, so a pattern that matches another's text matches whatever that one does.
+            let is_taken = |text: &str| taken.contains(text) || wide.iter().any(|pattern| pattern.matches(text));
+            let is_idle = duty.iter().all(|pattern| is_taken(pattern.as_str()));
+            taken.extend(duty.iter().map(Pattern::as_str));
+            wide.extend(duty.iter().filter(|pattern| pattern.as_str().contains('*')));
+            is_idle
+        })
     }
 }
 

@@ -28,6 +28,17 @@ function matches(pattern, scope) {
   return new RegExp(`^${parts.join(".*")}$`, "s").test(scope);
 }
 
+/**
+ * The request with its numbers as they were sent: componentize-qjs 0.4.5 hands over those above 2147483647 as negative
+ * ones. That is unixSeconds from 2038-01-19 on, and lifetimes of 69 years and more.
+ */
+function unsigned(request) {
+  request.ttlSeconds >>>= 0;
+  const { time } = request.context;
+  if (time) time.unixSeconds >>>= 0;
+  return request;
+}
+
 export const evaluator = {
   describe() {
     return {
@@ -45,9 +56,10 @@ export const evaluator = {
   },
 
   evaluate(request) {
-    const { drop } = parse(request.settings);
-    const scopes = request.offered.filter((scope) => !drop.some((pattern) => matches(pattern, scope)));
-    if (scopes.length === 0 && request.offered.length > 0) {
+    const { settings, offered } = unsigned(request);
+    const { drop } = parse(settings);
+    const scopes = offered.filter((scope) => !drop.some((pattern) => matches(pattern, scope)));
+    if (scopes.length === 0 && offered.length > 0) {
       return {
         tag: "deny",
         val: { code: "nothing-left", reason: "every scope that was asked for is dropped by this policy" },

@@ -31,19 +31,19 @@ fn in_toml(text: &str, parts: &[String]) -> Option<usize> {
     for part in parts {
         let next = match (table, array.take()) {
             (Some(members), _) => {
-                let (name, value) = members.iter().find(|(name, _)| name.get_ref().as_ref() == part)?;
-                byte = Some(name.span().start);
-                value
+                let found = members.iter().find(|(name, _)| name.get_ref().as_ref() == part);
+                found.map(|(name, value)| (name.span().start, value))
             }
             (None, Some(items)) => {
                 let items: &toml::de::DeArray<'_> = items;
-                let value = items.get(part.parse::<usize>().ok()?)?;
-                byte = Some(value.span().start);
-                value
+                let found = part.parse::<usize>().ok().and_then(|index| items.get(index));
+                found.map(|value| (value.span().start, value))
             }
-            (None, None) => break,
+            (None, None) => None,
         };
-        (table, array) = match next.get_ref() {
+        let Some((start, value)) = next else { break };
+        byte = Some(start);
+        (table, array) = match value.get_ref() {
             DeValue::Table(members) => (Some(members), None),
             DeValue::Array(items) => (None, Some(items)),
             _ => (None, None),
@@ -209,6 +209,8 @@ mod tests {
     fn what_is_not_there_is_told_by_what_is_around_it() {
         assert_eq!(place(Format::Json, JSON, "/accounts/1/missing/0"), (2, 2));
         assert_eq!(place(Format::Yaml, YAML, "/accounts/1/missing"), (4, 5));
+        assert_eq!(place(Format::Toml, TOML, "/accounts/1/missing/0"), (5, 1));
+        assert_eq!(place(Format::Toml, TOML, "/accounts/1/attributes/x~1y/7"), (7, 16));
         assert_eq!(place(Format::Toml, TOML, "/nothing"), (1, 1));
         assert_eq!(place(Format::Toml, "broken =", "/x"), (1, 1));
     }

@@ -1,6 +1,6 @@
 //! What an earlier apply made, and the document no longer has; and the question whether what goes is used by what stays.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::{Apis, NAMES_AT_ONCE, PlannedApi, Planner};
 use crate::app::App;
@@ -8,14 +8,14 @@ use crate::apply::Options;
 use crate::apply::form::Form;
 use crate::apply::report::Action;
 use crate::error::{Error, Result};
-use crate::model::Record;
 use crate::model::api::Api;
 use crate::model::grant::Grant;
 use crate::model::id::Id;
 use crate::model::machine_to_machine::MachineToMachine;
 use crate::model::policy::Policy;
 use crate::model::service_account::ServiceAccount;
-use crate::store::{CREDENTIAL, Entity, Stage};
+use crate::model::{Record, Resource};
+use crate::store::{CREDENTIAL, Change, Entity, Stage};
 
 const BY_ID: &str = "t.id IN (SELECT value FROM json_each(?1))";
 /// Users that a refusal names.
@@ -67,8 +67,16 @@ impl Planner<'_> {
     /// Removes what is to be pruned, what refers to others first, then looks whether anything is left in the air.
     pub(super) fn prune(&mut self, apis: &Apis) -> Result<()> {
         let prunable = std::mem::take(&mut self.prunable);
-        for record in self.gone::<Grant>(&prunable.grants)? {
-            self.forget(Stage::RemoveReferring, &record, &record.value.scopes.join(" "));
+        let grants = self.gone::<Grant>(&prunable.grants)?;
+        let accounts =
+            self.names::<ServiceAccount>(grants.iter().map(|grant| grant.value.service_account_id.as_str()))?;
+        let apis_by_id = self.names::<Api>(grants.iter().map(|grant| grant.value.api_id.as_str()))?;
+        for record in grants {
+            let grant = &record.value;
+            let of = |names: &HashMap<String, String>, id: &String| names.get(id).unwrap_or(id).clone();
+            let (account, api) = (of(&accounts, &grant.service_account_id), of(&apis_by_id, &grant.api_id));
+            // An account may have several grants at one API.
+            self.forget(Stage::RemoveReferring, &record, &format!("{account} at {api} ({})", grant.scopes.join(" ")));
         }
         for record in self.gone::<Policy>(&prunable.policies)? {
             if self.admins.is_some() {
@@ -104,6 +112,19 @@ impl Planner<'_> {
         Ok(found)
     }
 
+    /// What these are called, by id.
+    fn names<'i, E: Entity>(&self, ids: impl Iterator<Item = &'i str>) -> Result<HashMap<String, String>> {
+        let mut ids: Vec<&str> = ids.collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let mut names = HashMap::with_capacity(ids.len());
+        for some in ids.chunks(NAMES_AT_ONCE) {
+            let found = self.app.store.resources_among::<E>(BY_ID, some.iter().copied())?;
+            names.extend(found.into_iter().map(|record| (record.id.to_string(), record.value.name().to_owned())));
+        }
+        Ok(names)
+    }
+
     fn forget<E: Entity>(&mut self, stage: Stage, record: &Record<E>, name: &str) {
         self.draft.delete(stage, record);
         self.tell_gone(record, name);
@@ -118,23 +139,38 @@ impl Planner<'_> {
     fn check_unused<E: Entity>(&self, record: &Record<E>) -> Result<()> {
         // Of more than move, some stay.
         let users = E::dependents(&self.app.store, &record.id, self.moved.len() + NAMED_MAX + 1)?;
-        let stay: Vec<String> = users
-            .into_iter()
-            .filter(|user| Id::parse(&user.change.id).is_none_or(|id| !self.moved.contains(&id)))
-            .map(|user| format!("{} {} ({})", user.change.resource_type, user.change.name, user.change.id))
-            .collect();
+        let stays = |user: &Change| Id::parse(&user.id).is_none_or(|id| !self.moved.contains(&id));
+        let stay: Vec<Change> = users.into_iter().map(|user| user.change).filter(stays).collect();
         if stay.is_empty() {
             return Ok(());
         }
         let more = if stay.len() > NAMED_MAX { " and more" } else { "" };
-        let named = stay.into_iter().take(NAMED_MAX).collect::<Vec<_>>().join(", ");
+        let of_others =
+            self.app.store.managed_by_others(&self.options.owner, stay.iter().map(|user| user.id.as_str()))?;
+        let tell = |user: &Change| -> Result<String> {
+            let is_others = Id::parse(&user.id).is_some_and(|id| of_others.contains(&id));
+            let whose = if is_others { "applied under another owner" } else { "made by no apply" };
+            let (kind, id) = (user.resource_type, &user.id);
+            Ok(format!("{kind} {} ({id}, {whose})", self.name_of(user)?))
+        };
+        let named = stay.iter().take(NAMED_MAX).map(tell).collect::<Result<Vec<_>>>()?.join(", ");
         Err(Error::InUse {
             detail: format!(
-                "pruning would delete {} {}, and no apply made {named}{more}, which use it: declare it, or delete those first",
+                "pruning would delete {} {}, which is used by what stays: {named}{more}; declare it, or delete those first",
                 E::TYPE,
                 record.value.name()
             ),
         })
+    }
+
+    /// What people call something that uses another; a grant has no name of its own, and its reason may be anything.
+    fn name_of(&self, user: &Change) -> Result<String> {
+        if user.resource_type != Grant::TYPE {
+            return Ok(user.name.clone());
+        }
+        let grant = self.app.store.resource_by_id::<Grant>(&user.id)?.value;
+        let api = self.app.store.resource_by_id::<Api>(&grant.api_id)?.value.app_id;
+        Ok(format!("{} at {api}", self.account_name(&grant.service_account_id)?))
     }
 
     /// Refuses to drop a scope that a grant goes on holding.

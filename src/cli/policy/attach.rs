@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 
 use clap::{Args, ValueEnum};
-use grantd::policy::cases::put_files;
+use grantd::policy::cases::{parse_settings, put_files};
 use serde_json::{Value, json};
 
 use super::caseload::read_text;
@@ -134,17 +134,15 @@ impl How {
 pub(super) fn read_settings(given: &str) -> Outcome<Value> {
     let unfit = |what: String| Failure::Usage(format!("--settings: {what}"));
     if given.trim_start().starts_with('{') {
-        return serde_json::from_str(given).map_err(|error| unfit(format!("this is not JSON: {error}")));
+        return parse_settings(given).map_err(unfit);
     }
     let text = if given == "-" { bounded(std::io::stdin()) } else { std::fs::File::open(given).and_then(bounded) };
-    let text = text.map_err(|error| unfit(format!("{given}: {error}")))?;
-    // JSON is YAML too, but its own reader names its mistakes better.
-    let read = if text.trim_start().starts_with('{') {
-        serde_json::from_str(&text).map_err(|error| error.to_string())
-    } else {
-        serde_saphyr::from_str::<Value>(&text).map_err(|error| error.to_string())
-    };
-    match read {
+    let text = text.map_err(|error| match serde_json::from_str::<Value>(given) {
+        // JSON that names no file was meant as what it is.
+        Ok(_) => unfit(format!("settings are an object, and {given} is none")),
+        Err(_) => unfit(format!("{given}: {error}")),
+    })?;
+    match parse_settings(&text) {
         Ok(mut settings) if settings.is_object() => {
             // A policy in Rego or Cedar lies in a file of its own, beside the settings that name it.
             let folder = Path::new(given).parent().unwrap_or(Path::new(""));

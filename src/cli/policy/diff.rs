@@ -98,6 +98,8 @@ struct Report {
     differences: BTreeMap<Difference, Counted>,
     untold: BTreeMap<String, Counted>,
     modules: BTreeMap<String, (String, Counted)>,
+    /// In so many the policy was in mode shadow.
+    shadowed: u64,
 }
 
 impl DiffArgs {
@@ -229,6 +231,7 @@ impl Report {
     fn add(&mut self, recorded: &Recorded, explained: &Explained, policy_id: &str, compared: weigh::Verdicts) {
         self.decisions += 1;
         if let Some(step) = explained.steps.iter().find(|step| step.policy_id == policy_id) {
+            self.shadowed += u64::from(step.mode == "shadow");
             let entry = self.modules.entry(step.module_digest.clone());
             entry.or_insert_with(|| (step.module.clone(), Counted::default())).1.add(&recorded.id);
         }
@@ -274,6 +277,13 @@ impl Report {
                 text(policy, "name"),
                 self.same
             ))?;
+            if self.shadowed > 0 {
+                say(&format!(
+                    "in {} of them it was in mode shadow: what it said was recorded and not applied, and gains and loses \
+                     are against what it said then",
+                    self.shadowed
+                ))?;
+            }
             for (why, some) in &self.untold {
                 let more = if some.count > some.ids.len() as u64 { " …" } else { "" };
                 let ids = some.ids.join(", ");
@@ -301,13 +311,22 @@ impl Report {
                 form,
                 &json!({
                     "policy": text(policy, "name"), "since": since.to_string(), "decisions": self.decisions,
-                    "gain": gain, "lose": lose, "change": change, "same": self.same,
+                    "inShadow": self.shadowed, "gain": gain, "lose": lose, "change": change, "same": self.same,
                     "differences": self.differences.iter().map(shown).collect::<Vec<_>>(),
                     "untold": self.untold.iter().map(untold).collect::<Vec<_>>(),
                 }),
             )?;
         }
-        if gain + lose + change > 0 { Err(Failure::Different) } else { Ok(()) }
+        if gain + lose + change > 0 {
+            return Err(Failure::Different);
+        }
+        // Who waits for the exit code must not take silence for a promise.
+        if untold > 0 && untold == self.decisions {
+            return Err(Failure::failed(
+                "of no decision can it be told what would have come out: that is no evidence that nothing changes",
+            ));
+        }
+        Ok(())
     }
 
     /// Modules that took part and are gone: their answers stand in the records, and cannot be checked any more.

@@ -8,19 +8,21 @@ use grantd::config::PoliciesConfig;
 use grantd::policy::Evaluation;
 use grantd::policy::abi::{Decision, Request};
 use grantd::policy::cases::{self, effect};
-use grantd::policy::grounds::{Ground, grounds};
+use grantd::policy::grounds::{Found, grounds};
 use serde_json::{Map, Value, json};
 
 use super::attach::read_settings;
 use super::caseload::{CompileArgs, OnBench, tell_printed};
 use super::module::{inputs, milliseconds};
-use crate::cli::explain::NOTHING;
+use super::replay::UNASKED;
 use crate::cli::output::{Form, card, whole};
 use crate::cli::remote::{Remote, RemoteArgs};
 use crate::cli::{Failure, Outcome, Settings, note};
 
 /// Largest file that is read as a request.
 const INPUT_BYTES_MAX: u64 = cases::FILE_BYTES_MAX as u64;
+/// Scopes that were cut from an answer, as many as are shown.
+const CUT_SHOWN_MAX: usize = 20;
 
 #[derive(Args)]
 pub(super) struct EvalArgs {
@@ -88,8 +90,9 @@ impl EvalArgs {
             let fits = subject.fits(&text).is_ok_and(|fits| fits.is_ok());
             if fits { subject.ask(request, &text).ok().map(|evaluation| evaluation.decision) } else { None }
         };
-        let found = grounds(&may_ask, &request, &told);
-        self.print(form, &subject, &request, &evaluation, &found)
+        let found = grounds(&may_ask, &request, &told).unwrap_or_default();
+        let asked = Asked { subject: &subject, request: &request, settings: &told, evaluation: &evaluation, found };
+        if form == Form::Table { asked.print() } else { whole(form, &asked.to_json()) }
     }
 
     /// The request in a file.
@@ -127,74 +130,109 @@ impl EvalArgs {
         put("scopes", (!self.scopes.is_empty()).then(|| json!(self.scopes)));
         put("inputs", Some(json!(subject.specimen.manifest().inputs)));
         let mut answer = remote.post("/policy-requests", &Value::Object(body))?;
+        note(UNASKED);
         serde_json::from_value(answer["request"].take())
             .map_err(|error| Failure::failed(format!("the server's request cannot be read: {error}")))
     }
+}
 
-    fn print(
-        &self,
-        form: Form,
-        subject: &OnBench,
-        request: &Request,
-        evaluation: &Evaluation,
-        found: &[Ground],
-    ) -> Outcome {
-        let answer = effect(request, evaluation.decision.clone());
-        let manifest = subject.specimen.manifest();
-        let micros = u64::try_from(evaluation.elapsed.as_micros()).unwrap_or(u64::MAX);
-        let module = format!("{}@{}", manifest.name, manifest.version);
-        if form != Form::Table {
-            let rests = found
-                .iter()
-                .map(|ground| json!({"what": ground.what, "value": ground.value, "otherwise": ground.otherwise}));
-            return whole(
-                form,
-                &json!({
-                    "module": module,
-                    "moduleDigest": subject.specimen.digest,
-                    "request": request,
-                    "decision": evaluation.decision,
-                    "effect": answer,
-                    "restsOn": rests.collect::<Vec<_>>(),
-                    "printed": evaluation.printed,
-                    "compiledInMs": subject.specimen.compiled_in.map(milliseconds),
-                    "fuel": evaluation.fuel,
-                    "micros": micros,
-                    "memoryBytes": evaluation.memory_bytes,
-                }),
-            );
-        }
-        let (says, leaves, claims, remark) = match &answer {
+/// A question, and all that is known of its answer.
+struct Asked<'a> {
+    subject: &'a OnBench,
+    request: &'a Request,
+    settings: &'a Value,
+    evaluation: &'a Evaluation,
+    found: Found,
+}
+
+impl Asked<'_> {
+    fn module(&self) -> String {
+        let manifest = self.subject.specimen.manifest();
+        format!("{}@{}", manifest.name, manifest.version)
+    }
+
+    fn micros(&self) -> u64 {
+        u64::try_from(self.evaluation.elapsed.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// What a server would make of the answer.
+    fn effect(&self) -> Decision {
+        effect(self.request, self.evaluation.decision.clone())
+    }
+
+    fn to_json(&self) -> Value {
+        let Self { subject, evaluation, found, .. } = self;
+        let rests = found
+            .grounds
+            .iter()
+            .map(|ground| json!({"what": ground.what, "value": ground.value, "otherwise": ground.otherwise}));
+        json!({
+            "module": self.module(),
+            "moduleDigest": subject.specimen.digest,
+            "request": Request { settings: self.settings.clone(), ..self.request.clone() },
+            "decision": evaluation.decision,
+            "effect": self.effect(),
+            "restsOn": rests.collect::<Vec<_>>(),
+            "triedInVain": found.tried(),
+            "printed": evaluation.printed,
+            "compiledInMs": subject.specimen.compiled_in.map(milliseconds),
+            "fuel": evaluation.fuel,
+            "micros": self.micros(),
+            "memoryBytes": evaluation.memory_bytes,
+        })
+    }
+
+    fn print(&self) -> Outcome {
+        let Self { subject, request, evaluation, found, .. } = self;
+        let (says, leaves, claims, remark) = match self.effect() {
             Decision::Permit(permit) => {
                 let seconds = permit.ttl_seconds.unwrap_or(request.ttl_seconds);
                 let leaves = format!("{} for {seconds} s", permit.scopes.join(" "));
                 let claims = if permit.claims.is_empty() { String::new() } else { json!(permit.claims).to_string() };
-                ("permit".to_owned(), leaves, claims, permit.note.clone().unwrap_or_default())
+                ("permit".to_owned(), leaves, claims, permit.note.unwrap_or_default())
             }
             Decision::Deny(denial) => {
                 (format!("deny {}: {}", denial.code, denial.reason), String::new(), String::new(), String::new())
             }
         };
+        let grounds = found.grounds.iter();
         let rests: Vec<String> =
-            found.iter().map(|ground| format!("{} = {}; {}", ground.what, ground.value, ground.otherwise)).collect();
-        let rests = if rests.is_empty() { NOTHING.to_owned() } else { rests.join("\n") };
+            grounds.map(|ground| format!("{} = {}; {}", ground.what, ground.value, ground.otherwise)).collect();
+        let rests = if rests.is_empty() { found.nothing_changed() } else { rests.join("\n") };
         let compiled = subject.specimen.compiled_in.map(milliseconds);
         let compiled = compiled.map_or_else(|| "before".to_owned(), |ms| format!("now, in {ms} ms"));
-        let looks_at = inputs(&json!({"inputs": manifest.inputs}));
         card(&[
-            ("module", module),
-            ("looks at", looks_at),
+            ("module", self.module()),
+            ("looks at", inputs(&json!({"inputs": subject.specimen.manifest().inputs}))),
             ("offered", format!("{} for {} s", request.offered.join(" "), request.ttl_seconds)),
             ("says", says),
             ("leaves", leaves),
+            ("also named, and cut", cut(request, &evaluation.decision)),
             ("claims", claims),
             ("note", remark),
             ("printed", evaluation.printed.trim_end().to_owned()),
             ("rests on", rests),
             ("compiled", compiled),
-            ("cost", cost(evaluation, micros, subject.bench.limits())),
+            ("cost", cost(evaluation, self.micros(), subject.bench.limits())),
         ])
     }
+}
+
+/// What an answer names beyond what was offered, and no server leaves of it: scopes, and a longer lifetime.
+fn cut(request: &Request, answer: &Decision) -> String {
+    let Decision::Permit(permit) = answer else { return String::new() };
+    let foreign: Vec<&str> =
+        permit.scopes.iter().filter(|scope| !request.offered.contains(scope)).map(String::as_str).collect();
+    let mut parts = Vec::new();
+    if !foreign.is_empty() {
+        let more = foreign.len().saturating_sub(CUT_SHOWN_MAX);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        parts.push(format!("{}{more}", foreign.into_iter().take(CUT_SHOWN_MAX).collect::<Vec<_>>().join(" ")));
+    }
+    if let Some(seconds) = permit.ttl_seconds.filter(|seconds| *seconds > request.ttl_seconds) {
+        parts.push(format!("a lifetime of {seconds} s"));
+    }
+    parts.join(", ")
 }
 
 fn cost(evaluation: &Evaluation, micros: u64, limits: &PoliciesConfig) -> String {

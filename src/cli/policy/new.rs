@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use grantd::policy::abi::is_code;
 
+use super::module::read_file;
 use super::scaffold::{Language, Tool, files};
 use crate::cli::{Failure, Outcome, say};
 
@@ -28,6 +29,8 @@ impl NewArgs {
             let what = "a policy is named by a-z, 0-9 and -, begins with a letter, and has at most 64 characters";
             return Err(Failure::Usage(format!("{:?}: {what}", self.name)));
         }
+        // Whatever can be wrong is looked at before the first folder is made.
+        let module = if self.lang.is_text() { self.read_module()? } else { None };
         let folder = PathBuf::from(&self.name);
         let failed = |path: &Path, error: &std::io::Error| Failure::failed(format!("{}: {error}", path.display()));
         fs::create_dir(&folder).map_err(|error| match error.kind() {
@@ -43,29 +46,29 @@ impl NewArgs {
             fs::create_dir_all(parent).map_err(|error| failed(parent, &error))?;
             fs::write(&path, named).map_err(|error| failed(&path, &error))?;
         }
-        let module = if self.lang.is_text() { self.copy_module(&folder)? } else { None };
-        say(&self.next_steps(module.as_deref()))?;
+        // Beside the text, so that everything can be tried at once.
+        if let Some(bytes) = &module {
+            let path = folder.join("policy.wasm");
+            fs::write(&path, bytes).map_err(|error| failed(&path, &error))?;
+        }
+        say(&self.next_steps(module.is_some()))?;
         Ok(())
     }
 
-    /// Puts the shipped component beside the text, so that everything can be tried at once.
-    fn copy_module(&self, folder: &Path) -> Outcome<Option<PathBuf>> {
-        let name = self.lang.module();
-        let found = self.module.clone().or_else(|| shipped(name));
-        let Some(found) = found else { return Ok(None) };
-        fs::copy(&found, folder.join("policy.wasm"))
-            .map_err(|error| Failure::failed(format!("{}: {error}", found.display())))?;
-        Ok(Some(found))
+    /// The shipped component that runs the text, where it is found.
+    fn read_module(&self) -> Outcome<Option<Vec<u8>>> {
+        let found = self.module.clone().or_else(|| shipped(self.lang.module()));
+        found.as_deref().map(read_file).transpose()
     }
 
-    fn next_steps(&self, module: Option<&Path>) -> String {
+    fn next_steps(&self, has_module: bool) -> String {
         let (name, file) = (&self.name, self.lang.main_file());
         let mut text = format!("{name}/ holds a policy that drops scopes: begin with {file} and cases/policy.yaml.\n");
         let missing: Vec<&Tool> = self.lang.tools().iter().filter(|tool| !is_installed(tool.program)).collect();
         for tool in &missing {
             text += &format!("\n{} is not installed: {}\n", tool.program, tool.install);
         }
-        if self.lang.is_text() && module.is_none() {
+        if self.lang.is_text() && !has_module {
             let shipped = self.lang.module();
             text += &format!(
                 "\nIts text is run by the shipped component {shipped}.wasm, which was not found here: copy it to \

@@ -1,13 +1,18 @@
 //! `grantd policy preview` and `replay`: what a policy would say, and whether it says the same again.
 
 use clap::Args;
+use grantd::policy::CLAIM_CONFLICT;
 use serde_json::{Map, Value, json};
 
 use super::attach::read_settings;
 use crate::cli::names::{POLICY, find};
 use crate::cli::output::{Form, Tone, card, grid, text, texts, whole};
 use crate::cli::remote::{Remote, segment};
-use crate::cli::{Failure, Outcome, say};
+use crate::cli::{Failure, Outcome, note, say};
+
+/// What `offered` is where the server makes the request: asking the policies before would be a decision of its own.
+pub(super) const UNASKED: &str =
+    "the policies before this one were not asked: it is offered all that the grants give, not what those leave";
 
 #[derive(Args)]
 pub(super) struct PreviewArgs {
@@ -70,6 +75,10 @@ impl PreviewArgs {
         put("scopes", (!self.scopes.is_empty()).then(|| json!(self.scopes)));
         put("settings", self.settings.as_deref().map(read_settings).transpose()?);
         let said = remote.post(&format!("{}/evaluate", POLICY.path_of(&policy)), &Value::Object(body))?;
+        // What was recorded is what the policies before it left.
+        if self.whom.decision.is_none() {
+            note(UNASKED);
+        }
         if form != Form::Table {
             return whole(form, &said);
         }
@@ -77,7 +86,7 @@ impl PreviewArgs {
         card(&[
             ("policy", format!("{} ({})", text(&said, "policy"), text(&said, "module"))),
             ("offered", format!("{} for {} s", texts(request, "offered"), request["ttlSeconds"])),
-            ("says", text(effect, "verdict")),
+            ("says", says(effect)),
             ("leaves", if effect["verdict"] == "permit" { left(effect) } else { String::new() }),
             ("claims", claims(effect)),
             ("note", text(effect, "note")),
@@ -100,6 +109,12 @@ pub(in crate::cli) fn claims(effect: &Value) -> String {
     })
 }
 
+/// What a policy said. One whose claim conflicts with another permitted, although nothing comes of it.
+pub(in crate::cli) fn says(effect: &Value) -> String {
+    let is_conflict = effect["verdict"] == "deny" && effect["code"] == CLAIM_CONFLICT;
+    if is_conflict { "permit, in conflict".to_owned() } else { text(effect, "verdict") }
+}
+
 /// The code and the reason of a denial or a failure.
 pub(in crate::cli) fn why(effect: &Value) -> String {
     match (effect["code"].as_str(), effect["reason"].as_str()) {
@@ -117,11 +132,10 @@ fn given(context: &Value) -> String {
 }
 
 fn cost(said: &Value) -> String {
-    if said["decision"].is_null() {
-        return String::new();
-    }
-    let kib = said["memoryBytes"].as_u64().unwrap_or_default().div_ceil(1024);
-    format!("{} fuel, {} µs, {kib} KiB of memory", said["fuel"], said["micros"])
+    // A server of before says nothing of what a failure cost.
+    let Some(fuel) = said["fuel"].as_u64() else { return String::new() };
+    let memory = said["memoryBytes"].as_u64().map(|bytes| format!(", {} KiB of memory", bytes.div_ceil(1024)));
+    format!("{fuel} fuel, {} µs{}", said["micros"], memory.unwrap_or_default())
 }
 
 impl ReplayArgs {
@@ -151,11 +165,7 @@ fn print(replayed: &Value) -> Outcome {
         let tone = if is_same { Tone::Good } else { Tone::Bad };
         let verdict = if is_same { "the same".to_owned() } else { format!("different: {}", texts(step, "differs")) };
         let told = |effect: &Value| {
-            if effect["verdict"] == "permit" {
-                left(effect)
-            } else {
-                format!("{} {}", text(effect, "verdict"), why(effect))
-            }
+            if effect["verdict"] == "permit" { left(effect) } else { format!("{} {}", says(effect), why(effect)) }
         };
         let now =
             if is_same { text(step, "remark") } else { format!("{} {}", told(&step["now"]), text(step, "remark")) };

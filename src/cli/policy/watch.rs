@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::attach::read_settings;
+use super::caseload::{CompileArgs, OnBench};
 use super::module::hand_in;
 use super::test::TestArgs;
 use crate::cli::names::{POLICY, find};
@@ -72,10 +73,9 @@ impl WatchArgs {
         let policy = match find(remote, &POLICY, name) {
             Ok(policy) => policy,
             Err(Failure::NotFound(_)) if self.policy.is_none() => {
-                note(&format!(
-                    "there is no policy {name} yet: grantd policy attach {} --to server --name {name} --mode shadow",
-                    module.display()
-                ));
+                let (file, told) = (module.display(), told_when_attached(settings, directory, &module));
+                let attach = format!("grantd policy attach {file} --to server --name {name} --mode shadow{told}");
+                note(&format!("there is no policy {name} yet: {attach}"));
                 return Ok(());
             }
             Err(other) => return Err(other),
@@ -91,6 +91,17 @@ impl WatchArgs {
         note(&format!("{name} runs it from the next request on, in mode {}", text(&set, "mode")));
         Ok(())
     }
+}
+
+/// What the module is to be told when it is attached: the project's own settings, or some where it refuses to have none.
+fn told_when_attached(settings: &Settings, directory: &Path, module: &Path) -> String {
+    let own = directory.join(SETTINGS);
+    if own.is_file() {
+        return format!(" --settings {}", own.display());
+    }
+    let bench = OnBench::open(settings, module, &CompileArgs::default());
+    let needs_some = bench.is_ok_and(|bench| matches!(bench.fits("{}"), Ok(Err(_))));
+    if needs_some { " --settings SETTINGS".to_owned() } else { String::new() }
 }
 
 /// Runs the project's own build; one of text has none.

@@ -6,6 +6,7 @@ use grantd::Violation;
 use serde_json::Value;
 use ureq::http::{Response, StatusCode};
 
+use super::reach;
 use crate::cli::Failure;
 
 /// The body of a good answer; null when it has none.
@@ -78,23 +79,28 @@ fn body(mut response: Response<ureq::Body>, bytes_max: u64, server: &str) -> Res
 
 fn refusal(status: StatusCode, body: &Value, server: &str, token_source: &str) -> Failure {
     let text = |member: &str| body.get(member).and_then(Value::as_str).unwrap_or_default();
-    let detail = if text("detail").is_empty() { text("message") } else { text("detail") };
+    let detail = in_flags(if text("detail").is_empty() { text("message") } else { text("detail") });
     match status {
         StatusCode::UNAUTHORIZED => Failure::Denied(format!(
             "{server} does not know this API token, or it has ended (it came from {token_source})"
         )),
         StatusCode::FORBIDDEN => Failure::Denied(format!("{detail} (the API token came from {token_source})")),
-        StatusCode::NOT_FOUND => Failure::NotFound(detail.to_owned()),
+        StatusCode::NOT_FOUND => Failure::NotFound(detail),
         _ => {
             let lines: Vec<String> = validation(body).iter().map(|one| line(&violation(one))).collect();
             Failure::failed(match lines.as_slice() {
                 [] if detail.is_empty() => format!("{server} answers {status} and does not say why"),
-                [] => detail.to_owned(),
+                [] => detail,
                 [one] => one.clone(),
                 many => format!("nothing was changed:\n  {}", many.join("\n  ")),
             })
         }
     }
+}
+
+/// What a server says to callers over HTTP, in the words of the command line.
+fn in_flags(said: &str) -> String {
+    said.replace("send {\"force\": true}", "add --force").replace("add ?cascade=true", "add --cascade")
 }
 
 fn validation(body: &Value) -> &[Value] {
@@ -119,19 +125,22 @@ fn line(violation: &Violation) -> String {
 
 /// Why there is no answer at all.
 pub(super) fn unreachable(server: &str, error: &ureq::Error) -> Failure {
+    let proxy = reach::proxy_of(server);
     let way_out = match error {
-        ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            "nobody listens there: is the server running? --server names another"
-        }
-        ureq::Error::HostNotFound => "there is no such host: check --server",
-        ureq::Error::Timeout(_) => "it took too long: is the server busy, or a firewall between?",
         ureq::Error::Rustls(_) | ureq::Error::Tls(_) => {
             "its certificate is not trusted: --ca-file names the authority that signed it"
         }
         ureq::Error::Io(error) if error.to_string().contains("certificate") => {
             "its certificate is not trusted: --ca-file names the authority that signed it"
         }
+        _ if proxy.is_some() => "is that proxy the right one? NO_PROXY names the hosts that are asked without it",
+        ureq::Error::Io(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            "nobody listens there: is the server running? --server names another"
+        }
+        ureq::Error::HostNotFound => "there is no such host: check --server",
+        ureq::Error::Timeout(_) => "it took too long: is the server busy, or a firewall between?",
         _ => "is it a grantd server? --server names another",
     };
-    Failure::failed(format!("{server} cannot be asked: {error}; {way_out}"))
+    let through = proxy.map_or_else(String::new, |proxy| format!(" through the environment's proxy {proxy}"));
+    Failure::failed(format!("{server} cannot be asked{through}: {error}; {way_out}"))
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use grantd::secret::{SecretKind, is_generated};
+use ureq::{Proxy, ProxyProtocol};
 
 #[cfg(unix)]
 mod socket;
@@ -56,6 +57,23 @@ pub(in crate::cli) fn is_here(server: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// An address in the one form in which two are compared: of a URL the scheme, the host and the port, of a socket the
+/// whole path. `localhost` is 127.0.0.1, as it is to `--listen`.
+pub(super) fn compared(server: &str) -> String {
+    if let Some(path) = socket_path(server) {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        return format!("{UNIX}{}", path.display());
+    }
+    let (scheme, rest) = server.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default().to_ascii_lowercase();
+    let usual_port = if scheme == "https" { ":443" } else { ":80" };
+    let authority = authority.strip_suffix(usual_port).unwrap_or(&authority);
+    match authority.strip_prefix("localhost") {
+        Some(port) if port.is_empty() || port.starts_with(':') => format!("{scheme}://127.0.0.1{port}"),
+        _ => format!("{scheme}://{authority}"),
+    }
+}
+
 /// The address is one, and says so when it would carry the token for everyone on the way to read.
 ///
 /// # Errors
@@ -96,7 +114,8 @@ pub(in crate::cli) fn check_token(token: &str) -> Outcome {
 /// # Errors
 /// `Failed` when `ca_file` does not hold certificates.
 pub(in crate::cli) fn agent(server: &str, timeout: Duration, ca_file: Option<&Path>) -> Outcome<ureq::Agent> {
-    let config = agent_config(timeout, ca_file)?;
+    let proxy = if is_here(server) { None } else { Proxy::try_from_env() };
+    let config = agent_config(timeout, ca_file, proxy)?;
     #[cfg(unix)]
     if let Some(path) = socket_path(server) {
         return Ok(socket::agent(config, path));
@@ -109,11 +128,49 @@ pub(in crate::cli) fn agent(server: &str, timeout: Duration, ca_file: Option<&Pa
 /// # Errors
 /// As [`agent`].
 pub(in crate::cli) fn url_agent(timeout: Duration, ca_file: Option<&Path>) -> Outcome<ureq::Agent> {
-    Ok(agent_config(timeout, ca_file)?.into())
+    Ok(agent_config(timeout, ca_file, proxy_for_others())?.into())
+}
+
+/// The proxy of the environment through which a server is asked, without what lets one into it. None leads to this
+/// machine.
+pub(super) fn proxy_of(server: &str) -> Option<String> {
+    if is_here(server) {
+        return None;
+    }
+    let proxy = Proxy::try_from_env()?;
+    let target: ureq::http::Uri = server.parse().ok()?;
+    if proxy.is_no_proxy(&target) {
+        return None;
+    }
+    let scheme = proxy.uri().scheme_str().unwrap_or("http");
+    Some(format!("{scheme}://{}:{}", proxy.host(), proxy.port()))
+}
+
+/// The proxy of the environment, for whoever asks several servers: the library must be told that this machine needs
+/// none.
+fn proxy_for_others() -> Option<Proxy> {
+    let proxy = Proxy::try_from_env()?;
+    // The library ends the program over another kind, unless it came from the environment as it is.
+    if !matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) {
+        return Some(proxy);
+    }
+    let mut same = Proxy::builder(proxy.protocol()).host(proxy.host()).port(proxy.port());
+    if let Some(name) = proxy.username() {
+        same = same.username(name);
+    }
+    if let Some(password) = proxy.password() {
+        same = same.password(password);
+    }
+    let left_out = std::env::var("NO_PROXY").or_else(|_| std::env::var("no_proxy")).unwrap_or_default();
+    let left_out = left_out.split(',').map(str::trim).filter(|host| !host.is_empty());
+    for host in left_out.chain(["localhost", "127.*", "[::1]"]) {
+        same = same.no_proxy(host);
+    }
+    same.build().ok()
 }
 
 /// It follows no redirect: a token goes where it was meant to go.
-fn agent_config(timeout: Duration, ca_file: Option<&Path>) -> Outcome<ureq::config::Config> {
+fn agent_config(timeout: Duration, ca_file: Option<&Path>, proxy: Option<Proxy>) -> Outcome<ureq::config::Config> {
     // Fails only when it is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut tls = ureq::tls::TlsConfig::builder();
@@ -127,6 +184,7 @@ fn agent_config(timeout: Duration, ca_file: Option<&Path>) -> Outcome<ureq::conf
         .max_redirects(0)
         .max_redirects_will_error(false)
         .user_agent(concat!("grantd/", env!("CARGO_PKG_VERSION")))
+        .proxy(proxy)
         .tls_config(tls.build())
         .build();
     Ok(config)
@@ -177,6 +235,30 @@ mod tests {
             "http://localhost\\@evil.example",
         ] {
             assert!(!is_here(url) && check(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_the_same_however_they_are_written() {
+        for (one, other) in [
+            ("http://localhost:8420", "http://127.0.0.1:8420/"),
+            ("http://LOCALHOST:8420/console", "http://127.0.0.1:8420"),
+            ("http://localhost", "http://127.0.0.1:80"),
+            ("https://[::1]:443", "https://[::1]"),
+        ] {
+            assert_eq!(compared(one), compared(other), "{one} {other}");
+        }
+        let here = format!("unix:{}", std::env::current_dir().unwrap().join("a.sock").display());
+        assert_eq!(compared("unix:a.sock"), here);
+        for (one, other) in [
+            ("http://127.0.0.1:8420", "http://127.0.0.1:8421"),
+            ("http://127.0.0.1:8420", "https://127.0.0.1:8420"),
+            ("http://127.0.0.1:8420", "http://127.0.0.2:8420"),
+            ("http://127.0.0.1:8420", "http://[::1]:8420"),
+            ("http://127.0.0.1", "http://localhost.example"),
+            ("unix:a.sock", "unix:b.sock"),
+        ] {
+            assert_ne!(compared(one), compared(other), "{one} {other}");
         }
     }
 }

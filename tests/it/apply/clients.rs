@@ -112,7 +112,7 @@ fn a_client_moves_to_another_account() {
             "create ServiceAccount other",
             "change MachineToMachine periodicService",
             "create Grant other at myrestapi",
-            "delete Grant write",
+            "delete Grant periodicCleanup at myrestapi (write)",
             "delete ServiceAccount periodicCleanup"
         ]
     );

@@ -11,24 +11,44 @@ fn what_a_document_no_longer_has_goes_and_what_others_made_stays() {
     app.create("ServiceAccount", &json!({"userName": "by-hand"}));
     app.create("Api", &json!({"appId": "by-hand", "scopes": [{"identifier": "read"}]}));
     applied(&app, "", &howto_document());
-    let empty = json!({});
-    assert_eq!(counts(&applied(&app, "", &empty)), [0, 0, 0, 0], "without prune nothing goes");
-    let dry = applied(&app, "?prune=true&dryRun=true", &empty);
-    assert_eq!(counts(&dry), [0, 0, 4, 0]);
-    let report = applied(&app, "?prune=true", &empty);
+    let next = json!({"accounts": [{"userName": "other"}]});
+    assert_eq!(counts(&applied(&app, "", &next)), [1, 0, 0, 0], "without prune nothing goes");
+    let dry = applied(&app, "?prune=true&dryRun=true", &next);
+    assert_eq!(counts(&dry), [0, 0, 4, 1]);
+    let report = applied(&app, "?prune=true", &next);
     assert_eq!(
         told(&report),
         [
-            "delete Grant write",
+            "delete Grant periodicCleanup at myrestapi (write)",
             "delete MachineToMachine periodicService",
             "delete Api myrestapi",
             "delete ServiceAccount periodicCleanup"
         ]
     );
     let left = everything(&app);
-    assert_eq!(left[0][0]["userName"], "by-hand");
+    let mut names: Vec<&str> =
+        left[0].as_array().unwrap().iter().map(|account| account["userName"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["by-hand", "other"]);
     assert_eq!((left[1].as_array().unwrap().len(), left[2].as_array().unwrap().len()), (0, 2));
-    assert_eq!(counts(&applied(&app, "?prune=true", &empty)), [0, 0, 0, 0]);
+    assert_eq!(counts(&applied(&app, "?prune=true", &next)), [0, 0, 0, 1]);
+}
+
+#[test]
+fn a_document_that_declares_nothing_prunes_nothing() {
+    let app = TestApp::start();
+    applied(&app, "", &howto_document());
+    let before = everything(&app);
+    for query in ["?prune=true", "?prune=true&dryRun=true", "?prune=true&owner=nobody"] {
+        for document in [json!({}), json!({"accounts": [], "grants": null})] {
+            let error = apply(&app, query, &document).expect(400);
+            assert_eq!(error["validation"][0]["propertyPath"], "/prune", "{query}: {error}");
+            let message = error["validation"][0]["message"].as_str().unwrap();
+            assert!(message.contains("would delete everything") && message.contains("delete it by name"), "{message}");
+        }
+    }
+    assert_eq!(everything(&app), before);
+    assert_eq!(counts(&applied(&app, "", &json!({}))), [0, 0, 0, 0], "without prune it changes nothing");
 }
 
 #[test]
@@ -37,7 +57,8 @@ fn what_was_there_before_an_apply_is_not_its_to_prune() {
     let howto = app.howto();
     let export = app.admin("GET", "/export", &Value::Null).expect(200);
     applied(&app, "", &export);
-    assert_eq!(counts(&applied(&app, "?prune=true", &json!({}))), [0, 0, 0, 0]);
+    let next = json!({"accounts": [{"userName": "other"}]});
+    assert_eq!(counts(&applied(&app, "?prune=true", &next)), [1, 0, 0, 0]);
     app.admin("GET", &format!("/resources/cid/Grant/{}", howto.grant), &Value::Null).expect(200);
 }
 
@@ -46,7 +67,8 @@ fn owners_leave_each_others_things_alone() {
     let app = TestApp::start();
     applied(&app, "?owner=a", &json!({"accounts": [{"userName": "a"}]}));
     applied(&app, "?owner=b", &json!({"accounts": [{"userName": "b"}]}));
-    assert_eq!(told(&applied(&app, "?owner=a&prune=true", &json!({}))), ["delete ServiceAccount a"]);
+    let next = json!({"apis": [{"appId": "c"}]});
+    assert_eq!(told(&applied(&app, "?owner=a&prune=true", &next)), ["create Api c", "delete ServiceAccount a"]);
     assert_eq!(everything(&app)[0][0]["userName"], "b");
     assert_eq!(apply(&app, "?owner=%20a", &json!({})).status, 400);
 
@@ -66,13 +88,21 @@ fn owners_leave_each_others_things_alone() {
 fn what_is_used_by_what_stays_is_not_pruned_and_nothing_else_is() {
     let app = TestApp::start();
     applied(&app, "", &howto_document());
-    let grant =
-        json!({"serviceAccountId": "periodicCleanup", "apiId": "myrestapi", "scopes": ["read"], "reason": "by hand"});
-    app.create("Grant", &grant);
+    let next = json!({"accounts": [{"userName": "other"}]});
+    let grant = json!({"account": "periodicCleanup", "api": "myrestapi", "scopes": ["read"]});
+    applied(&app, "?owner=b", &json!({"grants": [grant]}));
     let before = everything(&app);
-    let error = apply(&app, "?prune=true", &json!({})).expect(409);
-    assert!(error["detail"].as_str().unwrap().contains("no apply made Grant by hand ("), "{error}");
-    assert_eq!(everything(&app), before);
+    let error = apply(&app, "?prune=true", &next).expect(409);
+    let detail = error["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("Grant periodicCleanup at myrestapi (") && detail.contains(", applied under another owner)")
+    );
+    assert!(!detail.contains("no apply"), "{detail}");
+    app.create("Grant", &json!({"serviceAccountId": "periodicCleanup", "apiId": "myrestapi", "scopes": ["read"]}));
+    let detail = apply(&app, "?prune=true", &next).expect(409)["detail"].as_str().unwrap().to_owned();
+    assert!(detail.starts_with("pruning would delete Api myrestapi, which is used by what stays: "), "{detail}");
+    assert!(detail.contains(", applied under another owner)") && detail.contains(", made by no apply)"), "{detail}");
+    assert_eq!(everything(&app).as_array().unwrap()[..3], before.as_array().unwrap()[..3]);
 }
 
 #[test]
@@ -101,5 +131,6 @@ fn what_somebody_deleted_is_made_again_and_marked_again() {
     assert_eq!(counts(&applied(&app, "", &howto_document())), [1, 0, 0, 3]);
     let mut document = howto_document();
     document["grants"] = json!([]);
-    assert_eq!(told(&applied(&app, "?prune=true", &document)), ["delete Grant write"]);
+    let gone = told(&applied(&app, "?prune=true", &document));
+    assert_eq!(gone, ["delete Grant periodicCleanup at myrestapi (write)"]);
 }

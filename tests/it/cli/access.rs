@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{scene, text};
 use crate::app::TestApp;
-use crate::program::{Program, run, told};
+use crate::program::{Program, grantd, run, told};
 use crate::shell::Shell;
 
 #[test]
@@ -16,11 +16,70 @@ fn dev_needs_no_set_up() {
     let dev = Program::dev(shell.dir.path(), &[]);
     let list = shell.run(&["account", "list", "--server", dev.url()]).expect(0);
     assert!(list.contains("sample-account"), "{list}");
+    shell.run(&["account", "list", "--server", &dev.url().replace("127.0.0.1", "localhost")]).expect(0);
     let elsewhere = Shell::new().run(&["account", "list", "--server", dev.url()]).refused(4);
     assert!(elsewhere.contains("there is no API token for http://127.0.0.1:"), "{elsewhere}");
-    // Its token is for this machine alone: no other server is ever asked with it.
-    let refused = shell.run(&["account", "list", "--server", "https://grantd.example.com"]).refused(4);
-    assert!(refused.contains("there is no API token for https://grantd.example.com"), "{refused}");
+    // Its token is for that server alone: no other is ever asked with it, on this machine or elsewhere.
+    let other = TestApp::start();
+    for server in ["https://grantd.example.com", &other.url] {
+        let refused = shell.run(&["account", "list", "--server", server]).refused(4);
+        assert!(refused.contains(&format!("there is no API token for {server}: ")), "{refused}");
+    }
+    // Nor does what an earlier start left count.
+    let before = dev.url().to_owned();
+    dev.stop();
+    let dev = Program::start(shell.dir.path(), &["dev", "--listen", "unix:grantd.sock"], |_| {});
+    shell.run(&["account", "list", "--server", "unix:grantd.sock"]).expect(0);
+    assert!(shell.run(&["account", "list", "--server", &before]).refused(4).contains("there is no API token"));
+    dev.stop();
+}
+
+#[test]
+fn where_no_dev_ever_was_there_is_no_token() {
+    let shell = Shell::new();
+    shell.run(&["init"]).expect(0);
+    let serve = Program::serve(shell.dir.path(), &[]);
+    for server in [&[][..], &["--server", serve.url()]] {
+        let refused = shell.run(&[&["account", "list"], server].concat()).refused(4);
+        assert!(refused.contains("there is no API token for http://127.0.0.1:"), "{refused}");
+    }
+    serve.stop();
+}
+
+/// An address at which nobody listens.
+fn nobody() -> String {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap();
+    free.local_addr().unwrap().to_string()
+}
+
+#[test]
+fn no_proxy_leads_to_this_machine_and_one_that_leads_elsewhere_is_named() {
+    let app = TestApp::start();
+    let proxy = nobody();
+    let localhost = app.url.replace("127.0.0.1", "localhost");
+    for name in ["http_proxy", "https_proxy", "ALL_PROXY"] {
+        let shell = Shell::of(&app).with(name, &format!("http://who:hidden@{proxy}"));
+        for server in [&app.url, &localhost] {
+            shell.run(&["account", "list", "--server", server]).expect(0);
+        }
+        let refused = shell.run(&["account", "list", "--server", "https://grantd.example.com"]).refused(1);
+        let named = format!("cannot be asked through the environment's proxy http://{proxy}: ");
+        assert!(refused.contains(&named) && refused.contains("NO_PROXY"), "{refused}");
+        assert!(!refused.contains("hidden") && !refused.contains("nobody listens"), "{refused}");
+    }
+}
+
+#[test]
+fn doctor_asks_this_machine_without_a_proxy() {
+    let dir = tempfile::tempdir().unwrap();
+    let listen = nobody();
+    std::fs::write(dir.path().join("grantd.toml"), format!("listen = \"{listen}\"\n")).unwrap();
+    let program = Program::start(dir.path(), &["dev"], |_| {});
+    let mut command = grantd(dir.path());
+    let output = command.arg("doctor").env("https_proxy", "http://127.0.0.1:1").output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains(&format!("http://{listen} answers as the issuer")), "{said}");
+    program.stop();
 }
 
 #[test]

@@ -218,11 +218,31 @@ fn owners_and_pruning_are_asked_for_by_flags() {
     let b = shell.file("b.toml", "[[accounts]]\nuserName = \"b\"\n");
     shell.run(&["apply", "-f", &a, "--owner", "one"]).expect(0);
     shell.run(&["apply", "-f", &b, "--owner", "two"]).expect(0);
-    let nothing = shell.file("nothing.toml", "");
-    let out = shell.run(&["apply", "-f", &nothing, "--owner", "one", "--prune", "--dry-run"]).expect(10);
-    assert_eq!(out, "- account a\n0 would be made, 0 changed, 1 deleted; 0 as they should be\n");
-    shell.run(&["apply", "-f", &nothing, "--owner", "one", "--prune"]).expect(0);
-    assert!(shell.run(&["account", "list"]).expect(0).contains("\nb "));
+    let c = shell.file("c.toml", "[[accounts]]\nuserName = \"c\"\n");
+    let out = shell.run(&["apply", "-f", &c, "--owner", "one", "--prune", "--dry-run"]).expect(10);
+    let end = "- account a\n1 would be made, 0 changed, 1 deleted; 0 as they should be\n";
+    assert!(out.starts_with("+ account c\n") && out.ends_with(end), "{out}");
+    shell.run(&["apply", "-f", &c, "--owner", "one", "--prune"]).expect(0);
+    let list = shell.run(&["account", "list"]).expect(0);
+    assert!(list.contains("\nb ") && list.contains("\nc ") && !list.contains("\na "), "{list}");
+}
+
+/// As where an export failed whose output is piped in, or where a file is being written anew.
+#[test]
+fn what_declares_nothing_prunes_nothing() {
+    let (_app, shell) = scene();
+    let a = shell.file("a.toml", "[[accounts]]\nuserName = \"a\"\n");
+    shell.run(&["apply", "-f", &a]).expect(0);
+    shell.file("nothing.toml", "");
+    shell.file("comments.yaml", "# nothing yet\n");
+    shell.file("empty.json", "{\"accounts\": []}");
+    for file in ["-", "nothing.toml", "comments.yaml", "empty.json"] {
+        for dry_run in [&[][..], &["--dry-run"]] {
+            let told = shell.run_with("", &[&["apply", "--prune", "-f", file], dry_run].concat()).refused(1);
+            assert!(told.contains("the document declares nothing") && told.contains("delete it by name"), "{told}");
+        }
+    }
+    assert!(shell.run(&["account", "list"]).expect(0).contains("\na "));
 }
 
 #[test]

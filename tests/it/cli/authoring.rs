@@ -40,6 +40,9 @@ fn a_project_in_any_language_says_what_to_type_next() {
     }
     let again = shell.run(&["policy", "new", "my-rust", "--lang", "rust"]).refused(1);
     assert!(again.contains("my-rust exists already"), "{again}");
+    let nowhere = shell.run(&["policy", "new", "half", "--lang", "rego", "--module", "/nope.wasm"]).refused(1);
+    assert!(nowhere.contains("/nope.wasm: "), "{nowhere}");
+    assert!(!shell.dir.path().join("half").exists(), "nothing is left half made");
     for name in ["My", "1st", "../up", "a b", ""] {
         let refused = shell.run(&["policy", "new", name, "--lang", "rust"]).refused(2);
         assert!(refused.contains("a policy is named by"), "{refused}");

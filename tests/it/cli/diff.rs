@@ -156,7 +156,9 @@ fn what_cannot_be_told_is_named() {
     // It looks at what the record does not hold.
     let near =
         ["policy", "diff", "ip-allowlist.wasm", "--policy", "short", "--settings", r#"{"allow": ["10.0.0.0/8"]}"#];
-    let told = shell.run(&near).expect(0);
+    let ran = shell.run(&near);
+    assert!(ran.err.contains("that is no evidence that nothing changes"), "{}", ran.err);
+    let told = ran.expect(1);
     assert!(
         told.contains("12 cannot be told: it looks at the caller's address, which was not recorded then"),
         "{told}"
@@ -198,6 +200,7 @@ fn a_claim_that_the_api_sets_itself_stands_in_the_way() {
     let ran = shell.run(&diff);
     assert_eq!(ran.code, 10, "{}", ran.err);
     assert!(ran.out.contains("loses") && ran.out.contains("denied: claim-conflict"), "{}", ran.out);
+    assert!(!ran.out.contains("mode shadow"), "{}", ran.out);
     shell.run(&["policy", "set", "tag", "--settings", &candidate]).expect(0);
     let refused = app.token_for(&howto, &[("scope", "write")]).expect(400);
     assert!(text(&refused, "error_description").contains("claim-conflict"), "{refused}");
@@ -205,6 +208,7 @@ fn a_claim_that_the_api_sets_itself_stands_in_the_way() {
     app.token_for(&howto, &[("scope", "write")]).expect(200);
     let ran = shell.run(&diff);
     assert!(ran.out.contains("0 gain, 2 lose, 0 change, 1 stay the same"), "{}", ran.out);
+    assert!(ran.out.contains("in 1 of them it was in mode shadow"), "{}", ran.out);
 }
 
 /// A shell with the components of these policies, under their own names.

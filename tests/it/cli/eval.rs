@@ -28,6 +28,7 @@ fn one_answer_is_told_with_what_it_rests_on_and_what_it_cost() {
     assert_eq!(texts(&whole["effect"]["permit"]["scopes"]), ["reports:read"]);
     assert_eq!(whole["request"]["account"]["userName"], "cleanup");
     assert_eq!(whole["restsOn"][0]["what"], "settings.allow[0]");
+    assert_eq!(whole["request"]["settings"], json!({"allow": ["reports:*"]}));
     assert!(whole["fuel"].as_u64().unwrap() > 1000 && whole["memoryBytes"].as_u64().unwrap() > 65_535, "{whole}");
     let refused = shell.run(&["policy", "eval", "policy.wasm"]).refused(1);
     assert!(refused.contains("missing field `allow`"), "{refused}");
@@ -52,8 +53,10 @@ fn a_request_is_built_from_real_data() {
     let from = ["policy", "eval", "claims.wasm", "--from-db", "--account", "periodicCleanup", "--api", "myrestapi"];
     let more = ["--scope", "write", "--settings", settings, "--output", "json"];
     let ran = shell.run(&[&from[..], &more].concat());
+    assert!(ran.err.contains("the policies before this one were not asked"), "{}", ran.err);
     let whole = ran.json();
     assert_eq!(whole["request"]["account"]["attributes"], json!({"team": "ops"}));
+    assert!(whole["request"]["settings"]["claims"].is_object(), "{whole}");
     assert_eq!(
         (texts(&whole["request"]["offered"]), text(&whole["request"]["api"], "appId")),
         (vec!["write"], "myrestapi")
@@ -161,6 +164,45 @@ fn a_guest_that_gives_up_shows_where() {
 }
 
 #[test]
+fn an_answer_without_grounds_says_what_was_tried() {
+    let shell = Shell::new();
+    std::fs::copy(shipped("business-hours/policy.wasm"), shell.dir.path().join("policy.wasm")).unwrap();
+    shell.file("sunday.yaml", "context: {time: \"2026-01-04T03:00:00Z\"}\n");
+    let hours = r#"{"timeZone":"UTC","windows":[{"days":["monday"],"from":"23:00","to":"23:30"}]}"#;
+    let eval = ["policy", "eval", "policy.wasm", "--input", "sunday.yaml", "--settings", hours];
+    let told = shell.run(&eval).expect(0);
+    let rests = told.lines().find(|line| line.starts_with("rests on ")).unwrap();
+    assert!(rests.contains("nothing that was tried (") && rests.contains("context.time 12 hours later"), "{told}");
+    let tried = shell.run(&[&eval[..], &["--output", "json"]].concat()).json()["triedInVain"].clone();
+    assert!(texts(&tried).contains(&"context.time 182 days later"), "{tried}");
+}
+
+#[test]
+fn what_an_answer_may_not_have_and_what_would_turn_a_terminal_round_is_shown_as_cut() {
+    let shell = Shell::new();
+    let list = "(func $list
+        (i32.store (i32.const 16384) (i32.const 384)) (i32.store (i32.const 16388) (i32.const 5))
+        (i32.store (i32.const 16392) (i32.const 448)) (i32.store (i32.const 16396) (i32.const 4)))";
+    // `write` and `root`, for two hours, with a note.
+    let twist = Twist {
+        text: "good\u{202e}live\u{2066}\u{200f}!".to_owned(),
+        more: list.to_owned(),
+        evaluate: "(call $list) (drop (call $permit_scopes (i32.const 16384) (i32.const 2)))
+            (i32.store8 (i32.const 2060) (i32.const 1)) (i32.store (i32.const 2064) (i32.const 7200))
+            (i32.store8 (i32.const 2080) (i32.const 1))
+            (i32.store (i32.const 2084) (i32.const 4096)) (i32.store (i32.const 2088) (i32.const {{text-length}}))
+            (i32.const 2048)",
+        ..Twist::default()
+    };
+    std::fs::write(shell.dir.path().join("policy.wasm"), twist.component()).unwrap();
+    let told = shell.run(&["policy", "eval", "policy.wasm"]).expect(0);
+    let line = |name: &str| told.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{told}"));
+    assert!(line("leaves").ends_with("write for 3600 s"), "{told}");
+    assert!(line("also named, and cut").ends_with("root, a lifetime of 7200 s"), "{told}");
+    assert!(line("note").ends_with("good live  !"), "{told}");
+}
+
+#[test]
 fn a_trap_names_the_functions_that_led_to_it() {
     let shell = Shell::new();
     let twist = Twist {
@@ -208,6 +250,7 @@ fn a_project_that_is_saved_is_tested_and_handed_over() {
     shell.run(&["policy", "new", "gate", "--lang", "rego", "--module", module.to_str().unwrap()]).expect(0);
     let ran = shell.run(&["policy", "watch", "gate", "--once"]);
     assert!(ran.err.contains("there is no policy gate yet: grantd policy attach"), "{}", ran.err);
+    assert!(ran.err.contains("--mode shadow --settings ") && ran.err.contains("gate/settings.json"), "{}", ran.err);
     assert!(ran.expect(0).contains("3 passed, 0 failed"));
     let attach = [
         "policy",

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use super::authoring::shipped;
 use super::{lines, scene, text};
 use crate::app::{HowTo, TestApp, claims};
+use crate::policy::modules::Twist;
 use crate::shell::Shell;
 
 const WASM: &[u8] = include_bytes!("../../../policies/scope-allowlist/policy.wasm");
@@ -123,6 +125,17 @@ fn what_is_typed_wrong_is_told_before_anything_is_sent() {
     assert!(attach("api:", "{}").refused(2).contains("none of server"));
     assert!(attach("api:myrestapo", "{}").refused(3).contains("did you mean myrestapi?"));
     assert!(attach("server", "{oops").refused(2).contains("this is not JSON"));
+    let twice = r#"{"allow": ["read"], "allow": ["*"]}"#;
+    assert!(attach("server", twice).refused(2).contains("the member \"allow\" stands twice"));
+    for (name, content) in [("twice.json", twice), ("twice.yaml", "allow: [read]\nallow: ['*']\n")] {
+        std::fs::write(shell.dir.path().join(name), content).unwrap();
+        let refused = attach("server", name).refused(2);
+        assert!(refused.contains(&format!("{name}: ")), "{refused}");
+    }
+    for no_object in ["[]", "null", "7", "\"read\""] {
+        let refused = attach("server", no_object).refused(2);
+        assert!(refused.contains(&format!("settings are an object, and {no_object} is none")), "{refused}");
+    }
     assert!(attach("server", "none.json").refused(2).contains("none.json"));
     std::fs::write(shell.dir.path().join("list.yaml"), "- read\n").unwrap();
     assert!(attach("server", "list.yaml").refused(2).contains("holds no object"));
@@ -192,6 +205,57 @@ fn a_refusal_is_explained_too() {
 }
 
 #[test]
+fn a_failure_is_explained_with_what_it_cost() {
+    let (_app, shell, howto) = policies();
+    let endless = Twist { evaluate: "(loop $again (br $again)) unreachable", ..Twist::default() };
+    std::fs::write(shell.dir.path().join("endless.wasm"), endless.component()).unwrap();
+    shell.run(&["policy", "attach", "endless.wasm", "--to", "server", "--name", "endless"]).expect(0);
+    let told = explained(&shell, &howto, "read");
+    assert!(told.err.contains("grantd: server_error: policy_timeout: the policy endless failed"), "{}", told.err);
+    let out = told.expect(1);
+    assert!(out.contains("failed: policy_timeout") && out.contains("asked afresh ("), "{out}");
+    assert!(!out.contains("(0 fuel") && !out.contains(" 0 µs"), "{out}");
+    assert!(out.contains("it failed: what a failure rests on is not looked for"), "{out}");
+    let ask = ["policy", "preview", "endless", "--client", &howto.client_id, "--scope", "read"];
+    let asked = shell.run(&ask).expect(0);
+    assert!(asked.contains(" fuel, ") && asked.contains("policy_timeout"), "{asked}");
+}
+
+#[test]
+fn no_more_is_claimed_than_was_tried() {
+    let (_app, shell, howto) = policies();
+    std::fs::copy(shipped("ip-allowlist/policy.wasm"), shell.dir.path().join("near.wasm")).unwrap();
+    let attach = ["policy", "attach", "near.wasm", "--to", "server", "--settings", r#"{"allow":["10.0.0.0/8"]}"#];
+    shell.run(&attach).expect(0);
+    let told = explained(&shell, &howto, "read");
+    assert!(told.err.contains("address-not-allowed"), "{}", told.err);
+    let rests = told.out.lines().find(|line| line.contains(" rests on ")).unwrap();
+    assert!(rests.contains("nothing that was tried (settings.allow[0]"), "{rests}");
+    assert!(rests.contains("context.remoteAddress from another address, 203.0.113.77"), "{rests}");
+    assert!(rests.trim_end().ends_with(") changed it"), "{rests}");
+}
+
+#[test]
+fn policies_whose_claims_conflict_are_told_as_what_they_are() {
+    let (_app, shell, howto) = policies();
+    for (name, place, claim) in [("one", "server", r#"{"team":"a"}"#), ("two", "api:myrestapi", r#"{"team":"b"}"#)] {
+        let evaluate = "(call $permit_claims (local.get $request) (i32.const 4096) (i32.const {{text-length}}))";
+        let twist = Twist { name: name.to_owned(), text: claim.to_owned(), evaluate, ..Twist::default() };
+        let file = format!("{name}.wasm");
+        std::fs::write(shell.dir.path().join(&file), twist.component()).unwrap();
+        shell.run(&["policy", "attach", &file, "--to", place, "--name", name]).expect(0);
+    }
+    let told = explained(&shell, &howto, "read");
+    assert_eq!(told.code, 4);
+    let conflict = r#"it permits, but its claim team="b" conflicts with team="a", set by the policy one"#;
+    let row = told.out.lines().find(|line| line.starts_with("two ")).unwrap();
+    assert!(row.contains("permit, in conflict") && row.contains(conflict), "{}", told.out);
+    assert!(told.out.contains("what a conflict rests on is not looked for"), "{}", told.out);
+    let id = told.err.trim_end().rsplit(' ').next().unwrap().to_owned();
+    assert!(shell.run(&["policy", "replay", "--decision", &id]).expect(0).contains("permit, in conflict"));
+}
+
+#[test]
 fn decisions_are_listed_by_the_names_of_what_they_are_about() {
     let (app, shell, howto) = policies();
     shell
@@ -225,8 +289,15 @@ fn a_policy_can_be_asked_before_it_is_enforced() {
     let ask = ["policy", "preview", "p", "--client", &howto.client_id, "--scope", "read", "--scope", "write"];
     let told = shell.run(&ask).expect(0);
     assert!(told.contains("permit") && told.contains("read for 3600 s"), "{told}");
-    let tried = shell.run(&[&ask[..], &["--settings", r#"{"allow":[]}"#]].concat()).expect(0);
-    assert!(tried.contains("scope-not-allowed"), "{tried}");
+    let ran = shell.run(&[&ask[..], &["--settings", r#"{"allow":[]}"#, "--output", "json"]].concat());
+    assert!(ran.err.contains("the policies before this one were not asked"), "{}", ran.err);
+    let tried = ran.json();
+    assert_eq!(
+        (&tried["effect"]["code"], &tried["request"]["settings"]),
+        (&json!("scope-not-allowed"), &json!({"allow": []}))
+    );
+    let whole = shell.run(&[&ask[..], &["--output", "json"]].concat()).json();
+    assert_eq!(whole["request"]["settings"], json!({"allow": ["read"]}));
     assert!(shell.run(&["policy", "preview", "p"]).refused(2).contains("--client"));
     assert_eq!(app.admin("GET", "/decisions", &Value::Null).expect(200)["totalResults"], 0);
 }

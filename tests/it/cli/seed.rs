@@ -49,14 +49,34 @@ fn a_server_makes_no_secret_that_nobody_would_see() {
     let output = run(dir, &["serve", "--listen", "127.0.0.1:0", "--seed", "seed.toml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        complaint(&output).contains("seed.toml:19:1: secret: a secret would have to be made, and nobody would see it"),
+        complaint(&output).contains("seed.toml:21:1: secret: a secret would have to be made, and nobody would see it"),
         "{}",
         complaint(&output)
     );
+    // Where nothing is said of one, it is told of the client.
+    shell.file("seed.toml", &SEED.replace("secret = \"generate\"\n", ""));
+    let output = run(dir, &["serve", "--listen", "127.0.0.1:0", "--seed", "seed.toml"]);
+    assert!(complaint(&output).contains("seed.toml:13:1: secret: a secret would have"), "{}", complaint(&output));
+    shell.file("seed.toml", SEED);
     let dev = Program::dev(dir, &["--database", "dev.db", "--seed", "seed.toml"]);
     drop(dev);
     let told = std::fs::read_to_string(dir.join("stdout.txt")).unwrap();
     assert!(told.contains("secret of periodicService, client id periodic-service: gsec_"), "{told}");
+}
+
+#[test]
+fn a_server_begins_with_the_example_as_its_first_lines_say() {
+    let shell = Shell::new();
+    let dir = shell.dir.path();
+    let second = SEED.replace("secret = \"generate\"\n# secret = ", "secret = ");
+    assert_ne!(second, SEED);
+    shell.file("seed.toml", &second);
+    run(dir, &["init"]);
+    let arguments = ["serve", "--listen", "127.0.0.1:0", "--seed", "seed.toml"];
+    let serve = Program::start(dir, &arguments, |command| {
+        command.env("PERIODIC_SERVICE_SECRET", "correct horse battery staple 1");
+    });
+    assert_eq!(token(&serve), 200);
 }
 
 #[test]
@@ -69,7 +89,7 @@ fn a_seed_with_a_mistake_stops_the_start_and_changes_nothing() {
     let text = complaint(&output);
     assert!(
         text.contains(
-            "seed.toml:38:11: scopes.0: \"wriet\": the API myrestapi does not define this scope; did you mean write?"
+            "seed.toml:41:11: scopes.0: \"wriet\": the API myrestapi does not define this scope; did you mean write?"
         ),
         "{text}"
     );
@@ -101,6 +121,13 @@ fn a_watched_seed_is_applied_when_it_changes() {
     assert!(!seen("periodicCleanup"), "what the seed no longer has is gone");
     assert!(seen("sample-account"), "what it never had is not");
     assert_eq!(token(&dev), 401);
+    // A file that is written anew is empty for a moment.
+    shell.file("seed.toml", "");
+    eventually("the empty file is refused", || {
+        let told = std::fs::read_to_string(dir.join("stderr.txt")).unwrap();
+        told.contains("the document declares nothing").then_some(())
+    });
+    assert!(seen("other"));
     let alone = Shell::new().run(&["dev", "--watch"]).refused(2);
     assert!(alone.contains("--seed <FILE>"), "{alone}");
 }

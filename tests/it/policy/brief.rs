@@ -64,10 +64,11 @@ fn a_policy_says_the_same_to_whichever_thread_asks_it() {
         assert_eq!(asked(&app, &quick), permitted(little));
     }
     // Failing denies, either way; and nobody else notices.
-    for (who, error) in [(&endless, "policy_timeout"), (&trap, "policy_trap")] {
+    for (who, error, least) in [(&endless, "policy_timeout", 1_000_000), (&trap, "policy_trap", 1000)] {
         for _ in 0..2 {
-            let (told, verdict, _) = asked(&app, who);
+            let (told, verdict, fuel) = asked(&app, who);
             assert_eq!((told.as_deref(), verdict.as_str()), (Some(error), "failed"));
+            assert!(fuel > least, "{error}: {fuel}");
             assert_eq!(asked(&app, &quick), permitted(little));
             assert_eq!(asked(&app, &quick), permitted(little));
         }

@@ -36,7 +36,8 @@ fn ordeal(bench: &Workbench, bytes: &[u8]) -> Result<Decision, (Stage, Failure)>
             let what = "settings refused".to_owned();
             let export = Some("validate-settings");
             let (kind, backtrace, printed) = (FailureKind::Refused, None, String::new());
-            return Err((Stage::ValidateSettings, Failure { kind, export, what, backtrace, printed }));
+            let (fuel, micros) = (0, 0);
+            return Err((Stage::ValidateSettings, Failure { kind, export, what, backtrace, printed, fuel, micros }));
         }
         Err(failure) => return Err((Stage::ValidateSettings, failure)),
     }
@@ -101,6 +102,24 @@ fn the_same_request_burns_the_same_fuel_and_a_smaller_limit_ends_it() {
     let failure = tight.evaluate(&tight.examine(&slow(5)).unwrap(), &request(), "{}").unwrap_err();
     assert_eq!((failure.kind, failure.export), (FailureKind::Timeout, Some("evaluate")));
     assert!(failure.what.contains("policies.fuel"), "{failure}");
+    assert_eq!(failure.fuel, first.fuel / 2, "all that it had");
+    assert!(failure.micros > 0);
+}
+
+#[test]
+fn what_a_failed_call_took_is_known() {
+    let bench = Workbench::new(&PoliciesConfig::default(), &Clock::system()).unwrap();
+    for name in ["trap-in-evaluate", "trap-in-post-return", "claim-reserved", "denial-code-not-a-code", "string-8-mib"]
+    {
+        let fail = || ordeal(&bench, &hostile(name)).unwrap_err();
+        let (stage, failure) = fail();
+        assert_eq!(stage, Stage::Evaluate, "{name}");
+        assert!(failure.fuel > 0 && failure.micros > 0, "{name}: {failure:?}");
+        assert_eq!(failure.fuel, fail().1.fuel, "{name}");
+    }
+    // Before the call itself, when the instance is made.
+    let (_, failure) = ordeal(&bench, &hostile("infinite-loop-in-start")).unwrap_err();
+    assert!(failure.fuel > 1_000_000 && failure.micros > 100, "{failure:?}");
 }
 
 #[test]
@@ -110,4 +129,5 @@ fn time_runs_out_for_what_fuel_does_not_stop() {
     let failure = ordeal(&bench, &hostile("infinite-loop")).unwrap_err().1;
     assert_eq!(failure.kind, FailureKind::Timeout);
     assert!(failure.what.contains("30 ms (policies.deadline_ms)"), "{failure}");
+    assert!(failure.micros > 10_000 && failure.fuel > 1_000_000, "{failure:?}");
 }

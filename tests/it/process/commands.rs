@@ -62,6 +62,37 @@ fn an_init_that_was_cut_short_is_finished_by_the_next() {
 }
 
 #[test]
+fn a_first_token_that_could_not_be_printed_is_ended_and_the_next_init_makes_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("grantd.db");
+    let opened = || rusqlite::Connection::open(&path).unwrap();
+    let count = |sql: &str| -> i64 { opened().query_row(sql, [], |row| row.get(0)).unwrap() };
+    let accounts = "SELECT COUNT(*) FROM service_account";
+    // The second time there is something in the database that nobody is to be told to delete.
+    for (time, accounts_before) in [(1, 0), (2, 1)] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = grantd(dir.path()).arg("init").stdout(writer).output().unwrap();
+        let said = complaint(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let last = said.lines().last().unwrap();
+        assert!(last.starts_with("grantd: the token could not be printed") && last.contains("`grantd init`"), "{said}");
+        assert!(!said.contains("delete"), "{said}");
+        assert_eq!((count("SELECT COUNT(*) FROM api_token"), count(accounts)), (0, accounts_before));
+        let ended = "SELECT COUNT(*) FROM audit_commit WHERE reason = 'the API token could not be printed'";
+        assert_eq!(count(ended), time);
+
+        let token = told(&run(dir.path(), &["init"]));
+        let program = Program::serve(dir.path(), &[]);
+        let account = json!({"userName": format!("account-{time}")});
+        let made = program.try_admin(token.trim_end(), "POST", "/resources/cid/ServiceAccount", &account).unwrap();
+        made.expect(201);
+        program.stop();
+        opened().execute("DELETE FROM api_token", []).unwrap();
+    }
+}
+
+#[test]
 fn dev_keeps_its_sample_out_of_a_database_that_is_somebodys() {
     let dir = tempfile::tempdir().unwrap();
     told(&run(dir.path(), &["init"]));

@@ -1,12 +1,13 @@
 //! `--ready-file`: for test suites that start a server and wait until it serves.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::net::UnixListener;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::app::eventually;
+use crate::app::{eventually, files_in};
 use crate::program::{Program, complaint, grantd, run, told};
 
 #[test]
@@ -64,7 +65,7 @@ fn whoever_reads_it_early_reads_nothing_or_all_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ready.json");
     // Left behind by a server that was killed: it must not be taken for this one's.
-    std::fs::write(&path, r#"{"pid": 1}"#).unwrap();
+    std::fs::write(&path, r#"{"pid": 1, "token_endpoint": "http://127.0.0.1:1/oauth2/token"}"#).unwrap();
     let mut child = start(dir.path());
     let mut gone = false;
     eventually("the ready file", || {
@@ -85,7 +86,7 @@ fn whoever_reads_it_early_reads_nothing_or_all_of_it() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_ends_the_start_and_a_link_is_not_followed() {
+fn a_file_that_cannot_be_written_ends_the_start() {
     let dir = tempfile::tempdir().unwrap();
     let output = run(dir.path(), &["dev", "--listen", "127.0.0.1:0", "--ready-file", "no/such/directory/ready.json"]);
     assert_eq!(output.status.code(), Some(1));
@@ -94,15 +95,80 @@ fn a_file_that_cannot_be_written_ends_the_start_and_a_link_is_not_followed() {
         "{}",
         complaint(&output)
     );
-    // A link that somebody else put there is replaced, not written through.
-    let (precious, ready) = (dir.path().join("precious"), dir.path().join("ready.json"));
-    std::fs::write(&precious, "precious").unwrap();
-    symlink(&precious, &ready).unwrap();
-    let mut child = start(dir.path());
-    eventually("the ready file", || std::fs::symlink_metadata(&ready).is_ok_and(|meta| meta.is_file()).then_some(()));
-    assert_eq!(std::fs::read_to_string(&precious).unwrap(), "precious");
-    child.kill().unwrap();
-    child.wait().unwrap();
+}
+
+#[test]
+fn it_takes_the_place_of_nothing_but_a_file_and_never_of_the_databases_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let (data, at) = (dir.path().join("data"), |name: &str| dir.path().join(name));
+    std::fs::create_dir(&data).unwrap();
+    told(&run(dir.path(), &["init", "--database", "data/grantd.db"]));
+    std::fs::rename(data.join("grantd.db.key"), at("master.key")).unwrap();
+    std::fs::write(at("precious"), "precious").unwrap();
+    symlink("precious", at("link")).unwrap();
+    symlink("data/grantd.db", at("link.db")).unwrap();
+    std::fs::hard_link(data.join("grantd.db"), at("same.db")).unwrap();
+    let _socket = UnixListener::bind(at("socket")).unwrap();
+    assert!(Command::new("mkfifo").arg(at("pipe")).status().unwrap().success());
+    let before = files_in(&data);
+    for (name, says) in [
+        ("data/grantd.db", "belongs to the database itself"),
+        ("./data/../data/grantd.db", "belongs to the database itself"),
+        ("link.db", "belongs to the database itself"),
+        ("same.db", "belongs to the database itself"),
+        ("data/grantd.db-wal", "belongs to the database itself"),
+        ("data/grantd.db-lock", "belongs to the database itself"),
+        ("data/grantd.db.key", "belongs to the database itself"),
+        ("master.key", "belongs to the database itself"),
+        ("link", "is a link"),
+        ("data", "is a directory"),
+        ("socket", "is a device, a pipe or a socket"),
+        ("pipe", "is a device, a pipe or a socket"),
+    ] {
+        for command in ["serve", "dev"] {
+            let start = [command, "--listen", "127.0.0.1:0", "--database", "data/grantd.db"];
+            let output =
+                run(dir.path(), &[&start[..], &["--master-key-file", "master.key", "--ready-file", name]].concat());
+            let said = complaint(&output);
+            assert_eq!(output.status.code(), Some(1), "{name}: {said}");
+            assert!(said.contains(&format!("grantd: --ready-file: {name} {says}")), "{said}");
+        }
+    }
+    assert!(files_in(&data) == before);
+    assert_eq!(std::fs::read_to_string(at("precious")).unwrap(), "precious");
+    assert!(at("link").symlink_metadata().unwrap().is_symlink() && at("master.key").is_file());
+}
+
+#[test]
+fn what_a_killed_server_left_is_gone_before_a_start_can_fail() {
+    let dir = tempfile::tempdir().unwrap();
+    Program::dev(dir.path(), &[]).kill();
+    let ready = dir.path().join("ready.json");
+    assert!(ready.exists());
+    std::fs::write(dir.path().join("grantd.toml"), "lisen = \"127.0.0.1:1\"\n").unwrap();
+    let fails = || {
+        let output = run(dir.path(), &["dev", "--listen", "127.0.0.1:0", "--ready-file", "ready.json"]);
+        assert_eq!(output.status.code(), Some(1), "{}", complaint(&output));
+    };
+    fails();
+    assert!(!ready.exists());
+    // What is no ready file is somebody's.
+    for other in ["", "mine", r#"{"pid": 1}"#] {
+        std::fs::write(&ready, other).unwrap();
+        fails();
+        assert_eq!(std::fs::read_to_string(&ready).unwrap(), other);
+    }
+}
+
+#[test]
+fn a_server_that_stops_leaves_what_another_wrote_in_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::dev(dir.path(), &[]);
+    let ready = dir.path().join("ready.json");
+    let others = r#"{"pid": 1, "token_endpoint": "http://127.0.0.1:1/oauth2/token"}"#;
+    std::fs::write(&ready, others).unwrap();
+    program.stop();
+    assert_eq!(std::fs::read_to_string(&ready).unwrap(), others);
 }
 
 /// A `grantd dev` whose ready file is the caller's to look for.

@@ -1,12 +1,21 @@
-//! Ctrl-C and SIGTERM: what is under way is finished, within a bound; a second signal does not wait.
+//! Ctrl-C, SIGTERM and SIGHUP: what is under way is finished, within a bound; a second signal does not wait.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::app::eventually;
 use crate::program::{Program, connect};
+
+/// Whether these tests run under `nohup`, whose children go on when the terminal goes.
+fn hang_up_is_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap_or("0");
+    u64::from_str_radix(mask.trim(), 16).unwrap() & 1 != 0
+}
 
 /// The head of a token request by the sample's client, and its body.
 fn request(program: &Program) -> (String, String) {
@@ -36,7 +45,8 @@ fn says_it_stops(program: &Program) {
 
 #[test]
 fn a_request_under_way_is_finished_before_the_server_stops() {
-    for signal in [Signal::INT, Signal::TERM] {
+    let hang_up = (!hang_up_is_ignored()).then_some(Signal::HUP);
+    for signal in [Signal::INT, Signal::TERM].into_iter().chain(hang_up) {
         let dir = tempfile::tempdir().unwrap();
         let mut program = Program::dev(dir.path(), &[]);
         let (mut stream, rest) = half_sent(&program);
@@ -55,7 +65,7 @@ fn a_request_under_way_is_finished_before_the_server_stops() {
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
         left.sort();
-        assert_eq!(left, ["grantd.db", "grantd.db-lock", "grantd.db.key", "stderr.txt", "stdout.txt"]);
+        assert_eq!(left, ["grantd.db", "grantd.db-dev", "grantd.db-lock", "grantd.db.key", "stderr.txt", "stdout.txt"]);
     }
 }
 
@@ -134,4 +144,21 @@ fn a_second_signal_ends_it_at_once() {
     let program = Program::dev(dir.path(), &[]);
     program.sample_token().expect(200);
     program.stop();
+}
+
+#[test]
+fn under_nohup_it_goes_on_when_the_terminal_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = "trap '' HUP; exec \"$0\" dev --listen 127.0.0.1:0 --ready-file ready.json";
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_grantd")]).env_clear().current_dir(dir.path());
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let ready = dir.path().join("ready.json");
+    eventually("the start of grantd", || ready.exists().then_some(()));
+    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    let went_on = child.try_wait().unwrap().is_none() && ready.exists();
+    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
+    let status = eventually("the end of grantd", || child.try_wait().unwrap());
+    assert!(went_on && status.success(), "{status}");
 }

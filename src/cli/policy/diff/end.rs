@@ -5,14 +5,30 @@ use std::collections::BTreeSet;
 use grantd::decision::{Step, Verdict};
 use grantd::policy::abi::{Decision, Request};
 use grantd::policy::cases::effect;
-use grantd::policy::{CLAIM_CONFLICT, claim_conflict};
+use grantd::policy::{CLAIM_CONFLICT, claim_conflict, claim_in_words};
 use serde_json::{Map, Value};
 
 /// What a request ended with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum End {
     Token { scopes: Vec<String>, seconds: u32, claims: Map<String, Value> },
     Denied { code: String, reason: String },
+}
+
+/// A conflict of claims is one, whatever it says of who has set the claim: not every record knows.
+impl PartialEq for End {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Token { scopes, seconds, claims },
+                Self::Token { scopes: other_scopes, seconds: other_seconds, claims: other_claims },
+            ) => (scopes, seconds, claims) == (other_scopes, other_seconds, other_claims),
+            (Self::Denied { code, reason }, Self::Denied { code: other_code, reason: other_reason }) => {
+                code == other_code && (code == CLAIM_CONFLICT || reason == other_reason)
+            }
+            _ => false,
+        }
+    }
 }
 
 impl End {
@@ -58,11 +74,17 @@ pub(super) fn claims_of(steps: &[Step]) -> Map<String, Value> {
 /// The denial of an answer with a claim that is `taken` by the API, or was set earlier to something else.
 pub(super) fn conflict(end: &End, earlier: &Map<String, Value>, taken: &BTreeSet<String>) -> Option<End> {
     let End::Token { claims, .. } = end else { return None };
-    let stands = |(name, value): &(&String, &Value)| {
-        taken.contains(*name) || earlier.get(*name).is_some_and(|set| set != *value)
+    let stands = |(name, value): (&String, &Value)| {
+        let other = if taken.contains(name) {
+            "that of the API's claims".to_owned()
+        } else {
+            let set = earlier.get(name).filter(|set| *set != value)?;
+            format!("{}, set by a policy before it", claim_in_words(name, set))
+        };
+        Some(claim_conflict(name, value, &other))
     };
-    let (name, _) = claims.iter().find(stands)?;
-    Some(End::Denied { code: CLAIM_CONFLICT.to_owned(), reason: claim_conflict(name) })
+    let reason = claims.iter().find_map(stands)?;
+    Some(End::Denied { code: CLAIM_CONFLICT.to_owned(), reason })
 }
 
 /// With the claims that are set already.

@@ -17,6 +17,7 @@ use crate::http::console::parts::text::{Tone, badge};
 use crate::http::console::parts::{history, text, time};
 use crate::http::console::view::View;
 use crate::model::api_token::Role;
+use crate::policy::CLAIM_CONFLICT;
 
 /// Things that an answer rests on, as many as are shown.
 const GROUNDS_SHOWN_MAX: usize = 20;
@@ -181,6 +182,7 @@ fn policy_stair(step: &Value, ceiling: &[String]) -> Stair {
     let left: Vec<String> =
         step["left"].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
     let is_shadow = text("mode") == "shadow";
+    let is_conflict = text("code") == CLAIM_CONFLICT;
     let (offered_ttl, ttl) = (step["offeredTtlSeconds"].as_i64(), step["ttlSeconds"].as_i64());
     let reason = ["reason", "note"].iter().find_map(|name| step[*name].as_str());
     let title = html! {
@@ -188,6 +190,7 @@ fn policy_stair(step: &Value, ceiling: &[String]) -> Stair {
         " " code.quiet { (text("module")) }
         @if is_shadow { " " (badge(Tone::Care, "Shadow: not applied")) }
         @match text("verdict") {
+            "deny" if is_conflict => { " " (badge(Tone::Bad, "Permitted, in conflict")) }
             "deny" => { " " (badge(Tone::Bad, if is_shadow { "Would deny" } else { "Denied" })) }
             "failed" => { " " (badge(Tone::Bad, "Failed")) }
             _ => {}
@@ -297,9 +300,6 @@ fn rests_on(grounds: &Value) -> Markup {
                     }
                 }
                 @if let Some(unknown) = step["unknown"].as_str() { p.quiet { bdi { (sentence(unknown)) } } }
-                @else if each(&step["restsOn"]).is_empty() {
-                    p.quiet { "No single thing: whatever was looked at, taken away or changed by itself, left the answer as it is." }
-                }
             }
         }
     }

@@ -220,8 +220,11 @@ fn meter(name: &str, used: Option<u64>, limit: u64, said: &str) -> Markup {
 
 /// The request as a field of its own, to be changed and asked again.
 fn edit_request(policy: &Record<Policy>, said: &Value) -> Markup {
-    let request = serde_json::to_string_pretty(&said["request"]).unwrap_or_default();
-    let settings = serde_json::to_string(&policy.value.settings).unwrap_or_default();
+    let mut request = said["request"].clone();
+    // They have a field of their own, which counts.
+    let settings = request.as_object_mut().and_then(|members| members.remove("settings")).unwrap_or_default();
+    let settings = settings.to_string();
+    let request = serde_json::to_string_pretty(&request).unwrap_or_default();
     html! {
         form method="get" action=(format!("{}/playground", path_of(policy.id.as_str()))) {
             input type="hidden" name="settings" value=(settings);
