@@ -70,10 +70,12 @@ impl Listener {
     pub fn bind(config: &Config) -> Result<Self> {
         config.check()?;
         let failed = |error: std::io::Error| {
-            let hint = if error.kind() == std::io::ErrorKind::AddrInUse {
-                "; choose another with --listen, or port 0 for a free one"
-            } else {
-                ""
+            let hint = match error.kind() {
+                std::io::ErrorKind::AddrInUse if config.listen.starts_with("unix:") => {
+                    "; choose another path with --listen"
+                }
+                std::io::ErrorKind::AddrInUse => "; choose another with --listen, or port 0 for a free one",
+                _ => "",
             };
             Error::Setup(format!("cannot listen on {}: {error}{hint}", config.listen))
         };

@@ -76,7 +76,7 @@ fn verify(form: Form, verdict: &Value) -> Outcome {
         return Ok(());
     }
     Err(Failure::failed(format!(
-        "commit {} is not what was sealed: compare with a backup; the commits before it are untouched",
+        "commit {} is not as it was sealed, or is missing: compare with a backup; the commits before it are untouched",
         number("brokenAt")
     )))
 }

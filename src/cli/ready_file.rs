@@ -12,7 +12,7 @@ const BYTES_MAX: u64 = 64 * 1024;
 /// Removes what a server that was killed left behind, before anything can fail: nobody is to take it for this one's.
 /// Whatever else stands there stays, until this server has something to say in its place.
 pub(super) fn forget(path: &Path) -> Result<()> {
-    if found(path).is_none() {
+    if found(path).is_none_or(|content| is_running(&content)) {
         return Ok(());
     }
     std::fs::remove_file(path).map_err(|error| failed(path, &error))
@@ -47,6 +47,23 @@ fn found(path: &Path) -> Option<Value> {
     }
     let content: Value = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
     (content["pid"].is_u64() && content["token_endpoint"].is_string()).then_some(content)
+}
+
+/// Whether the server that wrote it may still be there: it is not to lose its ready file to one that finds its place taken.
+#[cfg(unix)]
+fn is_running(content: &Value) -> bool {
+    // In a container, this process may have the number of the one before it.
+    if content["pid"] == std::process::id() {
+        return false;
+    }
+    let pid = content["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+    let pid = pid.and_then(rustix::process::Pid::from_raw);
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn is_running(_: &Value) -> bool {
+    false
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> Error {

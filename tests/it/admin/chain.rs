@@ -123,7 +123,7 @@ impl Stopped {
     }
 
     /// As a grantd of before heads leaves it: the other check value, the same seals, no head.
-    fn as_before_heads(self) -> Self {
+    fn into_one_before_heads(self) -> Self {
         let text = std::fs::read_to_string(self.dir.path().join("grantd.db.key")).unwrap();
         let key = BASE64_URL_SAFE_NO_PAD.decode(text.trim()).unwrap();
         let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"grantd v1").extract(&key);
@@ -191,7 +191,7 @@ fn whatever_is_changed_in_the_trail_is_found_and_not_sealed_over() {
         headless_from("UPDATE setting SET value = zeroblob(72) WHERE name = 'audit_head'"),
         (1, headless.to_owned(), "DELETE FROM setting WHERE name = 'audit_head'; DELETE FROM audit_seal".to_owned()),
         // One more commit, with a seal that was made up; and one that shows by its number that there was another.
-        (next, changed(next), forged(next) + &format!("INSERT INTO audit_seal VALUES ({next}, zeroblob(32))")),
+        (next, changed(next), forged(next) + format!("INSERT INTO audit_seal VALUES ({next}, zeroblob(32))").as_str()),
         (next, missing(next), forged(next + 1)),
     ];
     for (at, says, sql) in changes {
@@ -254,7 +254,7 @@ fn an_older_head_is_found_by_the_seals_made_since_and_by_the_server_that_made_th
 
 #[test]
 fn a_database_of_before_heads_is_taken_over_once() {
-    let old = Stopped::after_howto().as_before_heads();
+    let old = Stopped::after_howto().into_one_before_heads();
     assert_eq!(old.problems(), Vec::<String>::new());
     let old_check = blob(&old.open(), CHECK);
 
@@ -283,7 +283,7 @@ fn a_database_of_before_heads_is_taken_over_once() {
 
 #[test]
 fn a_backup_is_restored_with_its_head_and_one_of_before_heads_without() {
-    for stopped in [Stopped::after_howto(), Stopped::after_howto().as_before_heads()] {
+    for stopped in [Stopped::after_howto(), Stopped::after_howto().into_one_before_heads()] {
         let commits = stopped.number(COMMITS);
         let outside = tempfile::tempdir().unwrap();
         let file = outside.path().join("b.db");

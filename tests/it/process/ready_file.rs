@@ -65,7 +65,7 @@ fn whoever_reads_it_early_reads_nothing_or_all_of_it() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("ready.json");
     // Left behind by a server that was killed: it must not be taken for this one's.
-    std::fs::write(&path, r#"{"pid": 1, "token_endpoint": "http://127.0.0.1:1/oauth2/token"}"#).unwrap();
+    std::fs::write(&path, r#"{"pid": 2147483647, "token_endpoint": "http://127.0.0.1:1/oauth2/token"}"#).unwrap();
     let mut child = start(dir.path());
     let mut gone = false;
     eventually("the ready file", || {
@@ -165,7 +165,7 @@ fn a_server_that_stops_leaves_what_another_wrote_in_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let program = Program::dev(dir.path(), &[]);
     let ready = dir.path().join("ready.json");
-    let others = r#"{"pid": 1, "token_endpoint": "http://127.0.0.1:1/oauth2/token"}"#;
+    let others = r#"{"pid": 2147483647, "token_endpoint": "http://127.0.0.1:1/oauth2/token"}"#;
     std::fs::write(&ready, others).unwrap();
     program.stop();
     assert_eq!(std::fs::read_to_string(&ready).unwrap(), others);
