@@ -9,7 +9,7 @@ use crate::files;
 use crate::secret::master::{self, KeySource};
 
 /// How the names of a database's own files go on. Some come and go: their names are its own while they are away, too.
-const OWN: [&str; 6] = ["", "-wal", "-shm", "-journal", "-lock", ".key"];
+const OWN: [&str; 7] = ["", "-wal", "-shm", "-journal", "-lock", "-dev", ".key"];
 
 /// Refuses a name that no file of another purpose may take: that of a file of the database of `config`, however it is
 /// spelled, and that of a device, a pipe or a link, which would be gone.

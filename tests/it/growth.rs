@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Mutex, Once, PoisonError};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber};
@@ -89,8 +89,9 @@ fn sum(reads: &[Read]) -> i64 {
 
 /// More of everything that grows: accounts that each have a client and a grant, what was changed, who asked for a token.
 fn fill(app: &TestApp, from: u32, until: u32) {
-    let database = Connection::open(app.database()).unwrap();
-    let transaction = database.unchecked_transaction().unwrap();
+    let mut database = Connection::open(app.database()).unwrap();
+    // What the server does in the background waits, instead of making this begin anew.
+    let transaction = database.transaction_with_behavior(TransactionBehavior::Immediate).unwrap();
     let given = "CREATE TEMP TABLE given AS SELECT ?1 AS now, api_id AS api, identifier AS scope FROM api_scope \
         WHERE api_id = (SELECT id FROM api WHERE built_in = 0 ORDER BY id LIMIT 1) ORDER BY position LIMIT 1";
     transaction.execute(given, [app.clock.now().ms()]).unwrap();

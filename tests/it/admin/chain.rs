@@ -137,10 +137,9 @@ impl Stopped {
     }
 }
 
-/// Doctor finds the change where it is. A server that is started on it goes on, finds it too, and seals nothing.
+/// Doctor finds the change where it is. A server that is started on it goes on, and finds it too.
 #[track_caller]
 fn is_found(changed: Stopped, at: i64, says: &str) -> Stopped {
-    let seals = changed.number(SEALS);
     let told = |stopped: &Stopped| {
         let told = stopped.problems();
         assert!(told.iter().any(|problem| problem.contains(says)), "{told:?} does not say {says:?}");
@@ -148,11 +147,19 @@ fn is_found(changed: Stopped, at: i64, says: &str) -> Stopped {
     told(&changed);
     let app = changed.start();
     assert_eq!(verdict(&app), Err(at), "{says}");
-    app.create("ServiceAccount", &json!({"userName": "later"}));
+    app.create("ServiceAccount", &json!({"userName": "made while it is broken"}));
     assert_eq!(verdict(&app), Err(at), "{says}");
     let stopped = Stopped::of(app);
-    assert_eq!(stopped.number(SEALS), seals, "{says}");
     told(&stopped);
+    stopped
+}
+
+/// As [`is_found`], and nothing is sealed after it.
+#[track_caller]
+fn is_found_at_the_end(changed: Stopped, at: i64, says: &str) -> Stopped {
+    let seals = changed.number(SEALS);
+    let stopped = is_found(changed, at, says);
+    assert_eq!(stopped.number(SEALS), seals, "{says}");
     stopped
 }
 
@@ -177,13 +184,18 @@ fn whatever_is_changed_in_the_trail_is_found_and_not_sealed_over() {
     let forged_from = "DELETE FROM audit_seal WHERE seq > 3; UPDATE audit_commit SET reason = 'x' WHERE seq = 4";
     let set_back = format!("{cut_off} UPDATE sqlite_sequence SET seq = {cut} - 1 WHERE name = 'audit_commit'");
     let headless_from = |sql: &str| (next, headless.to_owned(), sql.to_owned());
+    // The end of the chain is as it was: it goes on from there, and stays broken.
+    for (says, sql) in [
+        (changed(3), "UPDATE audit_commit SET reason = 'x' WHERE seq = 3"),
+        (missing(3), "DELETE FROM audit_seal WHERE seq = 3"),
+        (missing(3), "DELETE FROM audit_seal WHERE seq = 3; DELETE FROM audit_commit WHERE seq = 3"),
+    ] {
+        is_found(whole.with(sql), 3, &says);
+    }
     let changes = [
-        (3, changed(3), "UPDATE audit_commit SET reason = 'x' WHERE seq = 3".to_owned()),
         // Begun anew, without the key.
         (1, missing(1), "DELETE FROM audit_seal; UPDATE audit_commit SET reason = 'x'".to_owned()),
         (4, missing(4), forged_from.to_owned()),
-        (3, missing(3), "DELETE FROM audit_seal WHERE seq = 3".to_owned()),
-        (3, missing(3), "DELETE FROM audit_seal WHERE seq = 3; DELETE FROM audit_commit WHERE seq = 3".to_owned()),
         // The tail is cut off: new commits leave a gap, or take the numbers of the old ones.
         (cut, missing(cut), cut_off),
         (cut, missing(cut), set_back),
@@ -195,14 +207,14 @@ fn whatever_is_changed_in_the_trail_is_found_and_not_sealed_over() {
         (next, missing(next), forged(next + 1)),
     ];
     for (at, says, sql) in changes {
-        is_found(whole.with(&sql), at, &says);
+        is_found_at_the_end(whole.with(&sql), at, &says);
     }
     // A database that looks as if it had never been finished is begun, and what it has lost is missed.
     for and in ["", "DELETE FROM audit_commit;"] {
         let begun = whole.with(&format!("DELETE FROM setting; DELETE FROM audit_seal; {and}")).start();
         assert_eq!(verdict(&begun), Err(1));
         let begun = Stopped::of(begun);
-        is_found(begun, 1, headless);
+        is_found_at_the_end(begun, 1, headless);
     }
     assert_eq!(whole.problems(), Vec::<String>::new());
 }

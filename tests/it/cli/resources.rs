@@ -281,5 +281,5 @@ fn the_audit_trail_is_told_and_verified() {
         .execute("UPDATE audit_commit SET reason = 'another' WHERE changes LIKE ?1", [format!("%{}%", howto.api)])
         .unwrap();
     let text = shell.run(&["audit", "verify"]).refused(1);
-    assert!(text.contains("is not what was sealed: compare with a backup"), "{text}");
+    assert!(text.contains("is not as it was sealed, or is missing: compare with a backup"), "{text}");
 }

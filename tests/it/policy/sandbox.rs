@@ -129,5 +129,6 @@ fn time_runs_out_for_what_fuel_does_not_stop() {
     let failure = ordeal(&bench, &hostile("infinite-loop")).unwrap_err().1;
     assert_eq!(failure.kind, FailureKind::Timeout);
     assert!(failure.what.contains("30 ms (policies.deadline_ms)"), "{failure}");
-    assert!(failure.micros > 10_000 && failure.fuel > 1_000_000, "{failure:?}");
+    // Compiled code keeps its count of fuel to itself until it leaves the loop, which it never did.
+    assert!(failure.micros > 10_000, "{failure:?}");
 }
