@@ -226,7 +226,8 @@ impl Config {
             return Err(Error::Setup(format!("{key} must be at least 1")));
         }
         self.proxies()?;
-        if let Some(misfit) = self.policies.misfit().or_else(|| self.tls.misfit()).or_else(|| self.log.misfit()) {
+        let misfits = [self.policies.misfit(), self.tls.misfit(), self.log.misfit(), self.limits.misfit()];
+        if let Some(misfit) = misfits.into_iter().flatten().next() {
             return Err(Error::Setup(misfit));
         }
         if self.keys.announce_hours >= self.keys.rotate_days.saturating_mul(24) {
@@ -312,6 +313,7 @@ mod tests {
             ("lisen = \"127.0.0.1:1\"", "there is no setting lisen; did you mean listen?"),
             ("[keys]\nrotate_day = 3", "there is no setting keys.rotate_day; did you mean keys.rotate_days?"),
             ("[limits]\nconnections = 0", "limits.connections must be at least 1"),
+            ("[limits]\nkeep_alive_seconds = 31536001", "limits.keep_alive_seconds must be at most 31536000"),
             ("[token]\nexcess_scope = \"ignore\"", "token.excess_scope: unknown variant"),
             ("workers = \"many\"", "workers: invalid type: found \"many\", expected a whole number (in "),
             ("workers = -1", "workers: invalid value: found -1, expected a whole number from 0 up (in "),

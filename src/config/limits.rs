@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Longest of the times, in seconds: a year. What is far longer is beyond the clock that it is added to.
+const SECONDS_MAX: u64 = 365 * 24 * 3600;
+
 /// Bounds. None may be 0.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +29,20 @@ pub struct LimitsConfig {
     pub shutdown_seconds: u64,
     /// Slow secret hashes (19 MiB and 26 ms each) that run at a time.
     pub slow_hashes: usize,
+}
+
+impl LimitsConfig {
+    /// The first time that is too long.
+    pub(super) fn misfit(&self) -> Option<String> {
+        let times = [
+            ("request_head_seconds", self.request_head_seconds),
+            ("answer_seconds", self.answer_seconds),
+            ("keep_alive_seconds", self.keep_alive_seconds),
+            ("shutdown_seconds", self.shutdown_seconds),
+        ];
+        let (key, _) = times.into_iter().find(|(_, seconds)| *seconds > SECONDS_MAX)?;
+        Some(format!("limits.{key} must be at most {SECONDS_MAX}"))
+    }
 }
 
 impl Default for LimitsConfig {
