@@ -11,6 +11,7 @@ mod outcomes;
 mod recorder;
 mod strangers;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,8 @@ pub struct Decision {
     pub request_id: RequestId,
     /// Who asked.
     pub by: Asker,
+    /// From where, if nobody was authenticated: nothing else that is recorded of a stranger is more than its own word.
+    pub stranger_address: Option<IpAddr>,
     /// The API, once it is resolved.
     pub api_id: Option<Id>,
     /// How it ended.
@@ -219,6 +222,7 @@ impl Decision {
             at,
             request_id,
             by: Asker::Unread,
+            stranger_address: None,
             api_id: None,
             outcome: Outcome::Refused,
             error: None,
@@ -276,8 +280,9 @@ impl Decision {
         self.granted = Some(granted);
     }
 
-    /// How it ended.
-    pub(crate) fn end(&mut self, error: Option<&Error>) {
+    /// How it ended, for a request from that address.
+    pub(crate) fn end(&mut self, error: Option<&Error>, address: Option<IpAddr>) {
+        self.stranger_address = address.filter(|_| self.is_of_stranger());
         let Some(error) = error else { return };
         let last = self.explanation.as_ref().and_then(|explanation| explanation.steps.last());
         let last = last.filter(|step| step.effect.verdict == Verdict::Failed && step.mode == "enforce");

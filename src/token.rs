@@ -53,7 +53,7 @@ pub async fn issue(app: &App, issuer: &str, parsed: Result<TokenRequest>, caller
     let outcome = decide_and_sign(app, issuer, parsed, &caller, &mut decision).await;
 
     // 6. Record: what became of the request, whatever it was.
-    decision.end(outcome.as_ref().err());
+    decision.end(outcome.as_ref().err(), caller.address);
     let outcome = outcome.map_err(|error| decision.named_in(error));
     let unproven = decision.is_of_unproven();
     let recorded = app.decisions.record(decision).await;

@@ -26,6 +26,7 @@ pub(super) fn explain(decision: &Value) -> Outcome {
         ("ended", ended),
         ("because", text(decision, "reason")),
         ("client", client(decision)),
+        ("from", text(decision, "remoteAddress")),
         ("account", text(decision, "account")),
         ("API", text(decision, "api")),
         ("request", text(decision, "requestId")),

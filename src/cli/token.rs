@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use ureq::http::StatusCode;
 
 use super::output::Form;
-use super::remote::{Remote, RemoteArgs, own_address, reach};
+use super::remote::{self, Remote, RemoteArgs, own_address, reach};
 use super::{Failure, Outcome, Settings, note, say};
 
 /// How long a server may take to answer.
@@ -70,10 +70,10 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
     let server = match &args.server {
         Some(url) => {
             reach::check(url)?;
-            if args.client_id.is_none() && !reach::is_here(url) {
+            if args.client_id.is_none() && !remote::dev::is_its(&config, url)? {
                 return Err(Failure::Usage(format!(
-                    "the sample's client is for `grantd dev` on this machine: name one that {url} knows with --client-id and \
-                     --client-secret"
+                    "the sample's client is for the `grantd dev` of this directory, which was not at {url}: name a client that \
+                     is known there with --client-id and --client-secret"
                 )));
             }
             reach::trimmed(url).to_owned()

@@ -1,6 +1,7 @@
 //! What a decision says beside who asked and when. From request to request it is mostly the same, so it is made, and kept in
 //! the database, once for all decisions that say it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -41,6 +42,7 @@ impl Decision {
             request_id: _,
             outcome: _,
             by: _,
+            stranger_address,
             api_id,
             error,
             reason,
@@ -57,6 +59,7 @@ impl Decision {
         key.optional(error.as_deref(), Key::text).optional(reason.as_deref(), Key::text);
         key.texts(requested).optional(granted.as_deref(), Key::texts).optional(issued.as_deref(), Key::texts);
         key.optional(auth_method.map(AuthMethod::as_str), Key::text);
+        key.optional(stranger_address.as_ref(), |key, address| key.text(&address.to_string()));
         for seconds in [*lifetime_seconds, *offered_ttl_seconds] {
             key.optional(seconds, |key, seconds| key.fixed(seconds.to_le_bytes()));
         }
@@ -92,6 +95,7 @@ impl Decision {
             issued: self.issued.as_deref(),
             lifetime_seconds: self.lifetime_seconds,
             auth_method: self.auth_method.map(AuthMethod::as_str),
+            remote_address: self.stranger_address,
             offered_ttl_seconds: self.offered_ttl_seconds,
             requested_left_out: left_out.requested,
             left_out: left_out.refusals,
@@ -128,6 +132,8 @@ struct Rest<'a> {
     lifetime_seconds: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     auth_method: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remote_address: Option<IpAddr>,
     #[serde(skip_serializing_if = "Option::is_none")]
     offered_ttl_seconds: Option<i64>,
     #[serde(skip_serializing_if = "is_zero")]
@@ -197,6 +203,7 @@ mod tests {
             Decision { lifetime_seconds: Some(1), ..begin() },
             Decision { offered_ttl_seconds: Some(1), ..begin() },
             Decision { auth_method: Some(AuthMethod::ClientSecretPost), ..begin() },
+            Decision { stranger_address: Some([127, 0, 0, 1].into()), ..begin() },
             Decision { explanation: Some(Arc::new(explanation())), ..begin() },
         ];
         let left_out = [(0, 0), (1, 0), (0, 1)].map(|(requested, refusals)| LeftOut { requested, refusals });

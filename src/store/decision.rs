@@ -80,6 +80,7 @@ pub(crate) static DECISIONS: Listing = Listing {
         Attribute { name: "outcome", expr: "t.outcome", kind: Kind::Exact },
         Attribute { name: "error", expr: "c.error", kind: Kind::Exact },
         Attribute { name: "clientId", expr: "t.client_id", kind: Kind::Exact },
+        Attribute { name: "remoteAddress", expr: "c.rest ->> '$.remoteAddress'", kind: Kind::Exact },
         Attribute { name: "serviceAccountId", expr: "c.service_account_id", kind: Kind::Exact },
         Attribute { name: "apiId", expr: "c.api_id", kind: Kind::Exact },
         Attribute { name: "requestId", expr: "iif(t.request_id = '', t.id, t.request_id)", kind: Kind::Exact },

@@ -194,9 +194,14 @@ fn a_time_in_the_trail_is_found_without_looking_at_all_of_it() {
         // What fills has the ids of a time far off.
         let until = ("filter", "createdAt lt \"2028-01-01T00:00:00Z\"");
         let query = [until, ("sortBy", "createdAt"), ("count", "1000")];
-        reads(database.to_str().unwrap());
-        let answer = list(&app, path, &query).expect(200);
-        (answer["totalResults"].clone(), sum(&reads(database.to_str().unwrap())))
+        let ask = || {
+            reads(database.to_str().unwrap());
+            let answer = list(&app, path, &query).expect(200);
+            (sum(&reads(database.to_str().unwrap())), answer["totalResults"].clone())
+        };
+        // What the server reads in the background meanwhile is counted too; it does not do so each time.
+        let (steps, count) = (0..5).map(|_| ask()).min_by_key(|(steps, _)| *steps).unwrap();
+        (count, steps)
     };
     let paths = ["/audit/commits", "/event-logs"];
     let before = paths.map(read);

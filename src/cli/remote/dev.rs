@@ -11,7 +11,7 @@ use grantd::config::ListenAddress;
 use grantd::secret::{Secret, ServerKeys, master};
 use grantd::{Config, Error, Result, files};
 
-use super::{address_of, no_token, reach};
+use super::{address_of, no_token, own_address, reach};
 use crate::cli::Outcome;
 
 /// What the name of the file with the addresses ends with, after all of the database's.
@@ -60,6 +60,15 @@ pub(super) fn token(config: &Config, server: &str) -> Outcome<(Secret, String)> 
     let master = master::read(&source)?.ok_or_else(|| no_token(server))?;
     let token = grantd::dev::api_token_of(&ServerKeys::derive(&master)?);
     Ok((token, format!("`grantd dev` on {}", config.database.display())))
+}
+
+/// Whether `server` is where the `dev` of this configuration is reached, or was last: what the sample's client is for.
+///
+/// # Errors
+/// As [`Config::listen_address`].
+pub(in crate::cli) fn is_its(config: &Config, server: &str) -> Result<bool> {
+    let own = own_address(config)?;
+    Ok(was_at(&config.database, server) || (reach::is_here(server) && reach::compared(server) == reach::compared(&own)))
 }
 
 /// Whether the `dev` of this database was last reached there.

@@ -257,6 +257,7 @@ fn decisions() -> Value {
         "outcome": words("How it ended.", &["issued", "refused", "failed"]),
         "error": optional_text("An OAuth error, or a policy's failure."),
         "reason": optional_text("What the caller was told, or what failed."),
+        "remoteAddress": optional_text("Where a request came from that nobody was authenticated for."),
         "jti": optional_text("The token's id."),
         "requested": texts("What the caller asked for."),
         "granted": texts("What the grants offered of it."),

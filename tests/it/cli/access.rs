@@ -218,8 +218,11 @@ fn the_token_of_this_directory_stays_on_this_machine() {
         assert!(elsewhere.accept().is_err(), "{server} was asked");
     }
     // Nor does the secret of its sample.
-    let refused = shell.run(&["token", "--server", "https://grantd.example.com"]).refused(2);
-    assert!(refused.contains("the sample's client is for `grantd dev` on this machine"), "{refused}");
+    for server in ["https://grantd.example.com", &format!("http://127.0.0.1:{port}")] {
+        let refused = shell.run(&["token", "--server", server]).refused(2);
+        assert!(refused.contains("the sample's client is for the `grantd dev` of this directory"), "{refused}");
+    }
+    assert!(elsewhere.accept().is_err(), "the sample's secret went out");
 }
 
 #[test]

@@ -24,6 +24,9 @@ fn a_wrong_secret_is_recorded_under_the_client_that_it_was_tried_on() {
     let found = &found["Resources"][0];
     assert_eq!((&found["outcome"], &found["error"]), (&json!("refused"), &json!("invalid_client")));
     assert_eq!(found["serviceAccountId"], Value::Null, "nobody was authenticated");
+    assert_eq!(found["remoteAddress"], "127.0.0.1", "from where");
+    assert_eq!(page(&app, &[("filter", "remoteAddress eq \"127.0.0.1\"")])["totalResults"], 1);
+    assert_eq!(page(&app, &[("filter", "remoteAddress eq \"127.0.0.2\"")])["totalResults"], 0);
     assert!(!found.to_string().contains("guessed"), "no secret in a record");
 }
 

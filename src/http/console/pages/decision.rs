@@ -79,12 +79,14 @@ fn facts(record: &Map<String, Value>, names: &Names) -> Markup {
         },
     );
     let lifetime = record.get("lifetimeSeconds").and_then(Value::as_i64);
+    // Only a stranger's is recorded.
+    let address = word(record, "remoteAddress");
     html! {
         (text::facts(&[
             ("Service Account", account),
             ("Integration", client),
             ("API", api),
-            ("Authenticated by", html! { (word(record, "authMethod")) }),
+            ("Authenticated by", html! { (word(record, "authMethod")) @if !address.is_empty() { "Nothing; asked from " code { (address) } } }),
             ("Token lives for", lifetime.map_or_else(|| html! { "—" }, |seconds| html! { (time::length(seconds)) })),
             ("Decision", html! { (text::copyable("the id", word(record, "id"))) @if record.get("jti").is_some_and(Value::is_string) { p.hint { "The jti of the token too." } } }),
             ("Request", html! { code { (word(record, "requestId")) } }),
