@@ -92,7 +92,7 @@ fn up_to(last_commit_at: Option<Timestamp>) -> String {
     last_commit_at.map_or_else(|| "no change yet".to_owned(), |at| format!("every change up to {at}"))
 }
 
-/// Runs a long piece of work under a progress bar, and stops it at Ctrl-C or SIGTERM.
+/// Runs a long piece of work under a progress bar, and stops it at a signal.
 fn watched<T>(work: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> Result<T> {
     let stop = stop_at_signal()?;
     // Draws on standard error, and only where that is a terminal.
@@ -114,7 +114,7 @@ fn watched<T>(work: impl FnOnce(&mut Watch<'_>) -> Result<T>) -> Result<T> {
     outcome
 }
 
-/// A flag that a signal sets.
+/// A flag that a signal sets. A second Ctrl-C or SIGTERM ends the process.
 fn stop_at_signal() -> Result<Arc<AtomicBool>> {
     let failed = |error: std::io::Error| Error::Setup(format!("signals cannot be caught: {error}"));
     let stop = Arc::new(AtomicBool::new(false));
@@ -125,7 +125,8 @@ fn stop_at_signal() -> Result<Arc<AtomicBool>> {
     let wait = move || {
         runtime.block_on(signals.next());
         flag.store(true, Ordering::SeqCst);
-        runtime.block_on(signals.next());
+        // Ending at once leaves an unfinished copy behind: for a person who will not wait, not for a terminal that goes.
+        runtime.block_on(signals.insisted());
         std::process::exit(130);
     };
     std::thread::Builder::new().name("grantd-signals".to_owned()).spawn(wait).map_err(failed)?;

@@ -36,7 +36,7 @@ impl Signals {
     }
 
     /// Done at the next one that a person sends: a terminal that goes says so once for itself and once for its shell.
-    async fn insisted(&mut self) {
+    pub(super) async fn insisted(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
@@ -82,7 +82,7 @@ impl Signals {
     }
 
     /// Done at the next Ctrl-C.
-    async fn insisted(&mut self) {
+    pub(super) async fn insisted(&mut self) {
         self.next().await;
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::app::eventually;
-use crate::program::{Program, connect};
+use crate::program::{Program, complaint, connect, grantd, run, told};
 
 /// Whether these tests run under `nohup`, whose children go on when the terminal goes.
 fn hang_up_is_ignored() -> bool {
@@ -147,6 +147,35 @@ fn a_second_signal_ends_it_at_once() {
     let program = Program::dev(dir.path(), &[]);
     program.sample_token().expect(200);
     program.stop();
+}
+
+/// It says so once for itself and once for its shell: neither is a person who will not wait.
+#[test]
+fn a_terminal_that_goes_leaves_no_half_of_a_backup() {
+    if hang_up_is_ignored() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    told(&run(dir.path(), &["init"]));
+    // Enough of it that the copy is not done before anybody says anything.
+    let fill = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000) \
+        INSERT INTO service_account (id, user_name, display_name, active, attributes, revision, created_at_ms, modified_at_ms) \
+        SELECT printf('%022d', i), 'filler-' || i, 'Filler', 0, '{}', 1, 0, 0 FROM n";
+    rusqlite::Connection::open(dir.path().join("grantd.db")).unwrap().execute(fill, []).unwrap();
+    let mut command = grantd(dir.path());
+    command.args(["backup", "b.db"]).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let partial = dir.path().join("b.db.1.partial");
+    eventually("the beginning of the copy", || partial.exists().then_some(()));
+    while child.try_wait().unwrap().is_none() {
+        kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let output = child.wait_with_output().unwrap();
+    let said = complaint(&output);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("interrupted: everything is as it was"), "{said}");
+    assert!(!partial.exists() && !dir.path().join("b.db").exists());
 }
 
 #[test]
