@@ -66,6 +66,16 @@ fn put(database: &Connection, name: &str, value: &[u8]) {
     assert_eq!(changed, 1, "{name}");
 }
 
+/// The check value that a grantd of before heads gives the master key in `dir`.
+fn check_of_before_heads(dir: &Path) -> [u8; 32] {
+    let text = std::fs::read_to_string(dir.join("grantd.db.key")).unwrap();
+    let key = BASE64_URL_SAFE_NO_PAD.decode(text.trim()).unwrap();
+    let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"grantd v1").extract(&key);
+    let mut check = [0_u8; 32];
+    root.expand(&[b"check value".as_slice()], hkdf::HKDF_SHA256).unwrap().fill(&mut check).unwrap();
+    check
+}
+
 /// The database of a server that has stopped, its last pass done.
 struct Stopped {
     dir: TempDir,
@@ -124,13 +134,8 @@ impl Stopped {
 
     /// As a grantd of before heads leaves it: the other check value, the same seals, no head.
     fn into_one_before_heads(self) -> Self {
-        let text = std::fs::read_to_string(self.dir.path().join("grantd.db.key")).unwrap();
-        let key = BASE64_URL_SAFE_NO_PAD.decode(text.trim()).unwrap();
-        let root = hkdf::Salt::new(hkdf::HKDF_SHA256, b"grantd v1").extract(&key);
-        let mut check = [0_u8; 32];
-        root.expand(&[b"check value".as_slice()], hkdf::HKDF_SHA256).unwrap().fill(&mut check).unwrap();
         let database = self.open();
-        put(&database, "master_key_check", &check);
+        put(&database, "master_key_check", &check_of_before_heads(self.dir.path()));
         write(&database, "DELETE FROM setting WHERE name = 'audit_head'");
         drop(database);
         self
@@ -291,6 +296,25 @@ fn a_database_of_before_heads_is_taken_over_once() {
     put(&forgotten.open(), "master_key_check", &old_check);
     is_found(forgotten, last + 1, headless);
     assert!(verdict(&taken.start()).is_ok_and(|sealed| sealed >= last));
+}
+
+#[test]
+fn a_running_server_takes_no_trail_over_that_it_has_sealed_itself() {
+    for cut_off in [0, 2] {
+        let app = TestApp::start();
+        app.howto();
+        let left = sealed(&app) - cut_off;
+        let database = Connection::open(app.database()).unwrap();
+        write(&database, "BEGIN IMMEDIATE");
+        put(&database, "master_key_check", &check_of_before_heads(app.dir.path()));
+        let headless = "DELETE FROM setting WHERE name = 'audit_head'";
+        write(&database, &format!("{headless}; DELETE FROM audit_seal WHERE seq > {left}; COMMIT"));
+        drop(database);
+        eventually("the old check value is found", || (verdict(&app) == Err(left + 1)).then_some(()));
+        app.create("ServiceAccount", &json!({"userName": "later"}));
+        assert_eq!(verdict(&app), Err(left + 1));
+        assert_eq!(Stopped::of(app).number(SEALS), left, "the last pass sealed nothing");
+    }
 }
 
 #[test]
