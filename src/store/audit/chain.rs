@@ -249,7 +249,9 @@ impl Store {
             }
             for row in &rows {
                 place = place.next(keys, row);
-                if row.integer(0).map_err(plain_error)? != place.seq {
+                // A seal whose commit is gone has nothing beside it.
+                let is_alone = row.optional_text(1).is_ok_and(|id| id.is_none());
+                if row.integer(0).map_err(plain_error)? != place.seq || is_alone {
                     return broken(place.seq, AuditFault::Missing);
                 }
                 if !hashes_equal(&place.link, &row.blob(10).unwrap_or_default()) {

@@ -193,6 +193,7 @@ fn whatever_is_changed_in_the_trail_is_found_and_not_sealed_over() {
     for (says, sql) in [
         (changed(3), "UPDATE audit_commit SET reason = 'x' WHERE seq = 3"),
         (missing(3), "DELETE FROM audit_seal WHERE seq = 3"),
+        (missing(3), "DELETE FROM audit_commit WHERE seq = 3"),
         (missing(3), "DELETE FROM audit_seal WHERE seq = 3; DELETE FROM audit_commit WHERE seq = 3"),
     ] {
         is_found(whole.with(sql), 3, &says);
