@@ -156,7 +156,8 @@ static COMMIT_ATTRIBUTES: &[Attribute] = &[
     Attribute {
         name: "createdAt",
         expr: "t.at_ms",
-        // However many there are: a list stays in the order of `seq`, and ends with its page.
+        // The numbers of all commits of that time are listed first, out of the index of ids. The commits themselves are then
+        // read in the order of `seq`, and no further than a page goes.
         kind: Kind::TimeOf { within: "t.seq IN (SELECT seq FROM audit_commit WHERE ", id: "id" },
     },
     Attribute { name: "by", expr: "t.actor_id", kind: Kind::Exact },
