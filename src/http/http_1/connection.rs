@@ -200,9 +200,10 @@ impl Drop for Answering {
 pub(super) struct Paced<T> {
     stream: T,
     connection: Rc<Connection>,
-    /// How long nothing of what is written may be taken.
+    /// How long a write or a flush may wait until it is taken. Over TLS a flush is of all that TLS holds back: that some of
+    /// it was taken meanwhile does not count.
     taken_within: Duration,
-    /// Runs while it is not.
+    /// Runs while one waits.
     stuck: Option<Pin<Box<Sleep>>>,
 }
 
