@@ -1,6 +1,7 @@
 //! What the answers of a recorded decision rest on: each policy is asked again, with its module and settings of then and
 //! one thing changed at a time. Nothing is recorded; what cannot be told is told so, and the other policies are gone on with.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -55,7 +56,7 @@ fn explain_step(
 }
 
 const UNFINISHED: &str = "there may be more: looking for it took too long";
-const UNBEGUN: &str = "the policies before it took the time that there is to look for it";
+const UNBEGUN: &str = "the policies before it, or the wait for a turn, took the time that there is to look for it";
 const UNANSWERED: &str = "asked the same again, it gives no answer";
 const FAILED: &str = "it failed: what a failure rests on is not looked for";
 const CONFLICT: &str =
@@ -90,15 +91,24 @@ fn find(
     };
     let settings: Value = serde_json::from_str(&settings)
         .map_err(|error| Error::Internal(format!("the settings {} cannot be read: {error}", step.settings_digest)))?;
+    // The time goes on while its turn is waited for.
+    let was_asked = Cell::new(false);
     let ask = |request: &Request, settings: &Value| {
+        if !may_go_on() {
+            return None;
+        }
+        was_asked.set(true);
         let text = settings.to_string();
-        let may_ask = may_go_on() && app.policies.validate_settings(module, &text).is_ok_and(|fits| fits.is_ok());
-        if may_ask { app.policies.evaluate(module, request, &text).ok().map(|run| run.decision) } else { None }
+        let fits = app.policies.validate_settings(module, &text).is_ok_and(|fits| fits.is_ok());
+        if fits { app.policies.evaluate(module, request, &text).ok().map(|run| run.decision) } else { None }
     };
     // Loaded in the same turn: a module that cannot be is told of, and is not one that rests on nothing.
     let searched = in_turn(app, || app.policies.manifest(module).map(|_| grounds(&ask, &request, &settings)));
     match searched {
-        Ok(found) => Ok(found.ok_or_else(|| UNANSWERED.to_owned())),
+        Ok(found) => {
+            let why_not = if was_asked.get() { UNANSWERED } else { UNBEGUN };
+            Ok(found.ok_or_else(|| why_not.to_owned()))
+        }
         Err(failure) => {
             let unusable = unanswered(&failure, |what| Error::NotFound(format!("its module cannot be used: {what}")));
             if let Error::NotFound(what) = unusable { Ok(Err(what)) } else { Err(unusable) }

@@ -2,12 +2,13 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use grantd::clock::Clock;
 use serde_json::{Value, json};
 
 use super::hostile::{HOSTILE, Stage, hostile};
 use super::modules::{harmless, slow};
 use super::{SCOPE_ALLOWLIST, attach, howto_with_both_scopes, scopes, upload, upload_as};
-use crate::app::{HowTo, TestApp};
+use crate::app::{HowTo, TestApp, eventually};
 
 /// Another account with a client of its own, granted both scopes of the how-to's API.
 pub fn somebody_else(app: &TestApp, name: &str) -> HowTo {
@@ -151,6 +152,34 @@ fn whoever_asks_policies_again_leaves_turns_to_token_requests() {
             assert_eq!((answer.status, answer.header("retry-after")), (503, "1"), "{}", answer.text);
         }
     }
+}
+
+#[test]
+fn an_explanation_whose_time_ends_before_its_turn_comes_says_so() {
+    let app = TestApp::on(tempfile::tempdir().unwrap(), Clock::system(), |config| {
+        config.policies.fuel = u64::MAX / 2;
+        config.policies.deadline_ms = 5_000;
+        config.policies.concurrent = Some(1);
+        config.policies.wait_ms = 20_000;
+    });
+    let howto = howto_with_both_scopes(&app);
+    let other = somebody_else(&app, "other");
+    upload(&app, SCOPE_ALLOWLIST);
+    let narrow = json!({"settings": {"allow": ["read"]}});
+    attach(&app, "narrow", "scope-allowlist", &json!({"type": "client", "id": howto.client_id}), &narrow);
+    assert_eq!(scopes(&app, &howto).unwrap(), ["read"]);
+    let decisions = app.admin("GET", "/decisions?count=1", &Value::Null).expect(200);
+    let grounds = format!("/decisions/{}/grounds", decisions["Resources"][0]["id"].as_str().unwrap());
+    let endless = upload(&app, &hostile("infinite-loop"))["digest"].as_str().unwrap().to_owned();
+    attach(&app, "endless", &endless, &json!({"type": "client", "id": other.client_id}), &json!({}));
+    std::thread::scope(|scope| {
+        scope.spawn(|| scopes(&app, &other).unwrap_err());
+        let unknown = eventually("an explanation that waits for the other's turn", || {
+            let explained = app.admin("GET", &grounds, &Value::Null).expect(200);
+            explained["steps"][0]["unknown"].as_str().map(str::to_owned)
+        });
+        assert!(unknown.contains("the wait for a turn, took the time"), "{unknown}");
+    });
 }
 
 #[test]
