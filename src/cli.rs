@@ -39,6 +39,7 @@ mod tour;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Once;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use figment::value::{Dict, Value};
@@ -110,6 +111,10 @@ enum Command {
     Man(completions::ManArgs),
 }
 
+/// What a start says that cannot look for its configuration file.
+const NOT_SEARCHED: &str = "warning: the current directory may not be searched, and a grantd.toml in it is not read; name \
+    the file with --config or GRANTD_CONFIG";
+
 /// Settings that every command takes. They go before what the environment and the file say.
 #[derive(Args, Clone)]
 #[command(next_help_heading = "Settings of this machine")]
@@ -143,6 +148,10 @@ impl Settings {
     }
 
     fn load(&self, more: Dict) -> Result<Config> {
+        static TOLD: Once = Once::new();
+        if self.config.is_none() && Config::is_default_file_hidden() {
+            TOLD.call_once(|| note(NOT_SEARCHED));
+        }
         let mut flags = self.flags();
         flags.extend(more);
         Config::load(self.config.as_deref(), &flags)

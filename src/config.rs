@@ -13,6 +13,7 @@ mod throttle;
 mod tls;
 mod token;
 
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -150,7 +151,9 @@ impl Config {
         let path = file.unwrap_or(Path::new(FILE_DEFAULT));
         let known = Self::known();
         let mut figment = Figment::from(Serialized::defaults(Self::default()));
-        match sources::File::read(path)? {
+        let is_hidden = file.is_none() && Self::is_default_file_hidden();
+        let found = if is_hidden { None } else { sources::File::read(path)? };
+        match found {
             Some(found) => figment = figment.merge(found),
             None if file.is_none() => {}
             None => return Err(Error::Setup(format!("there is no configuration file {}", path.display()))),
@@ -163,6 +166,15 @@ impl Config {
         let config: Self = figment.extract().map_err(|error| Error::Setup(in_words(error)))?;
         config.check()?;
         Ok(config)
+    }
+
+    /// Whether nobody can tell if the default file is there, since the current directory may not be searched: what is
+    /// started by another user's hand need not be about that directory. [`Config::load`] takes it for absent then, which
+    /// whoever calls it is to say.
+    #[must_use]
+    pub fn is_default_file_hidden() -> bool {
+        let meta = Path::new(FILE_DEFAULT).symlink_metadata();
+        meta.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
     }
 
     /// Every key there is, with its default.

@@ -1,7 +1,9 @@
 //! Where settings come from: the file, the environment and what Kubernetes puts into it; and what is said of mistakes.
 
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use crate::program::{complaint, grantd, run, told};
 
@@ -116,4 +118,37 @@ fn a_certificate_and_its_key_may_be_named_in_different_places() {
     std::fs::write(dir.path().join("grantd.toml"), "[tls]\ncert = \"c.pem\"\n").unwrap();
     let both = run(dir.path(), &["serve", "--tls-key", "k.pem"]);
     assert!(complaint(&both).contains("there is no database at grantd.db"), "{}", complaint(&both));
+}
+
+#[test]
+fn a_directory_that_may_not_be_searched_has_no_file_unless_one_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("grantd.toml"), "lisen = \"127.0.0.1:1\"\n").unwrap();
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root {
+        chown(dir.path(), Some(65534), Some(65534)).unwrap();
+    }
+    // Root may search everything, and becomes nobody.
+    let ended = |script: &str| {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_grantd")]).env_clear().current_dir(dir.path());
+        if is_root {
+            command.uid(65534).gid(65534);
+        }
+        let output = command.output();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o700)).unwrap();
+        output
+    };
+    if !ended("exec \"$0\" --version").is_ok_and(|output| output.status.success()) {
+        // Built where nobody may come.
+        return;
+    }
+    let output = ended("/bin/chmod 0 . && exec \"$0\" config check").unwrap();
+    assert_eq!(told(&output), "the configuration is right\n");
+    let said = complaint(&output);
+    assert!(said.starts_with("warning: the current directory may not be searched"), "{said}");
+    assert!(said.contains("--config or GRANTD_CONFIG") && said.lines().count() == 1, "{said}");
+    let output = ended("/bin/chmod 0 . && exec \"$0\" config check --config grantd.toml").unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(complaint(&output).contains("grantd.toml cannot be read: Permission denied"), "{}", complaint(&output));
 }
