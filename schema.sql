@@ -1,4 +1,4 @@
--- The whole schema of a grantd database (user_version 13).
+-- The whole schema of a grantd database (user_version 14).
 --
 -- Rules (a test holds them): every table is STRICT; no clock and no randomness in SQL, both come in as
 -- parameters; every admin write carries one row of audit_commit, whose `guard` fails when the write's
@@ -23,7 +23,8 @@ CREATE TABLE generation (
 INSERT INTO generation (only_row, value, api_tokens, accounts, clients, grants, accounts_indexed, clients_indexed)
     VALUES (1, 0, 0, 0, 0, 0, 0, 0);
 
--- What belongs to the database as a whole: the check value of its master key, the sample that `dev` made.
+-- What belongs to the database as a whole: the check value of its master key, the head of its audit chain, the sample that
+-- `dev` made.
 CREATE TABLE setting (
     name  TEXT PRIMARY KEY,
     value BLOB NOT NULL

@@ -11,7 +11,7 @@ use crate::files;
 /// The whole schema, as a fresh database gets it.
 pub const SCHEMA: &str = include_str!("../../schema.sql");
 /// `user_version` of [`SCHEMA`].
-pub const VERSION: i32 = 13;
+pub const VERSION: i32 = 14;
 /// `application_id` in the file's header: "grnt".
 pub const APPLICATION_ID: i32 = 0x6772_6e74;
 
@@ -29,6 +29,7 @@ pub const MIGRATIONS: &[&str] = &[
     include_str!("migrations/11.sql"),
     include_str!("migrations/12.sql"),
     include_str!("migrations/13.sql"),
+    include_str!("migrations/14.sql"),
 ];
 
 const REVOKED_TOKEN: &str = "

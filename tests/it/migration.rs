@@ -23,6 +23,7 @@ const PAST: &[&str] = &[
     include_str!("schema/10.sql"),
     include_str!("schema/11.sql"),
     include_str!("schema/12.sql"),
+    include_str!("schema/13.sql"),
 ];
 
 /// A database as it was made by the grantd of that version.

@@ -1,0 +1,3 @@
+-- Version 14: nothing is made anew. The first server that seals gives the audit chain a head, and the master key another
+-- check value with it (`src/store/audit/chain.rs`): a grantd of before would call the right key a wrong one, and says by
+-- this number that the database is a newer one's.
