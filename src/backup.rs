@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::files;
 use crate::policy::trust::Trust;
 use crate::secret::{ServerKeys, master};
-use crate::signer::Signer;
+use crate::signer::{DamagedKey, Signer};
 use crate::store::copy::{Checked, Source};
 use crate::store::{AuditVerdict, Store, StoreLimits, Watch, copy, lock, schema};
 
@@ -35,6 +35,8 @@ pub struct Backup {
     pub last_commit_at: Option<Timestamp>,
     /// What its audit chain is worth.
     pub trail: Trail,
+    /// Its signing keys that cannot be opened. None that signs is among them.
+    pub damaged_keys: Vec<DamagedKey>,
 }
 
 /// What is known of a copy's audit chain.
@@ -61,6 +63,8 @@ pub struct Restored {
     pub is_older: bool,
     /// What its audit chain is worth. Never `Sealed`.
     pub trail: Trail,
+    /// Its signing keys that cannot be opened. None that signs is among them.
+    pub damaged_keys: Vec<DamagedKey>,
 }
 
 /// Copies the database of `config`, which a server may be using, to `file`. With `force` a file that is there is
@@ -82,14 +86,14 @@ pub fn backup(config: &Config, file: &Path, force: bool, clock: &Clock, watch: &
     let partial = Partial::beside(file, |written| written.plus_seconds(DEAD_AFTER_SECONDS) < now)?;
     copy::copy(database, Source::InUse, &partial.path, watch)?;
     let checked = copy::check(&partial.path, database, watch)?;
-    let trail = match keys_at_hand(config, &checked) {
+    let (trail, damaged_keys) = match keys_at_hand(config, &checked) {
         Some(keys) => check_sealed(config, database, &partial.path, &keys, "there is no new backup")?,
-        None => Trail::Sealed,
+        None => (Trail::Sealed, Vec::new()),
     };
     watch.check()?;
     let bytes = std::fs::metadata(&partial.path).map_or(0, |meta| meta.len());
     partial.publish(file, force)?;
-    Ok(Backup { bytes, last_commit_at: checked.last_commit_at, trail })
+    Ok(Backup { bytes, last_commit_at: checked.last_commit_at, trail, damaged_keys })
 }
 
 /// Puts the backup `file` in the place of the database of `config`, which is kept beside it under a dated name.
@@ -114,13 +118,13 @@ pub fn restore(config: &Config, file: &Path, clock: &Clock, watch: &mut Watch<'_
     let checked = copy::check(&partial.path, file, watch)?;
     let keys = check_master_key(config, file, &checked)?;
     check_modules(config, file, &partial.path)?;
-    let trail = check_sealed(config, file, &partial.path, &keys, "everything is as it was")?;
+    let (trail, damaged_keys) = check_sealed(config, file, &partial.path, &keys, "everything is as it was")?;
     keep_owner(database, &partial.path)?;
     watch.check()?;
     let kept = keep_old(database, clock.now())?;
     partial.publish(database, true)?;
     let is_older = checked.version < schema::VERSION;
-    Ok(Restored { kept, last_commit_at: checked.last_commit_at, is_older, trail })
+    Ok(Restored { kept, last_commit_at: checked.last_commit_at, is_older, trail, damaged_keys })
 }
 
 /// What the policies of a backup use must be fit to be run here.
@@ -175,22 +179,28 @@ fn keys_at_hand(config: &Config, checked: &Checked) -> Option<ServerKeys> {
     keys.recognise(checked.master_key_check.as_ref()?).is_some().then_some(keys)
 }
 
-/// Opens every signing key of the copy of `original`, without which no server starts, and reads its audit chain. A
-/// chain that is broken refuses nothing: what it tells of is needed all the same.
-fn check_sealed(config: &Config, original: &Path, copied: &Path, keys: &ServerKeys, outcome: &str) -> Result<Trail> {
+/// Opens the signing keys of the copy of `original`, and reads its audit chain. Refused is a copy with which no server
+/// starts. A key that does not sign and a chain that is broken are told of: what is beside them is needed all the same.
+fn check_sealed(
+    config: &Config,
+    original: &Path,
+    copied: &Path,
+    keys: &ServerKeys,
+    outcome: &str,
+) -> Result<(Trail, Vec<DamagedKey>)> {
     let limits = StoreLimits { clients_cached: 1, page_cache_kib: config.limits.page_cache_kib };
     let name = original.display();
     let unreadable = |error: Error| Error::Setup(format!("{name} cannot be read: {}", error.for_operator()));
     let (store, version) = Store::open_beside(copied, limits).map_err(unreadable)?;
-    Signer::check(&store, keys).map_err(|error| {
+    let (_, damaged_keys) = Signer::check(&store, keys).map_err(|error| {
         let cause = error.for_operator();
         Error::Setup(format!("{name} has a signing key that cannot be used, and {outcome}: {cause}"))
     })?;
     if version < schema::VERSION {
-        return Ok(Trail::Older);
+        return Ok((Trail::Older, damaged_keys));
     }
     let holds = matches!(store.audit_verify(keys).map_err(unreadable)?, AuditVerdict::Holds { .. });
-    Ok(if holds { Trail::Holds } else { Trail::Broken })
+    Ok((if holds { Trail::Holds } else { Trail::Broken }, damaged_keys))
 }
 
 /// A restore by root must not lock the server's own user out.

@@ -8,6 +8,7 @@ mod key;
 mod rotation;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -20,6 +21,7 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::KeysConfig;
 use crate::error::{Error, OAuthCode, Result};
 use crate::model::api::SigningAlg;
+use crate::model::id::Id;
 use crate::secret::ServerKeys;
 use crate::store::{KeyRow, KeyState, Store};
 use key::PreparedKey;
@@ -45,6 +47,34 @@ struct KeySet {
     signing: HashMap<SigningAlg, PreparedKey>,
     verifying: HashMap<String, (Algorithm, DecodingKey)>,
     jwks: String,
+}
+
+/// A key that does not sign now and cannot be opened: it was damaged, or tampered with. Servers run all the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DamagedKey {
+    /// Its id.
+    pub kid: Id,
+    /// Its algorithm.
+    pub alg: SigningAlg,
+    /// Where it stands; never `Active`.
+    pub state: KeyState,
+}
+
+impl DamagedKey {
+    /// What to do about it.
+    #[must_use]
+    pub fn way_out(&self) -> String {
+        if self.state == KeyState::Retired {
+            return format!("it signs no more: take it out at the running server (grantd key delete {})", self.kid);
+        }
+        "it is the next to sign, and keys no longer rotate: restore a backup from before it was damaged".to_owned()
+    }
+}
+
+impl fmt::Display for DamagedKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the {} {} key {} cannot be opened", self.state.as_str(), self.alg.as_str(), self.kid)
+    }
 }
 
 impl Signer {
@@ -73,17 +103,18 @@ impl Signer {
         self.is_fixed
     }
 
-    /// Whether every key in the database can be opened and used, without making or changing any.
+    /// Whether a server could use the keys in the database, without making or changing any: every key there is, and those
+    /// of them that are damaged and that a server runs without.
     ///
     /// # Errors
-    /// As [`Signer::open`].
-    pub fn check(store: &Store, server_keys: &ServerKeys) -> Result<Vec<KeyRow>> {
+    /// As [`Signer::open`]: no server starts.
+    pub fn check(store: &Store, server_keys: &ServerKeys) -> Result<(Vec<KeyRow>, Vec<DamagedKey>)> {
         let rows = KeySet::load(store, server_keys)?.rows;
         // Those that wait sign one day, and one that does not open was tampered with, whatever it still is for.
-        for row in rows.iter().filter(|row| row.state != KeyState::Active) {
-            PreparedKey::open(row, server_keys)?;
-        }
-        Ok(rows)
+        let others = rows.iter().filter(|row| row.state != KeyState::Active);
+        let damaged = others.filter(|row| PreparedKey::open(row, server_keys).is_err());
+        let damaged = damaged.map(|row| DamagedKey { kid: row.kid.clone(), alg: row.alg, state: row.state }).collect();
+        Ok((rows, damaged))
     }
 
     fn current(&self) -> Arc<KeySet> {
@@ -192,9 +223,8 @@ impl KeySet {
         let mut verifying = HashMap::new();
         let mut public = Vec::with_capacity(rows.len());
         for row in &rows {
-            let unfit = |error: &dyn std::fmt::Display| {
-                Error::Internal(format!("the public key {} is not one: {error}", row.kid))
-            };
+            let unfit =
+                |error: &dyn fmt::Display| Error::Internal(format!("the public key {} is not one: {error}", row.kid));
             let jwk: Jwk = serde_json::from_value(row.public_jwk.clone()).map_err(|error| unfit(&error))?;
             let decoding = DecodingKey::from_jwk(&jwk).map_err(|error| unfit(&error))?;
             verifying.insert(row.kid.to_string(), (key::jwt_algorithm(row.alg), decoding));

@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 use grantd::backup::Trail;
 use grantd::clock::{Clock, Timestamp};
+use grantd::signer::DamagedKey;
 use grantd::store::{Step, Watch};
 use grantd::{Error, Result, backup, files};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -47,7 +48,7 @@ pub(super) fn back_up(settings: &Settings, args: &BackupArgs) -> Outcome {
         made.bytes.div_ceil(1024),
         config.database.display()
     ))?;
-    warn_of(made.trail, &args.file);
+    warn_of(made.trail, &made.damaged_keys, &args.file);
     Ok(())
 }
 
@@ -70,12 +71,15 @@ pub(super) fn restore(settings: &Settings, args: &RestoreArgs) -> Outcome {
         let key = key.display();
         say(&format!("serve needs the key named, too: grantd serve --database {database} --master-key-file {key}"))?;
     }
-    warn_of(restored.trail, &config.database);
+    warn_of(restored.trail, &restored.damaged_keys, &config.database);
     Ok(())
 }
 
 /// What a copy is not, although it is one.
-fn warn_of(trail: Trail, copy: &Path) {
+fn warn_of(trail: Trail, damaged_keys: &[DamagedKey], copy: &Path) {
+    for key in damaged_keys {
+        note(&format!("{}: WARNING: {key}; {}", copy.display(), key.way_out()));
+    }
     let what = match trail {
         Trail::Holds => return,
         Trail::Broken => {

@@ -125,8 +125,8 @@ pub(super) fn check_signing_keys(
     config: &Config,
     clock: &Clock,
 ) {
-    let rows = match Signer::check(store, keys) {
-        Ok(rows) => rows,
+    let (rows, damaged) = match Signer::check(store, keys) {
+        Ok(found) => found,
         Err(error) => {
             let cause = error.cause().unwrap_or_default().to_owned();
             return report.problem(format!("a signing key cannot be used: {cause}"), "grantd restore a backup");
@@ -134,6 +134,9 @@ pub(super) fn check_signing_keys(
     };
     report.key_ids = rows.iter().map(|row| row.kid.to_string()).collect();
     let before = report.problems();
+    for key in damaged {
+        report.problem(key.to_string(), key.way_out());
+    }
     for alg in SigningAlg::ALL {
         check_active_key(report, &rows, alg, config, clock.now());
     }

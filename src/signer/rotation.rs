@@ -171,6 +171,8 @@ impl Signer {
         else {
             return Err(Error::Internal(format!("{} has no active or no next key", alg.as_str())));
         };
+        // One that cannot sign must not be made to: no server would start any more.
+        key::PreparedKey::open(next, server_keys)?;
         let now = clock.now();
         let following = key::generate(alg, KeyState::Next, clock, now, server_keys)?;
         // An hour more than the longest token: verifiers' clocks differ.

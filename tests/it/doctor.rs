@@ -231,6 +231,32 @@ fn damage_is_found_wherever_it_is() {
 }
 
 #[test]
+fn a_key_that_does_not_sign_and_does_not_open_is_found_with_its_way_out() {
+    let app = TestApp::start();
+    app.admin("POST", "/keys/rotate", &json!({"alg": "ES256", "force": true})).expect(200);
+    let clock = app.clock.clone();
+    let dir = app.into_dir();
+    let path = dir.path().join("grantd.db");
+    let whole = std::fs::read(&path).unwrap();
+    for (state, says) in [("next", "restore a backup from before"), ("retired", "(grantd key delete ")] {
+        std::fs::write(&path, &whole).unwrap();
+        let database = rusqlite::Connection::open(&path).unwrap();
+        let damage = "UPDATE signing_key SET private_sealed = x'00' WHERE alg = 'ES256' AND state = ?1";
+        assert_eq!(database.execute(damage, [state]).unwrap(), 1, "{state}");
+        drop(database);
+        only(&findings(&path, &clock), "Problem", &[&format!("the {state} ES256 key "), "cannot be opened", says]);
+    }
+    // The server runs, and what is to be done can be done.
+    let app = TestApp::on(dir, clock.clone(), |_| {});
+    let keys = app.admin("GET", "/keys", &Value::Null).expect(200);
+    let retired = keys["Resources"].as_array().unwrap().iter().find(|key| key["state"] == "retired").unwrap();
+    let answer = app.admin("DELETE", &format!("/keys/{}", retired["kid"].as_str().unwrap()), &Value::Null);
+    assert_eq!(answer.status, 204, "{}", answer.text);
+    let dir = app.into_dir();
+    assert_eq!(findings(&dir.path().join("grantd.db"), &clock), Vec::<String>::new());
+}
+
+#[test]
 fn a_missing_or_wrong_key_is_found_and_the_rest_is_looked_at() {
     let app = TestApp::start();
     let clock = app.clock.clone();

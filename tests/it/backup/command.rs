@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use rusqlite::Connection;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::app::{eventually, files_in};
 use crate::program::{Program, complaint, run, told};
@@ -31,6 +31,11 @@ fn refused(dir: &Path, arguments: &[&str]) -> String {
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
     assert_eq!(said.lines().count(), 1, "{said}");
     said
+}
+
+/// Makes the signing keys in this state ones that do not open.
+fn damage(state: &str) -> String {
+    format!("UPDATE signing_key SET private_sealed = zeroblob(length(private_sealed)) WHERE state = '{state}'")
 }
 
 fn change(path: &Path, sql: &str) {
@@ -112,22 +117,17 @@ fn a_backup_replaces_nothing_but_files() {
 }
 
 #[test]
-fn a_signing_key_that_does_not_open_is_found_before_anything_is_replaced() {
+fn a_key_that_signs_and_does_not_open_is_found_before_anything_is_replaced() {
     let dir = stopped();
     let at = |name: &str| dir.path().join(name);
     told(&run(dir.path(), &["backup", "whole.db"]));
-    let damage = |state: &str| {
-        format!("UPDATE signing_key SET private_sealed = zeroblob(length(private_sealed)) WHERE state = '{state}'")
-    };
-    for state in ["active", "next"] {
-        std::fs::copy(at("whole.db"), at("broken.db")).unwrap();
-        change(&at("broken.db"), &damage(state));
-        let before = files_in(dir.path());
-        let said = refused(dir.path(), &["restore", "broken.db"]);
-        let what = "broken.db has a signing key that cannot be used, and everything is as it was: ";
-        assert!(said.contains(what) && said.contains("its stored bytes were changed"), "{said}");
-        assert!(files_in(dir.path()) == before, "{state}");
-    }
+    std::fs::copy(at("whole.db"), at("broken.db")).unwrap();
+    change(&at("broken.db"), &damage("active"));
+    let before = files_in(dir.path());
+    let said = refused(dir.path(), &["restore", "broken.db"]);
+    let what = "broken.db has a signing key that cannot be used, and everything is as it was: ";
+    assert!(said.contains(what) && said.contains("its stored bytes were changed"), "{said}");
+    assert!(files_in(dir.path()) == before);
 
     change(&at("grantd.db"), &damage("active"));
     let before = files_in(dir.path());
@@ -147,6 +147,38 @@ fn a_signing_key_that_does_not_open_is_found_before_anything_is_replaced() {
     told(&output);
     assert_eq!(complaint(&output), "");
     Program::serve(dir.path(), &[]).stop();
+}
+
+#[test]
+fn a_key_that_does_not_sign_is_told_loudly_and_keeps_nobody_from_a_backup() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::dev(dir.path(), &[]);
+    program.admin("POST", "/keys/rotate", &json!({"force": true})).expect(200);
+    program.stop();
+    let at = |name: &str| dir.path().join(name);
+    told(&run(dir.path(), &["backup", "whole.db"]));
+    for (state, way_out) in [("next", "restore a backup from before"), ("retired", "grantd key delete ")] {
+        std::fs::copy(at("whole.db"), at("broken.db")).unwrap();
+        change(&at("broken.db"), &damage(state));
+        let commands = [&["restore", "broken.db"][..], &["backup", "again.db", "--force"]];
+        for (arguments, named) in commands.into_iter().zip(["grantd.db", "again.db"]) {
+            let output = run(dir.path(), arguments);
+            told(&output);
+            let said = complaint(&output);
+            let warning = format!("{named}: WARNING: the {state} RS256 key ");
+            assert!(said.contains(&warning) && said.contains(way_out), "{arguments:?}: {said}");
+        }
+    }
+    // A server runs on it, and the command that was named makes it whole.
+    let program = Program::dev(dir.path(), &[]);
+    let keys = program.admin("GET", "/keys", &Value::Null).expect(200);
+    let retired = keys["Resources"].as_array().unwrap().iter().filter(|key| key["state"] == "retired");
+    let kids: Vec<&str> = retired.map(|key| key["kid"].as_str().unwrap()).collect();
+    told(&run(dir.path(), &[&["key", "delete", "--yes", "--server", program.url()][..], &kids].concat()));
+    program.stop();
+    let output = run(dir.path(), &["backup", "again.db", "--force"]);
+    told(&output);
+    assert_eq!(complaint(&output), "");
 }
 
 #[test]

@@ -19,6 +19,21 @@ fn rotate(app: &TestApp, body: &Value) -> crate::app::Answer {
 }
 
 #[test]
+fn a_next_key_that_does_not_open_is_not_made_to_sign() {
+    let app = with_next_keys(TestApp::start());
+    let active = in_state(&app, "active");
+    let (clock, dir) = (app.clock.clone(), app.into_dir());
+    let database = rusqlite::Connection::open(dir.path().join("grantd.db")).unwrap();
+    let damage = "UPDATE signing_key SET private_sealed = zeroblob(length(private_sealed)) WHERE state = 'next'";
+    assert_eq!(database.execute(damage, []).unwrap(), ALGS.len());
+    drop(database);
+    let app = TestApp::on(dir, clock, |_| {});
+    rotate(&app, &json!({"force": true})).expect(500);
+    assert_eq!(in_state(&app, "active"), active);
+    assert_eq!(in_state(&app.restart(), "active"), active);
+}
+
+#[test]
 fn a_key_is_announced_signs_retires_and_leaves() {
     let app = with_next_keys(TestApp::start());
     let howto = app.howto();
