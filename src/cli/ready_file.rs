@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use grantd::backup::check_target;
+use grantd::store::is_in_use;
 use grantd::{Config, Error, Result, files};
 use serde_json::Value;
 
@@ -28,10 +29,10 @@ pub(super) fn write(path: &Path, content: &Value) -> Result<()> {
     files::write_private(path, format!("{content}\n").as_bytes()).map_err(|error| failed(path, &error))
 }
 
-/// Removes the file when the server stops: nobody is to wait for a server that is gone. One that another server has
-/// written there since is that server's.
-pub(super) fn remove(path: &Path) {
-    if found(path).is_some_and(|content| content["pid"] == std::process::id())
+/// Removes the file that says what was `written` when the server stops: nobody is to wait for a server that is gone. One
+/// that another server has written there since is that server's.
+pub(super) fn remove(path: &Path, written: &Value) {
+    if found(path).is_some_and(|content| content == *written)
         && let Err(error) = std::fs::remove_file(path)
     {
         tracing::warn!(%error, path = %path.display(), "the ready file stays behind");
@@ -50,8 +51,17 @@ fn found(path: &Path) -> Option<Value> {
 }
 
 /// Whether the server that wrote it may still be there: it is not to lose its ready file to one that finds its place taken.
-#[cfg(unix)]
 fn is_running(content: &Value) -> bool {
+    match content["database"].as_str() {
+        // Its number may be another's since the machine or the container was started again; the lock goes with it.
+        Some(database) => is_in_use(Path::new(database)),
+        None => is_process(content),
+    }
+}
+
+/// Whether there is a process of that number beside this one.
+#[cfg(unix)]
+fn is_process(content: &Value) -> bool {
     // In a container, this process may have the number of the one before it.
     if content["pid"] == std::process::id() {
         return false;
@@ -62,7 +72,7 @@ fn is_running(content: &Value) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_running(_: &Value) -> bool {
+fn is_process(_: &Value) -> bool {
     false
 }
 

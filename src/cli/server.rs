@@ -150,7 +150,7 @@ fn run(app: App, listener: Listener, args: &ServerArgs, sample: Option<&Sample>)
         }
         let ended = grantd::run(app, listener, signals.wait()).await;
         if let Some(path) = &ready {
-            ready_file::remove(path);
+            ready_file::remove(path, &content);
         }
         ended
     })

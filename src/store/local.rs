@@ -20,7 +20,8 @@ use super::schema::{self, Found};
 use crate::error::{Error, Result};
 use crate::files;
 use lock_file::Lock;
-pub(crate) use lock_file::{is_in_use, lock};
+pub use lock_file::is_in_use;
+pub(crate) use lock_file::lock;
 use sqlite::{
     UNDO_IN_MEMORY, connect, connect_reader, end_reads_after, engine_error, one_integer, read_generation, rows,
     rows_within,

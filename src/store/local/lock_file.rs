@@ -5,12 +5,15 @@
 use std::fs::{File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::files;
 
-/// How often the file is opened again because another took it away meanwhile: each time takes another such moment.
+/// How often the file is opened again because another took it away meanwhile, or has it: each takes another such moment.
 const LOOKS_MAX: u32 = 8;
+/// Between two of them when another has it. Who only asks whether it is in use has it for less.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The lock, held. It ends with the process, however that ends.
 pub(crate) struct Lock {
@@ -44,7 +47,10 @@ pub(crate) fn lock(file: &Path, database: &Path, make: bool) -> Result<Option<Lo
         }
         match held.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => break,
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(LOOK_AGAIN);
+                continue;
+            }
             Err(TryLockError::Error(error)) => {
                 return Err(Error::Setup(format!(
                     "{} cannot be locked: {error}; keep the database on a file system that has locks",
@@ -63,10 +69,12 @@ pub(crate) fn lock(file: &Path, database: &Path, make: bool) -> Result<Option<Lo
 }
 
 /// Whether a server has the database open now. Makes and changes nothing.
-pub(crate) fn is_in_use(database: &Path) -> bool {
+#[must_use]
+pub fn is_in_use(database: &Path) -> bool {
     let file = std::fs::canonicalize(database).unwrap_or_else(|_| database.to_owned());
     let file = File::options().read(true).write(true).open(files::beside(&file, "-lock"));
-    file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    // Shared: several may ask at a time, and do not take each other for a server.
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// The file, and whether it was made here and now.

@@ -161,6 +161,31 @@ fn what_a_killed_server_left_is_gone_before_a_start_can_fail() {
 }
 
 #[test]
+fn a_server_is_known_by_its_database_not_by_its_number() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = Program::dev(dir.path(), &[]);
+    let ready = dir.path().join("ready.json");
+    let mut content = program.ready.clone();
+    let refused = || {
+        let output = run(dir.path(), &["dev", "--listen", "127.0.0.1:0", "--ready-file", "ready.json"]);
+        assert_eq!(output.status.code(), Some(1), "{}", complaint(&output));
+        complaint(&output)
+    };
+    // As in another container: whoever has its number here, if anybody has, is another.
+    content["pid"] = json!(i32::MAX);
+    std::fs::write(&ready, content.to_string()).unwrap();
+    assert!(refused().contains("is in use by another grantd"));
+    assert!(ready.exists());
+    program.stop();
+    // As after the machine was started again.
+    content["pid"] = json!(std::process::id());
+    std::fs::write(&ready, content.to_string()).unwrap();
+    std::fs::write(dir.path().join("grantd.toml"), "lisen = \"127.0.0.1:1\"\n").unwrap();
+    refused();
+    assert!(!ready.exists());
+}
+
+#[test]
 fn a_server_that_stops_leaves_what_another_wrote_in_its_place() {
     let dir = tempfile::tempdir().unwrap();
     let program = Program::dev(dir.path(), &[]);
