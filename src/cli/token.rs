@@ -80,6 +80,9 @@ pub(super) fn run(settings: &Settings, args: &TokenArgs) -> Outcome {
         }
         None => own_address(&config)?,
     };
+    if args.client_id.is_none() {
+        remote::dev::check_runs(&config, &server)?;
+    }
     let mut form =
         vec![("grant_type", "client_credentials"), ("client_id", &client_id), ("client_secret", &client_secret)];
     form.extend(scope.as_deref().map(|scope| ("scope", scope)));

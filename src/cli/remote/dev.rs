@@ -1,18 +1,19 @@
 //! What a `grantd dev` leaves for the commands of its directory: the API token of its sample, which follows from the
 //! master key, and beside the database the addresses that it was last reached at.
 //!
-//! The token goes to those addresses alone. Whatever else listens on this machine may be anybody's; and without them,
-//! no `dev` has ever made a token on that database.
+//! The token goes to those addresses alone, while a grantd uses the database. Whatever else listens on this machine may be
+//! anybody's; and without them, no `dev` has ever made a token on that database.
 
 use std::io::ErrorKind;
 use std::path::Path;
 
 use grantd::config::ListenAddress;
 use grantd::secret::{Secret, ServerKeys, master};
+use grantd::store::is_in_use;
 use grantd::{Config, Error, Result, files};
 
 use super::{address_of, no_token, own_address, reach};
-use crate::cli::Outcome;
+use crate::cli::{Failure, Outcome};
 
 /// What the name of the file with the addresses ends with, after all of the database's.
 const FILE_END: &str = "-dev";
@@ -51,15 +52,31 @@ fn addresses(config: &Config, listening: &ListenAddress) -> Vec<String> {
 /// The API token that the `dev` of this database made, for `server`.
 ///
 /// # Errors
-/// `Denied` where it is not for that server, or was never made.
+/// `Denied` where it is not for that server, or was never made; as [`check_runs`].
 pub(super) fn token(config: &Config, server: &str) -> Outcome<(Secret, String)> {
     if !was_at(&config.database, server) {
         return Err(no_token(server));
     }
+    check_runs(config, server)?;
     let source = master::source(config.master_key_file.as_deref(), &config.database);
     let master = master::read(&source)?.ok_or_else(|| no_token(server))?;
     let token = grantd::dev::api_token_of(&ServerKeys::derive(&master)?);
     Ok((token, format!("`grantd dev` on {}", config.database.display())))
+}
+
+/// What `dev` made goes to `server` while a grantd uses the database: afterwards anybody may listen where that was.
+///
+/// # Errors
+/// `Failed` while none does.
+pub(in crate::cli) fn check_runs(config: &Config, server: &str) -> Outcome {
+    if is_in_use(&config.database) {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "{server} is not asked with what `grantd dev` made: no grantd uses {} now, and whoever listens there may be \
+         anybody; is the server running? `grantd dev` starts it again",
+        config.database.display()
+    )))
 }
 
 /// Whether `server` is where the `dev` of this configuration is reached, or was last: what the sample's client is for.

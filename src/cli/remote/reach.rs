@@ -9,6 +9,7 @@ use std::time::Duration;
 use grantd::secret::{SecretKind, is_generated};
 use ureq::{Proxy, ProxyProtocol};
 
+mod here;
 #[cfg(unix)]
 mod socket;
 
@@ -58,7 +59,7 @@ pub(in crate::cli) fn is_here(server: &str) -> bool {
 }
 
 /// An address in the one form in which two are compared: of a URL the scheme, the host and the port, of a socket the
-/// whole path. `localhost` is 127.0.0.1, as it is to `--listen`.
+/// whole path. `localhost` is 127.0.0.1, as it is to `--listen` and to [`agent`].
 pub(super) fn compared(server: &str) -> String {
     if let Some(path) = socket_path(server) {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
@@ -114,13 +115,13 @@ pub(in crate::cli) fn check_token(token: &str) -> Outcome {
 /// # Errors
 /// `Failed` when `ca_file` does not hold certificates.
 pub(in crate::cli) fn agent(server: &str, timeout: Duration, ca_file: Option<&Path>) -> Outcome<ureq::Agent> {
-    let proxy = if is_here(server) { None } else { Proxy::try_from_env() };
-    let config = agent_config(timeout, ca_file, proxy)?;
+    let is_here = is_here(server);
+    let config = agent_config(timeout, ca_file, if is_here { None } else { Proxy::try_from_env() })?;
     #[cfg(unix)]
     if let Some(path) = socket_path(server) {
         return Ok(socket::agent(config, path));
     }
-    Ok(config.into())
+    Ok(if is_here { here::agent(config) } else { config.into() })
 }
 
 /// A client for HTTP that goes wherever URLs lead.

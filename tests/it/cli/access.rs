@@ -35,6 +35,43 @@ fn dev_needs_no_set_up() {
 }
 
 #[test]
+fn what_dev_made_goes_to_nobody_once_it_has_stopped() {
+    let shell = Shell::new();
+    let dev = Program::dev(shell.dir.path(), &[]);
+    let (url, listen) = (dev.url().to_owned(), dev.of("listen").to_owned());
+    dev.stop();
+    let next = TcpListener::bind(&listen).unwrap();
+    next.set_nonblocking(true).unwrap();
+    for words in [&["account", "list"][..], &["token"]] {
+        let refused = shell.run(&[words, &["--server", url.as_str()][..]].concat()).refused(1);
+        assert!(refused.contains(&url) && refused.contains("is the server running?"), "{refused}");
+    }
+    // Where the configuration says that it is, too.
+    let shell = shell.with("GRANTD_LISTEN", &listen);
+    for words in [["account", "list"], ["token", "--explain"]] {
+        let refused = shell.run(&words).refused(1);
+        assert!(refused.contains(&url) && refused.contains("is the server running?"), "{refused}");
+    }
+    assert!(next.accept().is_err(), "who came next was asked");
+}
+
+#[test]
+fn localhost_is_the_address_at_which_dev_listens() {
+    let shell = Shell::new();
+    let dev = Program::dev(shell.dir.path(), &[]);
+    let url = dev.url().replace("127.0.0.1", "localhost");
+    // Where there is IPv6, the name may be this one's too.
+    let other = TcpListener::bind(dev.of("listen").replace("127.0.0.1", "[::1]")).ok();
+    shell.run(&["account", "list", "--server", &url]).expect(0);
+    shell.run(&["token", "--server", &url]).expect(0);
+    if let Some(other) = other {
+        other.set_nonblocking(true).unwrap();
+        assert!(other.accept().is_err(), "another was asked");
+    }
+    dev.stop();
+}
+
+#[test]
 fn where_no_dev_ever_was_there_is_no_token() {
     let shell = Shell::new();
     shell.run(&["init"]).expect(0);
