@@ -16,6 +16,7 @@ pub(crate) mod replay;
 pub(crate) mod session;
 
 use std::borrow::Cow;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value};
 
@@ -31,7 +32,9 @@ use crate::patch::{Patch, PatchError};
 use crate::store::{Entity, Origin, Page, Query, Store, Underway};
 
 /// Tries at a change of something that others change all the while.
-const ATTEMPTS_MAX: usize = 10;
+const ATTEMPTS_MAX: usize = 100;
+/// From the second try on they come one after the other: then each loses to newcomers alone, and not to those who lose too.
+static TRYING_AGAIN: Mutex<()> = Mutex::new(());
 
 /// A new resource, and what is shown of it this once.
 pub(crate) struct Created<E: Entity> {
@@ -210,13 +213,18 @@ pub(crate) fn delete<E: Entity>(
 /// Does it again where others changed the same thing between reading and writing: whoever names no revision has said what
 /// is to be, whatever it was.
 fn whatever_it_was<T>(revision: Option<i64>, mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
-    for _ in 1..ATTEMPTS_MAX {
-        match attempt() {
-            Err(Error::Stale(_)) if revision.is_none() => {}
-            other => return other,
+    let is_lost = |outcome: &Result<T>| revision.is_none() && matches!(outcome, Err(Error::Stale(_)));
+    let mut outcome = attempt();
+    if is_lost(&outcome) {
+        let _turn = TRYING_AGAIN.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 1..ATTEMPTS_MAX {
+            outcome = attempt();
+            if !is_lost(&outcome) {
+                break;
+            }
         }
     }
-    attempt()
+    outcome
 }
 
 fn begin_update<'a, E: Entity>(

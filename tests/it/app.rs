@@ -4,7 +4,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use grantd::clock::{Clock, Timestamp};
-use grantd::config::{Config, ThrottleConfig};
+use grantd::config::{Config, PoliciesConfig, ThrottleConfig};
 use grantd::dev::DevOptions;
 use grantd::{App, Listener, Missing};
 use serde_json::{Value, json};
@@ -139,6 +139,8 @@ impl TestApp {
                 failures_per_minute_and_address: u32::MAX,
                 ..ThrottleConfig::default()
             },
+            // What ends ends by its fuel, on the slowest machine.
+            policies: PoliciesConfig { deadline_ms: 60_000, ..PoliciesConfig::default() },
             ..Config::default()
         };
         change(&mut config);

@@ -11,8 +11,9 @@ use crate::error::{Error, Result};
 use crate::files;
 
 /// How often the file is opened again because another took it away meanwhile, or has it: each takes another such moment.
-const LOOKS_MAX: u32 = 8;
-/// Between two of them when another has it. Who only asks whether it is in use has it for less.
+const LOOKS_MAX: u32 = 50;
+/// Between two of them when another has it. Who only asks whether it is in use has it for less, and so has a child of this
+/// process, which has all of its files until it becomes another program.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 /// The lock, held. It ends with the process, however that ends.
