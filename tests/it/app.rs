@@ -58,10 +58,13 @@ impl Answer {
     }
 }
 
+/// Far more than any answer takes: a large module compiles for long on a slow machine, and no test proves anything by it.
+const ANSWER_SECONDS_MAX: u64 = 120;
+
 /// An HTTP client that hides nothing: a refusal is an answer, and a redirect is not followed.
 pub fn agent() -> ureq::Agent {
     ureq::Agent::config_builder()
-        .timeout_global(Some(Duration::from_secs(30)))
+        .timeout_global(Some(Duration::from_secs(ANSWER_SECONDS_MAX)))
         .http_status_as_error(false)
         .allow_non_standard_methods(true)
         .max_redirects(0)

@@ -4,7 +4,8 @@ mod command;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use grantd::backup::{Backup, Restored, backup, restore};
 use grantd::clock::{Clock, Timestamp};
@@ -79,27 +80,30 @@ fn a_backup_made_under_load_starts_on_another_machine() {
     database.execute(fill, []).unwrap();
     let other = tempfile::tempdir().unwrap();
     let file = other.path().join("grantd.db");
-    let stop = AtomicBool::new(false);
+    let (stop, written) = (AtomicBool::new(false), AtomicUsize::new(0));
     let mut steps = Vec::new();
-    let (made, written) = std::thread::scope(|scope| {
+    let made = std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            let mut written = 0;
             while !stop.load(Ordering::SeqCst) {
-                app.create("ServiceAccount", &json!({"userName": format!("under-load-{written}")}));
-                written += 1;
+                let name = format!("under-load-{}", written.load(Ordering::SeqCst));
+                app.create("ServiceAccount", &json!({"userName": name}));
+                written.fetch_add(1, Ordering::SeqCst);
             }
-            written
         });
+        // The copy may be over before a thread that has just been started does anything.
+        while written.load(Ordering::SeqCst) == 0 && !writer.is_finished() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         let made = watched(
             |step| steps.push(step),
             |watch| backup(&config(&app.database()), &file, false, &Clock::system(), watch),
         );
         stop.store(true, Ordering::SeqCst);
-        (made, writer.join().unwrap())
+        made
     });
     let made = made.unwrap();
     assert_eq!(made.bytes, std::fs::metadata(&file).unwrap().len());
-    assert!(made.last_commit_at.is_some() && written > 0);
+    assert!(made.last_commit_at.is_some() && written.into_inner() > 0);
     let copied: Vec<(u64, u64)> = steps
         .iter()
         .filter_map(|step| if let Step::Copied(pages, of) = step { Some((*pages, *of)) } else { None })

@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
@@ -14,6 +15,9 @@ use crate::program::{Program, connect};
 /// Files that the test and the program need beside their connections.
 const OTHER_FILES: u64 = 500;
 const HEAD: &[u8] = b"POST /oauth2/token HTTP/1.1\r\nhost: test\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+
+/// All tests share the descriptors of one process: one crowd at a time has thousands of them.
+static CROWD: Mutex<()> = Mutex::new(());
 
 fn start(settings: &[(&str, &str)]) -> (tempfile::TempDir, Program) {
     let dir = tempfile::tempdir().unwrap();
@@ -36,6 +40,7 @@ fn rest(stream: &mut TcpStream) -> String {
 
 #[test]
 fn ten_thousand_connections_leave_room_for_a_token() {
+    let _turn = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum }).unwrap();
     let room = limit.maximum.unwrap_or(u64::MAX).saturating_sub(OTHER_FILES);
@@ -82,6 +87,7 @@ fn ten_thousand_connections_leave_room_for_a_token() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_thousand_connections_at_once_wait_for_a_busy_server() {
+    let _turn = CROWD.lock().unwrap_or_else(PoisonError::into_inner);
     let system_max = std::fs::read_to_string("/proc/sys/net/core/somaxconn").unwrap();
     let count = system_max.trim().parse::<usize>().unwrap().min(1000);
     let limit = getrlimit(Resource::Nofile);

@@ -101,14 +101,17 @@ fn an_issuer_that_is_not_the_expected_one_is_explained() {
     assert!(text(&output).contains("Give the server and doctor the same public_url"), "{}", text(&output));
 
     let alias = |url: &str| url.replace("127.0.0.1", "localhost");
-    let dir = tempfile::tempdir().unwrap();
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    drop(listener);
-    let app = TestApp::on(dir, Clock::system(), |config| {
-        config.listen.clone_from(&address);
-        config.issuer_aliases = vec![alias(&format!("http://{address}"))];
-    });
+    let start = || {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap().to_string();
+        drop(free);
+        TestApp::on(tempfile::tempdir().unwrap(), Clock::system(), |config| {
+            config.listen.clone_from(&address);
+            config.issuer_aliases = vec![alias(&format!("http://{address}"))];
+        })
+    };
+    // Somebody else may be given that port in between.
+    let app = (0..10).find_map(|_| std::panic::catch_unwind(start).ok()).expect("a port that stays free");
     let with = |mode: &str, url: &str| {
         let mut command = grantd(app.dir.path());
         command.arg("doctor").env("GRANTD_PUBLIC_URL", url).env("GRANTD_ALIAS_ISSUER", mode);
@@ -131,7 +134,8 @@ fn keys_that_everybody_knows_are_a_finding() {
 #[test]
 fn a_clock_that_differs_from_the_servers_is_found() {
     // The test's server lives in another year than this machine.
-    let app = TestApp::start();
+    let clock = Clock::manual(Timestamp::parse("2099-01-15T10:00:00Z").unwrap(), 1);
+    let app = TestApp::on(tempfile::tempdir().unwrap(), clock, |_| {});
     let output = doctor(&app.database(), &app.url);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output).contains("this machine's clock is behind the last write"), "{}", text(&output));

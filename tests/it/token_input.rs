@@ -215,8 +215,9 @@ fn parameters_in_the_query_are_not_read() {
 fn a_refusal_leaves_nothing_behind() {
     let app = TestApp::start();
     let howto = app.howto();
-    let commits =
-        || app.admin("GET", "/audit/commits?count=1", &serde_json::Value::Null).expect(200)["totalResults"].clone();
+    // What people did: the server makes signing keys on its own, at a time of its own.
+    let by_people = "/audit/commits?count=1&filter=actor.type%20ne%20%22system%22";
+    let commits = || app.admin("GET", by_people, &serde_json::Value::Null).expect(200)["totalResults"].clone();
     let before = commits();
     refused(&app.token_for(&howto, &[("scope", "read")]), 400, "invalid_scope", &[]);
     refused(&app.token(&WRITE), 401, "invalid_client", &[]);

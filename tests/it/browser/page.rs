@@ -240,16 +240,20 @@ impl<'a> Browser<'a> {
             self.try_script(script, vec![json!(id), json!(text)]).unwrap();
             return;
         }
-        self.wait(field.clear()).unwrap();
-        self.wait(field.send_keys(text)).unwrap();
+        // The field may be made anew between the look and the keys.
+        eventually(&format!("writing into {label}"), || {
+            let field = self.field(label);
+            self.wait(field.clear()).ok()?;
+            self.wait(field.send_keys(text)).ok()
+        });
     }
 
     /// Takes one of the names that are suggested.
     #[track_caller]
     pub fn take(&self, suggestion: &str) {
         let xpath = format!("//li[@role='option' and contains(., {})]", quoted(suggestion));
-        let item = eventually(&format!("the suggestion {suggestion}"), || self.look(&xpath));
-        self.wait(item.click()).unwrap();
+        // The list may be made anew between the look and the click.
+        eventually(&format!("the suggestion {suggestion}"), || self.wait(self.look(&xpath)?.click()).ok());
     }
 
     /// Ticks or chooses what has that label.

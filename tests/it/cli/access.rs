@@ -1,6 +1,6 @@
 //! Which server, and as whom: flags, variables, profiles, the `dev` of this directory; and servers that are not there.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpListener;
 
 use serde_json::json;
@@ -37,10 +37,17 @@ fn dev_needs_no_set_up() {
 #[test]
 fn what_dev_made_goes_to_nobody_once_it_has_stopped() {
     let shell = Shell::new();
-    let dev = Program::dev(shell.dir.path(), &[]);
-    let (url, listen) = (dev.url().to_owned(), dev.of("listen").to_owned());
-    dev.stop();
-    let next = TcpListener::bind(&listen).unwrap();
+    let attempt = |_| {
+        let dev = Program::dev(shell.dir.path(), &[]);
+        let (url, listen) = (dev.url().to_owned(), dev.of("listen").to_owned());
+        dev.stop();
+        match TcpListener::bind(&listen) {
+            // Somebody else was given that port in between.
+            Err(error) if error.kind() == ErrorKind::AddrInUse => None,
+            next => Some((url, listen, next.unwrap())),
+        }
+    };
+    let (url, listen, next) = (0..10).find_map(attempt).expect("a port that stays free");
     next.set_nonblocking(true).unwrap();
     for words in [&["account", "list"][..], &["token"]] {
         let refused = shell.run(&[words, &["--server", url.as_str()][..]].concat()).refused(1);

@@ -129,9 +129,8 @@ fn a_candidate_that_changes_nothing_says_so() {
     }
     let told = shell.run(&["policy", "diff", "max-ttl.wasm", "--since", START]).expect(0);
     assert!(told.contains("12 decisions of the policy short") && told.contains("12 stay the same"), "{told}");
-    let shorter =
-        ["policy", "diff", "max-ttl.wasm", "--settings", r#"{"rules": [{"scopes": ["read"], "seconds": 60}]}"#];
-    let ran = shell.run(&shorter);
+    let shorter = r#"{"rules": [{"scopes": ["read"], "seconds": 60}]}"#;
+    let ran = shell.run(&["policy", "diff", "max-ttl.wasm", "--since", START, "--settings", shorter]);
     assert!(ran.out.contains("changes") && ran.out.contains("read for 60 s"), "{}", ran.out);
     assert_eq!(ran.code, 10);
     let later = ["policy", "diff", "max-ttl.wasm", "--since", "2027-01-15T10:00:01Z"];
@@ -154,9 +153,8 @@ fn what_cannot_be_told_is_named() {
         outcome(&app, asker);
     }
     // It looks at what the record does not hold.
-    let near =
-        ["policy", "diff", "ip-allowlist.wasm", "--policy", "short", "--settings", r#"{"allow": ["10.0.0.0/8"]}"#];
-    let ran = shell.run(&near);
+    let near = ["policy", "diff", "ip-allowlist.wasm", "--policy", "short", "--since", START];
+    let ran = shell.run(&[&near[..], &["--settings", r#"{"allow": ["10.0.0.0/8"]}"#]].concat());
     assert!(ran.err.contains("that is no evidence that nothing changes"), "{}", ran.err);
     let told = ran.expect(1);
     assert!(
@@ -170,7 +168,7 @@ fn what_cannot_be_told_is_named() {
     shell.run(&["policy", "delete", "gate", "--yes"]).expect(0);
     shell.run(&["policy", "module", "delete", "scope-allowlist", "--yes"]).expect(0);
     let settings = r#"{"rules": [{"scopes": ["*"], "seconds": 60}]}"#;
-    let ran = shell.run(&["policy", "diff", "max-ttl.wasm", "--settings", settings]);
+    let ran = shell.run(&["policy", "diff", "max-ttl.wasm", "--since", START, "--settings", settings]);
     assert!(ran.out.contains("its module scope-allowlist@1.0.0"), "{}", ran.out);
     assert!(ran.out.contains("was removed: hand it in again ("), "{}", ran.out);
     for (query, what) in

@@ -268,7 +268,9 @@ fn the_audit_trail_is_told_and_verified() {
     let howto = app.howto();
     app.advance(1);
     shell.run(&["account", "set", "periodicCleanup", "--display-name", "New", "--reason", "why"]).expect(0);
-    let list = shell.run(&["audit", "list", "--count", "1", "--output", "json"]).json();
+    // The newest of what people did: the server makes signing keys on its own, at a time of its own.
+    let newest = ["audit", "list", "--count", "1", "--filter", "actor.type ne \"system\"", "--output", "json"];
+    let list = shell.run(&newest).json();
     let show = shell.run(&["audit", "show", text(&list[0], "id")]).expect(0);
     assert!(show.contains("displayName: \"Periodic Cleanup Account\" -> \"New\""), "{show}");
     assert!(show.contains("revision: 1 -> 2"), "{show}");

@@ -137,8 +137,9 @@ fn an_end_is_patched_within_what_makes_sense() {
     let patch = |value: Value| {
         app.admin("PATCH", &one, &json!({"Operations": [{"op": "replace", "path": "expiresAt", "value": value}]}))
     };
-    let commits =
-        || app.admin("GET", "/audit/commits?count=0", &Value::Null).expect(200)["totalResults"].as_i64().unwrap();
+    // What people did: the server makes signing keys on its own, at a time of its own.
+    let by_people = "/audit/commits?count=0&filter=actor.type%20ne%20%22system%22";
+    let commits = || app.admin("GET", by_people, &Value::Null).expect(200)["totalResults"].as_i64().unwrap();
     assert_eq!(patch(json!("2027-01-15T11:00:00Z")).expect(200)["expiresAt"], "2027-01-15T11:00:00.000Z");
     let before = commits();
     patch(json!("2027-01-15T11:00:00.000Z")).expect(200);

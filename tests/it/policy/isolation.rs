@@ -73,7 +73,7 @@ fn every_hostile_module_is_refused_or_denies_and_no_one_else_notices() {
 fn slow_policies_do_not_hold_up_requests_that_need_no_sandbox() {
     let app = TestApp::with(|config| {
         config.policies.fuel = 20_000_000_000;
-        config.policies.deadline_ms = 10_000;
+        config.policies.deadline_ms = 60_000;
         config.policies.concurrent = Some(2);
         config.policies.reuse = false;
         config.policies.wait_ms = 50;
@@ -125,7 +125,7 @@ fn slow_policies_do_not_hold_up_requests_that_need_no_sandbox() {
 fn whoever_asks_policies_again_leaves_turns_to_token_requests() {
     let app = TestApp::with(|config| {
         config.policies.fuel = 20_000_000_000;
-        config.policies.deadline_ms = 10_000;
+        config.policies.deadline_ms = 60_000;
         config.policies.concurrent = Some(2);
         config.policies.reuse = false;
     });

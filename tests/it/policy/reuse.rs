@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::modules::Twist;
 use super::{SCOPE_ALLOWLIST, attach, upload};
-use crate::app::{HowTo, TestApp, claims};
+use crate::app::{HowTo, TestApp, claims, eventually};
 
 const CLAIMS_FROM_ATTRIBUTES: &[u8] = include_bytes!("../../../policies/claims-from-attributes/policy.wasm");
 
@@ -62,6 +62,14 @@ struct World {
 impl World {
     fn new(reuse: bool) -> Self {
         let app = TestApp::with(|config| config.policies.reuse = reuse);
+        // Ids are drawn from what the server draws its next keys from, in the background. Asked over HTTP, it would
+        // draw an id for each look.
+        let database = rusqlite::Connection::open(app.database()).unwrap();
+        let next_keys = "SELECT count(*) FROM signing_key WHERE state = 'next'";
+        eventually("the next keys", || {
+            let count: i64 = database.query_row(next_keys, [], |row| row.get(0)).unwrap();
+            (count == 3).then_some(())
+        });
         let howto = app.howto();
         let scopes =
             json!([{"identifier": "read", "default": true}, {"identifier": "write"}, {"identifier": "delete"}]);
