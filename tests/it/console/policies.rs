@@ -271,7 +271,7 @@ fn strangers_are_told_of_without_being_believed() {
     let id = list.split("href=\"/console/decisions/").nth(1).unwrap().split('"').next().unwrap().to_owned();
     let page = person.get(&format!("/console/decisions/{id}")).text;
     assert!(page.contains("Somebody unknown got no token") && !page.contains(claimed));
-    assert!(page.contains("Nothing; asked from <code>127.0.0.1</code>"), "{page}");
+    assert!(page.contains("<dt>Asked from</dt><dd><code>127.0.0.1</code></dd>"), "{page}");
 }
 
 #[test]

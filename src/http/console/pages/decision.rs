@@ -81,12 +81,17 @@ fn facts(record: &Map<String, Value>, names: &Names) -> Markup {
     let lifetime = record.get("lifetimeSeconds").and_then(Value::as_i64);
     // Only a stranger's is recorded.
     let address = word(record, "remoteAddress");
+    let known_by = if address.is_empty() {
+        ("Authenticated by", html! { (word(record, "authMethod")) })
+    } else {
+        ("Asked from", html! { code { (address) } })
+    };
     html! {
         (text::facts(&[
             ("Service Account", account),
             ("Integration", client),
             ("API", api),
-            ("Authenticated by", html! { (word(record, "authMethod")) @if !address.is_empty() { "Nothing; asked from " code { (address) } } }),
+            known_by,
             ("Token lives for", lifetime.map_or_else(|| html! { "—" }, |seconds| html! { (time::length(seconds)) })),
             ("Decision", html! { (text::copyable("the id", word(record, "id"))) @if record.get("jti").is_some_and(Value::is_string) { p.hint { "The jti of the token too." } } }),
             ("Request", html! { code { (word(record, "requestId")) } }),
