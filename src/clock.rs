@@ -4,11 +4,12 @@
 //! its random bytes. Key generation and ECDSA inside `aws-lc-rs` draw from the system on their own.
 
 mod alarm;
+mod rsa;
 
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -132,6 +133,7 @@ thread_local! {
 struct Manual {
     now_ms: AtomicI64,
     drawn: AtomicU64,
+    rsa_pairs: AtomicUsize,
     seed: u64,
 }
 
@@ -189,10 +191,13 @@ impl Clock {
         Timestamp::of_file(SystemTime::now())
     }
 
-    /// For tests: a time that only [`Clock::set`] moves, and random bytes that follow from `seed`.
+    /// For tests: a time that only [`Clock::set`] moves, random bytes that follow from `seed`, and RSA keys that other manual
+    /// clocks of the process have too.
     #[must_use]
     pub fn manual(now: Timestamp, seed: u64) -> Self {
-        Self(Source::Manual(Arc::new(Manual { now_ms: AtomicI64::new(now.ms()), drawn: AtomicU64::new(0), seed })))
+        let now_ms = AtomicI64::new(now.ms());
+        let (drawn, rsa_pairs) = (AtomicU64::new(0), AtomicUsize::new(0));
+        Self(Source::Manual(Arc::new(Manual { now_ms, drawn, rsa_pairs, seed })))
     }
 
     /// Sets the time of a manual clock; does nothing to the system's.

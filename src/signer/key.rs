@@ -2,7 +2,7 @@
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPair as RsaKeyPair, KeySize};
+use aws_lc_rs::rsa::KeyPair as RsaKeyPair;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256,
 };
@@ -61,7 +61,7 @@ pub(super) fn generate(
     server_keys: &ServerKeys,
 ) -> Result<KeyRow> {
     let kid = Id::new(clock, now);
-    let (private, pkcs8) = new_pair(alg)?;
+    let (private, pkcs8) = new_pair(alg, clock)?;
     let public_jwk = public_jwk(&kid, alg, &private)?;
     Ok(KeyRow {
         private_sealed: server_keys.seal(&seal_context(&kid), &pkcs8)?,
@@ -76,12 +76,12 @@ pub(super) fn generate(
     })
 }
 
-fn new_pair(alg: SigningAlg) -> Result<(Private, zeroize::Zeroizing<Vec<u8>>)> {
+fn new_pair(alg: SigningAlg, clock: &Clock) -> Result<(Private, zeroize::Zeroizing<Vec<u8>>)> {
     let what = "a key pair cannot be made";
     let unspecified = |error: aws_lc_rs::error::Unspecified| failed(what)(&error);
     let (private, pkcs8) = match alg {
         SigningAlg::Rs256 => {
-            let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(unspecified)?;
+            let pair = clock.rsa_pair().map_err(unspecified)?;
             let der = AsDer::<Pkcs8V1Der<'_>>::as_der(&pair).map_err(unspecified)?;
             let pkcs8 = der.as_ref().to_vec();
             (Private::Rsa(pair), pkcs8)
