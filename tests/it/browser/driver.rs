@@ -75,8 +75,17 @@ impl Drop for Turn {
 /// The driver and a turn at it, or nothing on a machine without a browser, which is said.
 pub fn driver() -> Option<(Turn, Arc<Driver>)> {
     let Some(driver) = found(&["chromedriver"]) else { return skipped("there is no chromedriver here") };
-    let Some(browser) = found(&["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"])
-    else {
+    // The first has no windows of its own, and is quicker by a third. Not by its name in the path: that is a script which
+    // stays in between, and ends alone.
+    let browsers = [
+        "/usr/lib/chromium/chromium-headless-shell",
+        "chromium",
+        "chromium-browser",
+        "google-chrome",
+        "google-chrome-stable",
+        "chrome",
+    ];
+    let Some(browser) = found(&browsers) else {
         return skipped("there is no Chromium and no Chrome here");
     };
     let turn = Turn::take();

@@ -92,7 +92,9 @@ fn directory() -> PathBuf {
     directory
 }
 
+/// For people to look at: `cargo test --test it pictured -- --ignored`.
 #[test]
+#[ignore = "makes pictures, and checks nothing"]
 fn every_page_is_pictured() {
     let app = TestApp::start();
     let Some(browser) = Browser::signed_in(&app) else { return };
