@@ -13,8 +13,8 @@ use super::{Clock, Source};
 static OF_TESTS: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 
 impl Clock {
-    /// A new pair of 2048 bits. Making it takes some 100 ms, and was half of what the tests took: manual clocks share what
-    /// this process has made, and one of them gives no pair twice.
+    /// A new pair of 2048 bits. Making it takes some 100 ms, and was 92 % of the instructions of an ordinary test: manual
+    /// clocks share what this process has made, and one of them gives no pair twice.
     pub(crate) fn rsa_pair(&self) -> Result<KeyPair, Unspecified> {
         let Source::Manual(manual) = &self.0 else { return KeyPair::generate(KeySize::Rsa2048) };
         let at = manual.rsa_pairs.fetch_add(1, Ordering::SeqCst);

@@ -75,8 +75,8 @@ impl Drop for Turn {
 /// The driver and a turn at it, or nothing on a machine without a browser, which is said.
 pub fn driver() -> Option<(Turn, Arc<Driver>)> {
     let Some(driver) = found(&["chromedriver"]) else { return skipped("there is no chromedriver here") };
-    // The first has no windows of its own, and is quicker by a third. Not by its name in the path: that is a script which
-    // stays in between, and ends alone.
+    // The first has no windows of its own, and is quicker by a third. By its whole path, which stays what it is in every
+    // folder: under its name in the path is a script that stays in between, and ends alone.
     let browsers = [
         "/usr/lib/chromium/chromium-headless-shell",
         "chromium",
