@@ -15,7 +15,7 @@ fn in_state(app: &TestApp, state: &str) -> Vec<Value> {
 }
 
 /// Waits until the background thread has made the keys to come.
-fn with_next_keys(app: TestApp) -> TestApp {
+pub(crate) fn with_next_keys(app: TestApp) -> TestApp {
     eventually("the next keys", || (in_state(&app, "next").len() == 3).then_some(()));
     app
 }
