@@ -5,7 +5,7 @@ mod cli;
 use std::process::ExitCode;
 
 /// A token makes some hundred small allocations, and its record is freed by another thread: with the C library's
-/// allocator a token costs 12 % more. Without huge pages, which take 12 MiB more than is used.
+/// allocator a token costs 12 % more on a quiet machine. Without huge pages, which take 12 MiB more than is used.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -192,10 +192,6 @@ fn some_of(names: &[impl AsRef<str>], separator: &str) -> String {
 fn granted_scopes<'a>(grants: &[&'a GrantView], wanted: impl Fn(bool) -> bool) -> Vec<&'a String> {
     let scopes = grants.iter().flat_map(|grant| &grant.scopes);
     let scopes = scopes.filter(|(_, is_default)| wanted(*is_default)).map(|(scope, _)| scope);
-    if grants.len() == 1 {
-        // One grant names each of its scopes once.
-        return scopes.collect();
-    }
     let mut seen = HashSet::new();
     scopes.filter(|scope| seen.insert(scope.as_str())).collect()
 }
@@ -242,9 +238,6 @@ fn not_granted(scopes: &[&String], api: Option<&Api>) -> Error {
 
 /// A token must not outlive what it rests on: for each scope, the grant that lasts longest.
 fn lifetime_seconds(grants: &[&GrantView], scopes: &[String], api: &Api, now: Timestamp) -> i64 {
-    if grants.iter().all(|grant| grant.expires_at.is_none()) {
-        return api.token_lifetime_seconds;
-    }
     let mut longest: HashMap<&str, i64> = HashMap::new();
     for grant in grants {
         let left = seconds_left(grant, now);
