@@ -7,7 +7,7 @@ mod fixed;
 mod key;
 mod rotation;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -44,7 +44,7 @@ pub struct Signer {
 /// The keys as of one moment.
 struct KeySet {
     rows: Vec<KeyRow>,
-    signing: HashMap<SigningAlg, PreparedKey>,
+    signing: BTreeMap<SigningAlg, PreparedKey>,
     verifying: HashMap<String, (Algorithm, DecodingKey)>,
     jwks: String,
 }
@@ -219,7 +219,7 @@ impl KeySet {
         Self::of(rows, signing)
     }
 
-    fn of(rows: Vec<KeyRow>, signing: HashMap<SigningAlg, PreparedKey>) -> Result<Self> {
+    fn of(rows: Vec<KeyRow>, signing: BTreeMap<SigningAlg, PreparedKey>) -> Result<Self> {
         let mut verifying = HashMap::new();
         let mut public = Vec::with_capacity(rows.len());
         for row in &rows {

@@ -116,6 +116,11 @@ impl GrantView {
         self.not_before.is_none_or(|start| start <= now) && self.expires_at.is_none_or(|end| now < end)
     }
 
+    /// Whether this scope is among those that it grants. An API has few enough of them to be looked through.
+    pub(crate) fn holds(&self, scope: &str) -> bool {
+        self.scopes.iter().any(|(granted, _)| granted == scope)
+    }
+
     /// Why it does not hold now, to follow after its name.
     pub(crate) fn not_now(&self, now: Timestamp) -> Option<String> {
         match (self.not_before, self.expires_at) {
