@@ -10,6 +10,8 @@
 //! - every response is checked, and one wrong response ends the run without a figure; so does a decision without a record;
 //! - the server that is not measured is stopped (SIGSTOP), so neither takes time from the other, and work that grantd
 //!   puts off (writing decisions) is paid in its own next round;
+//! - both are started anew for every round: where a process happens to lie in memory changes what it costs by 5 % and more,
+//!   for as long as it runs;
 //! - the server's CPU time is shown, so that a client that is the limit cannot pass for a slow floor;
 //! - the client never sleeps, since the cost of waking it would fall on the slower server (`token/load.rs`);
 //! - tokens of both are compared by algorithm and size before anything is measured.
@@ -60,8 +62,6 @@ pub(crate) type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>
 const WARM_UP: Duration = Duration::from_millis(500);
 /// Between a server's start and the reading of its idle memory.
 const SETTLE: Duration = Duration::from_millis(200);
-/// How often a start is measured.
-const STARTS: usize = 5;
 
 /// Compares grantd with a bare signer behind the same HTTP stack, on one core each.
 #[derive(Parser)]
@@ -70,7 +70,7 @@ struct Args {
     /// Measured seconds for each server in each round
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
-    /// Rounds; each measures the floor, then grantd
+    /// Rounds; each starts and measures the floor, then grantd
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
     rounds: u32,
     /// Keep-alive connections, each with one request under way
@@ -216,34 +216,24 @@ fn bench(args: &Args) -> Fallible<()> {
     }
     floor.server.pause()?;
     grantd.server.pause()?;
-    for subject in [&floor, &grantd] {
-        prime(&runtime, args, &cores, subject)?;
-    }
-
     for round in 1..=args.rounds {
-        let run = measure(&runtime, args, &cores, &floor)?;
-        println!("round {round}: {:6} {run}", floor.name);
-        sides.0.runs.push(run);
-        let run = measure(&runtime, args, &cores, &grantd)?;
-        println!("round {round}: {:6} {run}", grantd.name);
-        sides.1.runs.push(run);
+        for (subject, side) in [(&mut floor, &mut sides.0), (&mut grantd, &mut sides.1)] {
+            side.starts_ms.push(start_again(subject)?);
+            prime(&runtime, args, &cores, subject)?;
+            let run = measure(&runtime, args, &cores, subject)?;
+            println!("round {round}: {:6} {run}", subject.name);
+            side.runs.push(run);
+            side.loaded_mib = subject.server.resident_mib();
+        }
+        grantd.server.resume()?;
+        let unrecorded = grantd.unrecorded()?;
+        if unrecorded > 0 {
+            return Err(format!("no figure: {unrecorded} decisions were not recorded{}", grantd.log_tail()).into());
+        }
+        grantd.server.pause()?;
     }
-    grantd.server.resume()?;
-    let unrecorded = grantd.unrecorded()?;
-    if unrecorded > 0 {
-        return Err(format!("no figure: {unrecorded} decisions were not recorded{}", grantd.log_tail()).into());
-    }
-    sides.0.loaded_mib = floor.server.resident_mib();
-    sides.1.loaded_mib = grantd.server.resident_mib();
-
-    // The first server is gone before the other one's starts are measured.
-    sides.1.starts_ms = starts(&mut grantd)?;
-    drop(grantd);
-    // A paused one could not end by SIGTERM.
-    floor.server.resume()?;
-    sides.0.starts_ms = starts(&mut floor)?;
     let base_name = floor.name.clone();
-    drop(floor);
+    drop((floor, grantd));
 
     let report = Report {
         alg: args.alg.name(),
@@ -315,25 +305,24 @@ fn measure(runtime: &Runtime, args: &Args, cores: &Cores, subject: &Subject) -> 
     Ok(run)
 }
 
-/// Milliseconds from starting the process, on the database it already has, to its first token.
-fn starts(subject: &mut Subject) -> Fallible<Vec<f64>> {
-    let mut milliseconds = Vec::with_capacity(STARTS);
-    for _ in 0..STARTS {
-        subject.server.stop()?;
-        let begin = Instant::now();
-        subject.restart()?;
-        exchange::first_token(subject.address, &subject.request).map_err(|error| {
-            format!("no token from {} after its start: {error}{}", subject.name, subject.log_tail())
-        })?;
-        milliseconds.push(begin.elapsed().as_secs_f64() * 1e3);
-    }
+/// Milliseconds from starting the process anew, on the database it already has, to its first token.
+fn start_again(subject: &mut Subject) -> Fallible<f64> {
+    // A paused one could not end by SIGTERM.
+    subject.server.resume()?;
+    subject.server.stop()?;
+    let begin = Instant::now();
+    subject.restart()?;
+    exchange::first_token(subject.address, &subject.request)
+        .map_err(|error| format!("no token from {} after its start: {error}{}", subject.name, subject.log_tail()))?;
+    let milliseconds = begin.elapsed().as_secs_f64() * 1e3;
+    subject.server.pause()?;
     Ok(milliseconds)
 }
 
 fn settings(args: &Args, cores: &Cores, dir: &Path) -> Vec<String> {
     let mut lines = vec![
         format!(
-            "{} rounds of {} s after {} s of warm-up, {} connections, one request under way on each",
+            "{} rounds of {} s after a start and {} s of warm-up, {} connections, one request under way on each",
             args.rounds,
             args.seconds,
             WARM_UP.as_secs_f64(),
