@@ -286,7 +286,7 @@ impl Scale<'_> {
         match resolve::resolve(&client.view, scopes, Some(target), self.at, excess) {
             Ok(resolved) => Ok(Ok(resolved)),
             Err(Error::OAuth { description, .. }) => {
-                let holds = |grant: &&GrantView| scopes.iter().all(|scope| grant.holds(scope));
+                let holds = |grant: &&GrantView| scopes.iter().all(|scope| grant.includes(scope));
                 let mut holding = candidate.grants.iter().filter(holds);
                 let reason = holding
                     .find_map(|grant| Some(format!("its grant {}", grant.not_now(self.at)?)))

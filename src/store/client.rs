@@ -117,7 +117,7 @@ impl GrantView {
     }
 
     /// Whether this scope is among those that it grants. An API has few enough of them to be looked through.
-    pub(crate) fn holds(&self, scope: &str) -> bool {
+    pub(crate) fn includes(&self, scope: &str) -> bool {
         self.scopes.iter().any(|(granted, _)| granted == scope)
     }
 

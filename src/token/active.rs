@@ -51,7 +51,7 @@ impl ActiveToken {
     pub(crate) fn scopes_at(&self, fits: impl Fn(&Api) -> bool, now: Timestamp) -> Vec<&str> {
         let picked = |grant: &&GrantView| fits(&grant.api) && grant.is_valid_at(now);
         let grants: Vec<&GrantView> = self.client.grants.iter().filter(picked).collect();
-        let granted = |scope: &&str| grants.iter().any(|grant| grant.holds(scope));
+        let granted = |scope: &&str| grants.iter().any(|grant| grant.includes(scope));
         self.text("scope").split(' ').filter(granted).collect()
     }
 }

@@ -220,7 +220,7 @@ fn requested_scopes(
     api: &Api,
     excess: ExcessScope,
 ) -> Result<Vec<String>> {
-    let is_granted = |scope: &&String| grants.iter().any(|grant| grant.holds(scope));
+    let is_granted = |scope: &&String| grants.iter().any(|grant| grant.includes(scope));
     let (offered, too_much): (Vec<&String>, Vec<&String>) = requested.iter().partition(is_granted);
     if offered.is_empty() || (!too_much.is_empty() && excess == ExcessScope::Reject) {
         return Err(not_granted(&too_much, Some(api)));
@@ -242,7 +242,7 @@ fn not_granted(scopes: &[&String], api: Option<&Api>) -> Error {
 /// A token must not outlive what it rests on: for each scope, the grant that lasts longest.
 fn lifetime_seconds(grants: &[&GrantView], scopes: &[String], api: &Api, now: Timestamp) -> i64 {
     let longest = |scope: &String| {
-        let holding = grants.iter().filter(|grant| grant.holds(scope));
+        let holding = grants.iter().filter(|grant| grant.includes(scope));
         holding.map(|grant| seconds_left(grant, now)).max().unwrap_or(0)
     };
     scopes.iter().map(longest).min().unwrap_or(0).min(api.token_lifetime_seconds)
