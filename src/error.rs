@@ -79,7 +79,6 @@ pub enum Error {
 
 impl Error {
     /// A token request's refusal.
-    #[cold]
     pub fn oauth(code: OAuthCode, description: impl Into<String>) -> Self {
         Self::OAuth { code, description: description.into() }
     }

@@ -116,7 +116,7 @@ impl GrantView {
         self.not_before.is_none_or(|start| start <= now) && self.expires_at.is_none_or(|end| now < end)
     }
 
-    /// Whether this scope is among those that it grants. An API has few enough of them to be looked through.
+    /// Whether this scope is among those that it grants.
     pub(crate) fn includes(&self, scope: &str) -> bool {
         self.scopes.iter().any(|(granted, _)| granted == scope)
     }

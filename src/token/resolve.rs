@@ -37,12 +37,9 @@ pub fn resolve(
 ) -> Result<Resolved> {
     // A token lives whole seconds: with less than one left of a grant, it would outlive it.
     let holds = |grant: &&GrantView| grant.is_valid_at(now) && seconds_left(grant, now) > 0;
-    let holding: Vec<&GrantView> = client.grants.iter().filter(holds).collect();
+    let (holding, others): (Vec<&GrantView>, Vec<&GrantView>) = client.grants.iter().partition(holds);
     let resolved = within(&holding, requested, target, now, excess);
-    resolved.map_err(|error| {
-        let others: Vec<&GrantView> = client.grants.iter().filter(|grant| !holds(grant)).collect();
-        with_not_now(error, &holding, &others, requested, target, now)
-    })
+    resolved.map_err(|error| with_not_now(error, &holding, &others, requested, target, now))
 }
 
 /// What these grants offer; all of them hold.
@@ -220,8 +217,8 @@ fn requested_scopes(
     api: &Api,
     excess: ExcessScope,
 ) -> Result<Vec<String>> {
-    let is_granted = |scope: &&String| grants.iter().any(|grant| grant.includes(scope));
-    let (offered, too_much): (Vec<&String>, Vec<&String>) = requested.iter().partition(is_granted);
+    let granted = granted_scopes(grants, |_| true);
+    let (offered, too_much): (Vec<&String>, Vec<&String>) = requested.iter().partition(|scope| granted.contains(scope));
     if offered.is_empty() || (!too_much.is_empty() && excess == ExcessScope::Reject) {
         return Err(not_granted(&too_much, Some(api)));
     }
@@ -241,11 +238,15 @@ fn not_granted(scopes: &[&String], api: Option<&Api>) -> Error {
 
 /// A token must not outlive what it rests on: for each scope, the grant that lasts longest.
 fn lifetime_seconds(grants: &[&GrantView], scopes: &[String], api: &Api, now: Timestamp) -> i64 {
-    let longest = |scope: &String| {
-        let holding = grants.iter().filter(|grant| grant.includes(scope));
-        holding.map(|grant| seconds_left(grant, now)).max().unwrap_or(0)
-    };
-    scopes.iter().map(longest).min().unwrap_or(0).min(api.token_lifetime_seconds)
+    let mut longest: HashMap<&str, i64> = HashMap::new();
+    for grant in grants {
+        let left = seconds_left(grant, now);
+        for (scope, _) in &grant.scopes {
+            longest.entry(scope).and_modify(|known| *known = left.max(*known)).or_insert(left);
+        }
+    }
+    let least = scopes.iter().map(|scope| longest.get(scope.as_str()).copied().unwrap_or(0)).min().unwrap_or(0);
+    least.min(api.token_lifetime_seconds)
 }
 
 /// Whole seconds that are left of a grant.
