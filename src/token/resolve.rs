@@ -2,7 +2,7 @@
 //!
 //! Pure: the same client, request and time resolve the same way. Everything that comes out was granted.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::clock::Timestamp;
@@ -55,12 +55,15 @@ fn within(
         None => implied_api(grants, requested, excess)?,
     };
     let at_api: Vec<&GrantView> = grants.iter().copied().filter(|grant| grant.api.id == api.id).collect();
+    let held = held_scopes(&at_api, now);
     let offered = if requested.is_empty() {
         default_scopes(&at_api, &api)?
     } else {
-        requested_scopes(&at_api, requested, &api, excess)?
+        requested_scopes(&held, requested, &api, excess)?
     };
-    let lifetime_seconds = lifetime_seconds(&at_api, &offered, &api, now);
+    // A token must not outlive what it rests on.
+    let left = offered.iter().map(|scope| held.get(scope.as_str()).copied().unwrap_or(0));
+    let lifetime_seconds = left.fold(api.token_lifetime_seconds, i64::min);
     Ok(Resolved { api, offered, lifetime_seconds })
 }
 
@@ -188,6 +191,19 @@ fn some_of(names: &[impl AsRef<str>], separator: &str) -> String {
     named.join(separator) + rest.as_str()
 }
 
+/// Every scope that the grants hold, and the seconds that are left of the one that lasts longest. One walk over these, and
+/// ordered: a client has few scopes at an API, for which hashing takes longer.
+fn held_scopes<'a>(grants: &[&'a GrantView], now: Timestamp) -> BTreeMap<&'a str, i64> {
+    let mut held = BTreeMap::new();
+    for grant in grants {
+        let left = seconds_left(grant, now);
+        for (scope, _) in &grant.scopes {
+            held.entry(scope.as_str()).and_modify(|known| *known = left.max(*known)).or_insert(left);
+        }
+    }
+    held
+}
+
 /// Every scope that the grants hold, once, in the order in which the API defines them within each grant.
 fn granted_scopes<'a>(grants: &[&'a GrantView], wanted: impl Fn(bool) -> bool) -> Vec<&'a String> {
     let scopes = grants.iter().flat_map(|grant| &grant.scopes);
@@ -212,13 +228,13 @@ fn default_scopes(grants: &[&GrantView], api: &Api) -> Result<Vec<String>> {
 }
 
 fn requested_scopes(
-    grants: &[&GrantView],
+    held: &BTreeMap<&str, i64>,
     requested: &[String],
     api: &Api,
     excess: ExcessScope,
 ) -> Result<Vec<String>> {
-    let granted = granted_scopes(grants, |_| true);
-    let (offered, too_much): (Vec<&String>, Vec<&String>) = requested.iter().partition(|scope| granted.contains(scope));
+    let is_held = |scope: &&String| held.contains_key(scope.as_str());
+    let (offered, too_much): (Vec<&String>, Vec<&String>) = requested.iter().partition(is_held);
     if offered.is_empty() || (!too_much.is_empty() && excess == ExcessScope::Reject) {
         return Err(not_granted(&too_much, Some(api)));
     }
@@ -234,19 +250,6 @@ fn not_granted(scopes: &[&String], api: Option<&Api>) -> Error {
             some_of(scopes, " ")
         ),
     )
-}
-
-/// A token must not outlive what it rests on: for each scope, the grant that lasts longest.
-fn lifetime_seconds(grants: &[&GrantView], scopes: &[String], api: &Api, now: Timestamp) -> i64 {
-    let mut longest: HashMap<&str, i64> = HashMap::new();
-    for grant in grants {
-        let left = seconds_left(grant, now);
-        for (scope, _) in &grant.scopes {
-            longest.entry(scope).and_modify(|known| *known = left.max(*known)).or_insert(left);
-        }
-    }
-    let least = scopes.iter().map(|scope| longest.get(scope.as_str()).copied().unwrap_or(0)).min().unwrap_or(0);
-    least.min(api.token_lifetime_seconds)
 }
 
 /// Whole seconds that are left of a grant.
