@@ -3,8 +3,8 @@
 //! In reading order: `chain.rs` asks the policies of one request one after another, and `effect.rs` says what each
 //! leaves; `answers.rs` knows what was answered before, and `endings.rs` what all of them said together; `modules.rs`
 //! keeps modules compiled and loads them; `sandbox.rs` runs them under every limit, in the engine of `engine.rs`, which
-//! `late.rs` starts at the first need, with the bounds of `guest.rs`; `abi.rs` holds the words that cross the wall,
-//! `failure.rs` what can go wrong.
+//! `late.rs` starts at the first need, with the bounds of `guest.rs`; `pace.rs` knows which thread may ask them; `abi.rs`
+//! holds the words that cross the wall, `failure.rs` what can go wrong.
 //! `workbench.rs` is the same engine for those who write policies, `shelf.rs` where it keeps what it compiled,
 //! `wasi.rs` what it lets them print with, and `grounds.rs` finds what an answer rests on. Nothing here names an HTTP
 //! type, and nothing here can widen a grant.
@@ -21,6 +21,7 @@ pub mod grounds;
 mod guest;
 mod late;
 mod modules;
+mod pace;
 mod sandbox;
 mod shelf;
 mod ticker;

@@ -13,7 +13,11 @@ use crate::model::api::{RESERVED_CLAIMS, SCOPES_MAX};
 /// The bindings of the world `policy`, generated from the WIT.
 #[allow(missing_docs, unreachable_pub, clippy::all, reason = "generated")]
 pub(super) mod bindings {
-    wasmtime::component::bindgen!({ path: "policies/wit", world: "policy" });
+    wasmtime::component::bindgen!({
+        path: "policies/wit",
+        world: "policy",
+        ownership: Borrowing { duplicate_if_necessary: false },
+    });
 }
 use bindings::grantd::policy::types as wit;
 pub use inputs::{Circumstances, Context, Input, Instant, RemoteAddress, TimeStep, is_credential};
@@ -140,36 +144,40 @@ fn text_of(object: &Map<String, Value>) -> String {
     serde_json::to_string(object).unwrap_or_else(|_| "{}".to_owned())
 }
 
+fn texts_of(texts: &[String]) -> Vec<&str> {
+    texts.iter().map(String::as_str).collect()
+}
+
 impl Request {
-    /// The request in the form of the bindings, with the settings' own text.
-    pub(super) fn to_wit(&self, settings: &str) -> wit::Request {
-        wit::Request {
+    /// Lends the request in the form of the bindings, with the settings' own text.
+    pub(super) fn lend<T>(&self, settings: &str, to: impl FnOnce(wit::Request<'_>) -> T) -> T {
+        let [account, client, api, extra] =
+            [&self.account.attributes, &self.client.attributes, &self.api.attributes, &self.extra].map(text_of);
+        let [scopes, requested, offered] = [&self.api.scopes, &self.requested, &self.offered].map(|all| texts_of(all));
+        let parameters: Vec<(&str, &str)> =
+            self.context.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        to(wit::Request {
             account: wit::Account {
-                id: self.account.id.clone(),
-                user_name: self.account.user_name.clone(),
-                display_name: self.account.display_name.clone(),
-                attributes: text_of(&self.account.attributes),
+                id: &self.account.id,
+                user_name: &self.account.user_name,
+                display_name: &self.account.display_name,
+                attributes: &account,
             },
             client: wit::Client {
-                client_id: self.client.client_id.clone(),
-                display_name: self.client.display_name.clone(),
-                auth_method: self.client.auth_method.clone(),
-                attributes: text_of(&self.client.attributes),
+                client_id: &self.client.client_id,
+                display_name: &self.client.display_name,
+                auth_method: &self.client.auth_method,
+                attributes: &client,
             },
-            api: wit::Api {
-                app_id: self.api.app_id.clone(),
-                audience: self.api.audience.clone(),
-                scopes: self.api.scopes.clone(),
-                attributes: text_of(&self.api.attributes),
-            },
-            grant_type: self.grant_type.clone(),
-            requested: self.requested.clone(),
-            offered: self.offered.clone(),
+            api: wit::Api { app_id: &self.api.app_id, audience: &self.api.audience, scopes: &scopes, attributes: &api },
+            grant_type: &self.grant_type,
+            requested: &requested,
+            offered: &offered,
             ttl_seconds: self.ttl_seconds,
-            context: self.context.to_wit(),
-            settings: settings.to_owned(),
-            extra: text_of(&self.extra),
-        }
+            context: self.context.lent(&parameters),
+            settings: &settings.to_owned(),
+            extra: &extra,
+        })
     }
 }
 

@@ -211,7 +211,7 @@ impl Chain {
         if let Some(answer) = key.as_ref().and_then(|key| policies.answers.get(key)) {
             return Some(Said { outcome: Ok(answer), reused: true, module, context });
         }
-        if room == Room::AtHand && !(loaded.is_brief() && self.brief_micros < BRIEF_MICROS_MAX) {
+        if room == Room::AtHand && !(loaded.pace.is_brief() && self.brief_micros < BRIEF_MICROS_MAX) {
             return None;
         }
         let request = self.request(&context);

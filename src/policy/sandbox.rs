@@ -6,7 +6,6 @@
 
 #[cfg(feature = "compiler")]
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use wasmtime::component::types::ComponentItem;
@@ -18,6 +17,7 @@ use super::abi::{Decision, Manifest, Request};
 use super::engine;
 use super::failure::{Failure, FailureKind};
 use super::guest::{Guest, OverMemory};
+use super::pace::Pace;
 use super::ticker::{TICK, Ticker};
 use super::wasi;
 use crate::clock::Clock;
@@ -50,10 +50,8 @@ pub(super) struct Loaded {
     pub(super) pre: PolicyPre<Guest>,
     /// What it says of itself.
     pub(super) manifest: Manifest,
-    /// Whether its last call was brief, and the next one probably is.
-    brief: AtomicBool,
-    /// Whether a call that should have been brief once held a thread up that has others to serve. It gets no other chance.
-    slow: AtomicBool,
+    /// Where it is asked next.
+    pub(super) pace: Pace,
 }
 
 /// What one call may burn, and how often the clock may tick meanwhile.
@@ -183,7 +181,7 @@ impl Sandbox {
         settings: &str,
     ) -> Result<Run<Decision>, Failure> {
         let run = self.decide(loaded, request, settings, self.budget());
-        loaded.brief.store(run.as_ref().is_ok_and(is_brief), Ordering::Relaxed);
+        loaded.pace.was_elsewhere(run.as_ref().is_ok_and(is_brief));
         run
     }
 
@@ -199,13 +197,11 @@ impl Sandbox {
         let budget = Budget { fuel: BRIEF_FUEL.min(self.limits.fuel), ticks: 2 };
         let watch = self.clock.stopwatch();
         let run = self.decide(loaded, request, settings, budget);
-        if watch.elapsed() >= TICK {
-            loaded.slow.store(true, Ordering::Relaxed);
-        }
-        if run.as_ref().is_ok_and(is_brief) {
+        let brief = run.as_ref().is_ok_and(is_brief);
+        loaded.pace.was_at_hand(brief, watch.elapsed());
+        if brief {
             return Some(run);
         }
-        loaded.brief.store(false, Ordering::Relaxed);
         // What burned all it had may have burned more: fuel is looked at where a function or a loop begins.
         let is_cut_short = match &run {
             Ok(run) => run.fuel >= budget.fuel,
@@ -221,9 +217,10 @@ impl Sandbox {
         settings: &str,
         budget: Budget,
     ) -> Result<Run<Decision>, Failure> {
-        let request = request.to_wit(settings);
-        let run = self.call(&loaded.pre, "evaluate", budget, |policy, store| {
-            policy.grantd_policy_evaluator().call_evaluate(store, &request)
+        let run = request.lend(settings, |request| {
+            self.call(&loaded.pre, "evaluate", budget, |policy, store| {
+                policy.grantd_policy_evaluator().call_evaluate(store, request)
+            })
         })?;
         let Run { answer, fuel, elapsed, memory_bytes, printed } = run;
         match Decision::from_wit(answer) {
@@ -341,12 +338,7 @@ impl Sandbox {
 
 impl Loaded {
     pub(super) fn new(pre: PolicyPre<Guest>, manifest: Manifest) -> Self {
-        Self { pre, manifest, brief: AtomicBool::new(false), slow: AtomicBool::new(false) }
-    }
-
-    /// Whether its next call probably takes a moment only.
-    pub(super) fn is_brief(&self) -> bool {
-        self.brief.load(Ordering::Relaxed) && !self.slow.load(Ordering::Relaxed)
+        Self { pre, manifest, pace: Pace::default() }
     }
 
     /// What it imports beside the contract's types.

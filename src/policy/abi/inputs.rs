@@ -135,7 +135,7 @@ impl Context {
         self.parameters.retain(|(name, _)| lists(&Input::Parameter(name.clone())));
     }
 
-    pub(super) fn to_wit(&self) -> wit::Context {
+    pub(super) fn lent<'a>(&'a self, parameters: &'a [(&'a str, &'a str)]) -> wit::Context<'a> {
         wit::Context {
             time: self.time.map(|time| wit::Instant {
                 unix_seconds: time.unix_seconds,
@@ -143,10 +143,10 @@ impl Context {
                 minute: time.minute,
                 weekday: time.weekday,
             }),
-            request_id: self.request_id.clone(),
-            remote_address: self.remote_address.clone(),
-            user_agent: self.user_agent.clone(),
-            parameters: self.parameters.clone(),
+            request_id: self.request_id.as_deref(),
+            remote_address: self.remote_address.as_deref(),
+            user_agent: self.user_agent.as_deref(),
+            parameters,
         }
     }
 }
