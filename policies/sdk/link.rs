@@ -4,7 +4,7 @@
 //! should lie close together, and be there from the start: asking for more costs two system calls.
 
 /// The stack lies below the data, so that running out of it traps. The linker's own measure is a mebibyte.
-const STACK_BYTES: u32 = 128 * 1024;
+const STACK_BYTES: u32 = 64 * 1024;
 /// What can be allocated before memory has to grow. Less than 64 KiB is of no use: the allocator asks for that much.
 const HEAP_BYTES: u32 = 64 * 1024;
 

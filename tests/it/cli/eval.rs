@@ -156,10 +156,10 @@ fn expectations_are_brought_up_to_date_and_nothing_else_is_touched() {
 fn a_guest_that_gives_up_shows_where() {
     let shell = Shell::new();
     std::fs::copy(shipped("scope-allowlist/policy.wasm"), shell.dir.path().join("policy.wasm")).unwrap();
-    let poor = shell.with("GRANTD_POLICIES__FUEL", "20000");
+    let poor = shell.with("GRANTD_POLICIES__FUEL", "8000");
     let ran = poor.run(&["policy", "eval", "policy.wasm", "--settings", r#"{"allow":["read"]}"#]);
     let told = ran.refused(1);
-    assert!(told.contains("it burned its 20000 units of fuel (policies.fuel)"), "{told}");
+    assert!(told.contains("it burned its 8000 units of fuel (policies.fuel)"), "{told}");
     assert!(told.contains("wasm backtrace"), "{told}");
 }
 

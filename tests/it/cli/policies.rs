@@ -55,7 +55,7 @@ fn a_module_goes_there_and_back() {
     added.expect(0);
     assert!(shell.run(&["policy", "add", "allow.wasm"]).err.contains("it was there already, byte for byte"));
     let list = shell.run(&["policy", "module", "list"]).expect(0);
-    assert!(lines(&list)[1].starts_with("scope-allowlist@1.0.0  107 KiB  0 "), "{list}");
+    assert!(lines(&list)[1].starts_with("scope-allowlist@1.0.0  130 KiB  0 "), "{list}");
     let shown = shell.run(&["policy", "module", "show", "scope-allowlist@1.0.0", "--output", "json"]).json();
     let digest = text(&shown, "digest");
     shell.run(&["policy", "module", "download", &digest[..12], "--to", "back.wasm"]).expect(0);
