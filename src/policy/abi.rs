@@ -175,6 +175,7 @@ impl Request {
             offered: &offered,
             ttl_seconds: self.ttl_seconds,
             context: self.context.lent(&parameters),
+            // What the WIT calls `json` the bindings lend as a `String`.
             settings: &settings.to_owned(),
             extra: &extra,
         })
