@@ -60,6 +60,8 @@ pub(crate) type Fallible<T> = Result<T, Box<dyn std::error::Error + Send + Sync>
 
 /// Load before each measured window: connections are open and caches warm when the window begins.
 const WARM_UP: Duration = Duration::from_millis(500);
+/// After the first requests of many clients: twice what a server lets pass before it writes down when each last asked.
+const CATCH_UP: Duration = Duration::from_secs(1);
 /// Between a server's start and the reading of its idle memory.
 const SETTLE: Duration = Duration::from_millis(200);
 
@@ -283,12 +285,15 @@ fn plan(args: &Args, cores: &Cores, subject: &Subject) -> Plan {
     }
 }
 
-/// Lets every client ask once, where there are several.
+/// Where several clients ask, lets every one ask once, and the server write down what it put off. A grantd that this is
+/// compared with answers as often: its database has then as much to do as the other's.
 fn prime(runtime: &Runtime, args: &Args, cores: &Cores, subject: &Subject) -> Fallible<()> {
-    if subject.requests.len() > 1 {
+    let count = args.asking as usize;
+    if count > 1 {
         subject.server.resume()?;
-        let rate = runtime.block_on(load::prime(&plan(args, cores, subject)))?;
-        println!("{} clients ask {} for the first time: {rate:.0} /s", subject.requests.len(), subject.name);
+        let rate = runtime.block_on(load::prime(&plan(args, cores, subject), count))?;
+        println!("{} asked {count} times, by {} clients: {rate:.0} /s", subject.name, subject.requests.len());
+        std::thread::sleep(CATCH_UP);
         subject.server.pause()?;
     }
     Ok(())

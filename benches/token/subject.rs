@@ -122,7 +122,7 @@ impl Subject {
                 let list = vec![exchange::form_request(address, "/oauth2/introspect", &form)];
                 Requests::repeated(list, exchange::ACTIVE)
             }
-            Ask::Writes => Requests::once(writes::requests(address, &ready.api_token), exchange::MADE),
+            Ask::Writes => Requests::once(writes::requests(address, &ready.api_token, setup.asking), exchange::MADE),
         };
         Ok(Self { name: name.to_owned(), server, address, request, requests, command, log: Some(log) })
     }
@@ -160,7 +160,7 @@ pub(crate) struct Setup {
     pub(crate) ask: Ask,
     /// Accounts, each with a client and a grant.
     pub(crate) accounts: usize,
-    /// How many of their clients ask, in turn.
+    /// How many of their clients ask, in turn; how many accounts can be written, for [`Ask::Writes`].
     pub(crate) asking: usize,
 }
 

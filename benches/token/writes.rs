@@ -19,26 +19,29 @@ use crate::report::Spread;
 use crate::subject::{Setup, Subject};
 use crate::{Args, Fallible, WARM_UP, exchange, machine, setup};
 
-/// Requests that are prepared: each can be sent once.
-const PREPARED: usize = 400_000;
+/// Requests that are prepared for each second of load, and in all: each can be sent once. A core of today makes 17,000.
+const PREPARED_PER_SECOND: f64 = 50_000.0;
+const PREPARED_MAX: usize = 4_000_000;
 /// Connections that write at a time.
 const WRITERS: u32 = 32;
 
-/// Requests that each make another account.
-pub(crate) fn requests(address: SocketAddr, api_token: &str) -> Vec<Vec<u8>> {
+/// `count` requests that each make another account.
+pub(crate) fn requests(address: SocketAddr, api_token: &str, count: usize) -> Vec<Vec<u8>> {
     let header = format!("Authorization: Bearer {api_token}\r\nContent-Type: application/json");
     let make = |number: usize| {
         let body = format!(r#"{{"userName":"writer-{number}","displayName":"Account {number}","active":true}}"#);
         exchange::request(address, "/api/v1/resources/cid/ServiceAccount", &header, &body)
     };
-    (0..PREPARED).map(make).collect()
+    (0..count).map(make).collect()
 }
 
 pub(crate) fn bench(args: &Args, runtime: &Runtime, cores: &Cores, dir: &Path) -> Fallible<()> {
     let window = Duration::from_secs(args.seconds);
     let folder = dir.join("grantd");
     create_dir(&folder)?;
-    let grantd = Subject::start_grantd(cores, &Setup { accounts: 1, ..setup(args) }, "grantd", &folder)?;
+    let loaded = (WARM_UP + window).as_secs_f64() * f64::from(args.rounds);
+    let asking = ((loaded * PREPARED_PER_SECOND) as usize).min(PREPARED_MAX);
+    let grantd = Subject::start_grantd(cores, &Setup { accounts: 1, asking, ..setup(args) }, "grantd", &folder)?;
     let mut plain = Plain::open(&dir.join("plain.db"), true)?;
     let mut plainer = Plain::open(&dir.join("plainer.db"), false)?;
     let [mut one, mut many, mut base, mut less] = [(); 4].map(|()| Rates::default());
