@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::api::{ApiView, view_from_row};
-use super::client::{ClientView, GrantView, client_from_row, push_scope};
+use super::client::{ClientView, Grants, client_from_row, push_scope};
 use super::engine::{EngineError, Row, Statement, params};
 use super::entity::json_array;
 use super::policy::PolicyView;
@@ -63,7 +63,7 @@ pub(crate) struct Candidate {
     pub(crate) user_name: String,
     pub(crate) active: bool,
     /// Its grants at the API, whether valid now or not.
-    pub(crate) grants: Vec<GrantView>,
+    pub(crate) grants: Grants,
     pub(crate) clients: Vec<CandidateClient>,
 }
 
@@ -150,8 +150,8 @@ impl Store {
     }
 }
 
-fn grants_by_account(rows: &[Row], api: &Arc<ApiView>) -> Result<HashMap<String, Vec<GrantView>>, EngineError> {
-    let mut all: HashMap<String, Vec<GrantView>> = HashMap::new();
+fn grants_by_account(rows: &[Row], api: &Arc<ApiView>) -> Result<HashMap<String, Grants>, EngineError> {
+    let mut all: HashMap<String, Grants> = HashMap::new();
     for row in rows.iter().filter(|_| api.active) {
         push_scope(all.entry(row.text(5)?).or_default(), row, Arc::clone(api))?;
     }

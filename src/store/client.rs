@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use arrayvec::ArrayVec;
+use smallvec::SmallVec;
+
 use super::api::{ApiView, view_from_row};
 use super::engine::{EngineError, Row, Statement, params};
 use super::machine_to_machine::credential_from_row;
@@ -43,6 +46,9 @@ const POLICY: &str = "SELECT 1 FROM policy LIMIT 1";
 const IMPORTED: &str = "SELECT EXISTS (SELECT 1 FROM credential WHERE hash_kind = 'argon2id')";
 
 /// A client with its account, its secrets and what is granted to it.
+///
+/// Most clients have one secret and one grant: these lie in the view itself. Where each of very many clients asks now and then,
+/// what a token costs more than one of a client that asks all the time is the memory that has to come from afar.
 #[derive(Debug)]
 pub struct ClientView {
     /// The integration's id.
@@ -54,7 +60,7 @@ pub struct ClientView {
     /// Whether the client may get tokens.
     pub active: bool,
     /// How it may authenticate.
-    pub allowed_auth_methods: Vec<AuthMethod>,
+    pub allowed_auth_methods: ArrayVec<AuthMethod, { AuthMethod::ALL.len() }>,
     /// Free members.
     pub attributes: serde_json::Map<String, serde_json::Value>,
     /// The `sub` of its tokens.
@@ -68,16 +74,16 @@ pub struct ClientView {
     /// The account's free members, from which claims can be mapped.
     pub account_attributes: serde_json::Map<String, serde_json::Value>,
     /// Every secret, whether valid now or not.
-    pub credentials: Vec<Credential>,
+    pub credentials: SmallVec<[Credential; 1]>,
     /// Every grant at an active API, whether valid now or not.
-    pub grants: Vec<GrantView>,
+    pub grants: Grants,
     /// The policies that may apply, in the order in which they are asked: those of the server, of every granted
     /// API, of the client, of the account. Of those with an `api_id`, only the ones of the token's API do.
     pub policies: Vec<Arc<PolicyView>>,
     /// Digest of the client's and the account's rows: the same as long as nothing about them changes.
     pub digest: Hash,
     /// When the use of each secret was last noted, in Unix milliseconds.
-    pub(super) noted_ms: Vec<AtomicI64>,
+    pub(super) noted_ms: SmallVec<[AtomicI64; 1]>,
 }
 
 impl ClientView {
@@ -91,6 +97,9 @@ impl ClientView {
         true
     }
 }
+
+/// The grants of one account.
+pub type Grants = SmallVec<[GrantView; 1]>;
 
 /// A grant with the API it is at.
 #[derive(Clone, Debug)]
@@ -138,7 +147,7 @@ impl Store {
     /// `Unavailable` or `Internal` from the database.
     pub fn client_by_client_id(&self, client_id: &str) -> Result<Option<Arc<ClientView>>> {
         let generation = self.engine.generation().map_err(plain_error)?.value;
-        if let Some((read_in, view)) = self.clients.get(client_id)
+        if let Some((read_in, view)) = self.clients.get(client_id.as_bytes())
             && read_in == generation
         {
             return Ok(Some(view));
@@ -149,7 +158,7 @@ impl Store {
             return Ok(None);
         };
         let view = Arc::new(view);
-        self.clients.insert(client_id.to_owned(), (generation, Arc::clone(&view)));
+        self.clients.insert(client_id.as_bytes().into(), (generation, Arc::clone(&view)));
         Ok(Some(view))
     }
 
@@ -214,11 +223,11 @@ impl Store {
         &self,
         client: &[Row],
         credentials: &[Row],
-        grants: Vec<GrantView>,
+        grants: Grants,
         policies: &[Row],
     ) -> Result<Option<ClientView>, EngineError> {
         let Some(row) = client.first() else { return Ok(None) };
-        let credentials: Vec<Credential> = credentials.iter().map(credential_from_row).collect::<Result<_, _>>()?;
+        let credentials: SmallVec<_> = credentials.iter().map(credential_from_row).collect::<Result<_, _>>()?;
         let mut view = client_from_row(row, grants, self.policies_from_rows(policies)?)?;
         view.noted_ms = credentials.iter().map(last_noted_ms).collect();
         view.credentials = credentials;
@@ -230,24 +239,26 @@ impl Store {
 /// A client without its secrets, out of the columns of [`CLIENT`]. Its digest is nobody's.
 pub(super) fn client_from_row(
     row: &Row,
-    grants: Vec<GrantView>,
+    grants: Grants,
     policies: Vec<Arc<PolicyView>>,
 ) -> Result<ClientView, EngineError> {
     let methods: Vec<String> = row.parsed(4)?;
+    let allowed = methods.iter().filter_map(|method| AuthMethod::parse(method));
     Ok(ClientView {
         id: row.id(0)?,
         client_id: row.text(1)?,
         display_name: row.text(2)?,
         active: row.flag(3)?,
-        allowed_auth_methods: methods.iter().filter_map(|method| AuthMethod::parse(method)).collect(),
+        // More than there are would be an edited database.
+        allowed_auth_methods: allowed.take(AuthMethod::ALL.len()).collect(),
         attributes: row.object(5)?,
         account_id: row.id(6)?,
         account_user_name: row.text(7)?,
         account_display_name: row.text(8)?,
         account_active: row.flag(9)?,
         account_attributes: row.object(10)?,
-        noted_ms: Vec::new(),
-        credentials: Vec::new(),
+        noted_ms: SmallVec::new(),
+        credentials: SmallVec::new(),
         grants,
         policies,
         digest: Hash::default(),
@@ -271,11 +282,8 @@ fn apis_from_rows(rows: &[Row]) -> Result<HashMap<Id, Arc<ApiView>>, EngineError
 }
 
 /// The grants of the rows, with the APIs that `known` has; `None` when it lacks one.
-fn grants_from_rows(
-    rows: &[Row],
-    known: impl Fn(&Id) -> Option<Arc<ApiView>>,
-) -> Result<Option<Vec<GrantView>>, EngineError> {
-    let mut grants: Vec<GrantView> = Vec::new();
+fn grants_from_rows(rows: &[Row], known: impl Fn(&Id) -> Option<Arc<ApiView>>) -> Result<Option<Grants>, EngineError> {
+    let mut grants = Grants::new();
     for row in rows {
         let Some(api) = known(&row.id(5)?) else { return Ok(None) };
         push_scope(&mut grants, row, api)?;
@@ -284,7 +292,7 @@ fn grants_from_rows(
 }
 
 /// Adds the scope of a row to the last grant, or with it the next grant: their columns are the first five of [`GRANTS`].
-pub(super) fn push_scope(grants: &mut Vec<GrantView>, row: &Row, api: Arc<ApiView>) -> Result<(), EngineError> {
+pub(super) fn push_scope(grants: &mut Grants, row: &Row, api: Arc<ApiView>) -> Result<(), EngineError> {
     let (id, scope) = (row.id(0)?, (row.text(3)?, row.flag(4)?));
     match grants.last_mut() {
         Some(last) if last.id == id => last.scopes.push(scope),
