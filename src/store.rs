@@ -108,7 +108,7 @@ const POLICIES_CACHED: usize = 1024;
 /// A cached answer and the generation it was read in.
 type Stamped<T> = (i64, Arc<T>);
 
-/// A `client_id` in bytes. One of this server's lies in the cache's own table: a lookup then waits for memory once less.
+/// A `client_id` in bytes. One that was made here takes no memory beside the cache's own table.
 type ClientKey = SmallVec<[u8; CLIENT_ID_CHARS]>;
 
 /// The database, typed.

@@ -9,7 +9,7 @@ const SECONDS_MAX: u64 = 365 * 24 * 3600;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
-    /// Clients kept in memory, as they ask (about 2 KiB each).
+    /// Clients kept in memory, as they ask (about 1.5 KiB each).
     pub clients_cached: usize,
     /// SQLite's page cache, for each of its up to nine connections.
     pub page_cache_kib: u32,
